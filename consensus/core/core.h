@@ -1,0 +1,137 @@
+// One replica's protocol state machine: Harpoon for one group, as a pure function of its inputs.
+//
+// Does no I/O, reads no clock, draws randomness from a seeded generator of its own, logs nothing:
+// effects leave through TakeReady(), reports come back through OnPersisted()/OnApplied(). Rules are
+// cited as [S-n] and [H-n]; see consensus/README.md. Not thread-safe.
+//
+// Use: after any call that takes `now`, call TakeReady() and carry it out. Time moves only through
+// arguments and must not go backwards (CHECK).
+
+#ifndef RASPUTIN_CONSENSUS_CORE_CORE_H_
+#define RASPUTIN_CONSENSUS_CORE_CORE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "absl/strings/cord.h"
+#include "consensus/core/configuration.h"
+#include "consensus/core/lease_view.h"
+#include "consensus/core/log_view.h"
+#include "consensus/core/message.h"
+#include "consensus/core/mutants.h"
+#include "consensus/core/ready.h"
+#include "consensus/core/types.h"
+
+namespace rasputin::consensus {
+
+enum class Role : uint8_t { kFollower = 1, kProbing = 2, kPulling = 3, kCandidate = 4, kLeader = 5 };
+
+struct CoreOptions {
+  RangeId range;
+  ReplicaId self;
+  StoreId self_store;
+  Duration lease_duration = std::chrono::seconds(2);  // D.
+  // Election timer after it may campaign: uniform in [min, max); defaults D/8 and D/2.
+  Duration election_delay_min = std::chrono::milliseconds(250);
+  Duration election_delay_max = std::chrono::milliseconds(1000);
+  // Retransmission of an append that was not answered, and back-off of a failed campaign's probe.
+  Duration retry_interval = std::chrono::milliseconds(200);
+  uint64_t max_append_bytes = 1 << 20;         // Payload bytes per AppendRequest.
+  uint64_t max_inflight_bytes = 16 << 20;      // Per follower, sent and not yet answered.
+  uint64_t max_uncommitted_bytes = 64 << 20;   // Proposals beyond are refused (back-pressure).
+  uint64_t seed = 1;
+  Mutants mutants;  // Test builds only; see mutants.h.
+};
+
+struct InitialState {
+  HardState hard_state;
+  Configuration configuration;  // As of the applied state; later kConfig entries in the log win.
+  Index applied;                // Entries up to here are in the state machine.
+  // [H-15] The process that created this child durably by applying the split on the proposer's
+  // store: its replica leads term 1 at once. Never set after a restart or a replay.
+  bool leads_first_term = false;
+};
+
+enum class ProposeStatus : uint8_t {
+  kAccepted = 1,
+  kNotLeader = 2,  // Or a leader whose lease ended, or that hands its leadership over.
+  kOverloaded = 3  // More than max_uncommitted_bytes wait; retry later.
+};
+
+struct ProposeResult {
+  ProposeStatus status = ProposeStatus::kNotLeader;
+  Term term;    // kAccepted.
+  Index index;  // kAccepted.
+};
+
+class Core {
+ public:
+  // `log` and `leases` outlive the core. `log` shows everything handed out in Ready::entries as
+  // soon as the owner accepted that Ready (durable or not).
+  Core(const CoreOptions& options, const InitialState& initial, const LogView* log,
+       const LeaseView* leases, const ClockReading& now);
+  ~Core();
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  // Timers. Cheap; needed only when NextDeadline() is reached or a lease update came in.
+  void Tick(const ClockReading& now);
+  // The message's range and generation were checked by the caller; unknown senders are ignored.
+  void Step(const ClockReading& now, const Message& message);
+  ProposeResult Propose(const ClockReading& now, absl::Cord command);
+
+  // Hands leadership to `target` [H-11]: stops accepting proposals, lets the target catch up, then
+  // becomes unable to serve and releases. Ignored unless leader and `target` is another voter;
+  // returns whether it began. Given up (and proposals accepted again) if the target did not catch up
+  // within D.
+  bool TransferLeadership(const ClockReading& now, ReplicaId target);
+
+  // Gives leadership up now [H-7]: unable to serve for the rest of the term, then releases.
+  // Used on stopping the process, when a replica is stopped, or by tests. No-op unless leader.
+  void Abdicate(const ClockReading& now);
+
+  // Starts (or joins) a read index round [H-10]; the answer comes in Ready::reads.
+  // False: not leader.
+  bool RequestReadIndex(const ClockReading& now, uint64_t context);
+
+  Ready TakeReady();
+  bool HasReady() const;
+  // Everything of all Readys up to `persist_sequence` is durable.
+  void OnPersisted(const ClockReading& now, uint64_t persist_sequence);
+  // The state machine has applied up to `applied`.
+  void OnApplied(Index applied);
+
+  // True iff this replica may serve a linearizable read of its applied state at this very moment
+  // [H-10]: leads, an entry of its term is applied (or [H-12]), the lease is valid at `now`.
+  // The caller checks applied >= commit_index() as of the arrival of the read, reads, then calls
+  // this again with a fresh `now` before answering.
+  bool MayServeRead(const ClockReading& now) const;
+  // Leader and able to serve: neither abdicated nor past the end of its lease. What proposals need.
+  bool IsServingLeader(const ClockReading& now) const;
+  // Until when the leader lease is valid [H-6]; an instant in the past if not leader.
+  DualInstant LeaseEnd() const;
+
+  Role role() const;
+  Term term() const;
+  ReplicaId self() const;
+  // Last leader heard of in this term or bound to; 0: unknown. A hint only.
+  ReplicaId leader_hint() const;
+  Index commit_index() const;
+  Index applied_index() const;
+  Index last_index() const;
+  const HardState& hard_state() const;
+  const Configuration& configuration() const;
+  // Lowest match index of all members, for cutting the log; 0 unless leader.
+  Index slowest_match() const;
+  // Earliest instant at which Tick() has something to do; Instant::max(): only an input wakes it.
+  Instant NextDeadline() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace rasputin::consensus
+
+#endif  // RASPUTIN_CONSENSUS_CORE_CORE_H_

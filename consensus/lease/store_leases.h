@@ -1,0 +1,103 @@
+// The store leases of one store, both halves: support it asks of others and promises it gives.
+//
+// A pure state machine: time, durable state and messages come in as arguments, effects leave
+// through TakeEffects(). One object per store, shared by all its ranges; groups see it only through
+// the LeaseTable (lease_table.h), fed by LeaseUpdate values. Not thread-safe: the server guards it
+// with one mutex and drives it from the lease thread.
+
+#ifndef RASPUTIN_CONSENSUS_LEASE_STORE_LEASES_H_
+#define RASPUTIN_CONSENSUS_LEASE_STORE_LEASES_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "consensus/core/event.h"
+#include "consensus/core/lease_view.h"
+#include "consensus/core/mutants.h"
+#include "consensus/core/types.h"
+#include "consensus/lease/message.h"
+
+namespace rasputin::consensus::lease {
+
+struct LeaseOptions {
+  StoreId self;
+  Duration lease_duration = std::chrono::seconds(2);  // D; extended every D/5.
+  double clock_rate_error_max = 0.01;                 // r.
+  Duration wall_jump_max = std::chrono::milliseconds(500);  // REALTIME against BOOTTIME [S-8].
+  uint64_t seed = 1;
+  Mutants mutants;
+};
+
+// P: the shortest promise with P(1 - r) >= D(1 + r), rounded up to a millisecond.
+Duration PromiseDuration(const LeaseOptions& options);
+
+// Durable state of a pair [S-4], [S-5]; one record of the shared log per change.
+struct PairState {
+  StoreId peer;
+  Epoch own_epoch;        // Epoch with which we ask `peer`.
+  Epoch lowest_accepted;  // We never support a lower epoch of `peer`; 1 at first.
+  // Highest epoch granted to `peer`; kept so that a restart knows what it may have promised.
+  Epoch highest_granted;
+};
+
+// The durable counter from which epochs are drawn [S-5], with the pairs it serves.
+struct DurableLeases {
+  Epoch epoch_counter;
+  std::vector<PairState> pairs;
+  bool was_member = false;  // The store was part of a cluster before this start [S-6].
+};
+
+// A change of what groups may know, to be queued to each shard's LeaseTable, in order.
+struct LeaseUpdate {
+  StoreId peer;
+  Support support;         // Support from `peer` for us.
+  Epoch own_epoch;         // Durable epoch that we ask `peer` with.
+  Epoch lowest_accepted;   // Durable.
+  bool suspended = false;  // Leases held are suspended [S-8]: `support` must not be used.
+  // Of the store as a whole: until when the own disk counts as working [S-7], and from when on
+  // replicas may vote [S-6].
+  DualInstant disk_works_until;
+  DualInstant may_vote_from;
+};
+
+struct LeaseEffects {
+  std::vector<LeaseMessage> send;  // May leave at once (what they vouch for is durable).
+  // To be appended to the shared log (store records); afterwards OnPersisted(persist_sequence).
+  // Only PairState changes and the counter are in it.
+  std::vector<PairState> persist;
+  Epoch persist_counter;          // 0: unchanged.
+  uint64_t persist_sequence = 0;  // 0: nothing to persist.
+  // A small record should be written because no client write completed within D/2 [S-7].
+  bool write_disk_probe = false;
+  std::vector<LeaseUpdate> updates;
+  std::vector<Event> events;
+};
+
+class StoreLeases {
+ public:
+  StoreLeases(const LeaseOptions& options, const DurableLeases& durable, const ClockReading& now);
+  ~StoreLeases();
+
+  // Peers with which this store shares at least one range. Asking begins at the next Tick.
+  void SetPeers(const std::vector<StoreId>& peers);
+
+  void Tick(const ClockReading& now);
+  void Step(const ClockReading& now, const LeaseMessage& message);
+  void OnPersisted(const ClockReading& now, uint64_t persist_sequence);
+  // A write of the shared log, by the path of clients' writes, began at `started` and completed
+  // (was synced) by `now` [S-3], [S-7].
+  void OnLogWriteCompleted(const ClockReading& now, const DualInstant& started);
+
+  LeaseEffects TakeEffects();
+  Instant NextDeadline() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace rasputin::consensus::lease
+
+#endif  // RASPUTIN_CONSENSUS_LEASE_STORE_LEASES_H_

@@ -1,0 +1,156 @@
+// All replicas of one storage directory: the deterministic heart that the server and the simulator
+// both run.
+//
+// A function of its inputs: events come in with `now`, effects leave through ports. Two sets of entry
+// points that may be called by different threads at the same time, each set under a lock of its
+// caller: the *shard* side (requests, group messages, turns) and the *lease* side (store leases). They
+// share nothing but the shared log (itself thread-safe) and the values that the caller carries from
+// one to the other (LeaseUpdate). Not responsible for routing by key (server/front), threads, sockets.
+//
+// A turn: the caller feeds any number of inputs, then calls RunTurn(), which appends everything to the
+// log at once, sends, applies everything committed in one engine batch, and answers.
+
+#ifndef RASPUTIN_RANGE_STORE_H_
+#define RASPUTIN_RANGE_STORE_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "consensus/core/core.h"
+#include "consensus/lease/store_leases.h"
+#include "consensus/log/shared_log.h"
+#include "kv/engine.h"
+#include "range/request.h"
+#include "rasputin/storage/v1/storage.pb.h"
+
+namespace rasputin::range {
+
+using consensus::ClockReading;
+
+// Where group messages go. Called during RunTurn; must not block nor call back.
+class Transport {
+ public:
+  virtual ~Transport() = default;
+  // All messages of a turn for one store; may be lost or delayed, not altered.
+  virtual void Send(StoreId to, std::vector<consensus::Message> messages) = 0;
+};
+
+// What happened, in order; called during a turn; must not block nor call back.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void OnEvent(const consensus::Event& event) = 0;
+  // The descriptor of a range of this store is new or has changed (also once for each at start).
+  // `leads`: this store's replica leads it at this moment.
+  virtual void OnDescriptor(const RangeDescriptor& descriptor, bool leads) = 0;
+  // This store's replica of `range` learnt of a leader (0: none known).
+  virtual void OnLeader(RangeId range, StoreId leader) = 0;
+  // A command was applied; for the simulator's checkers. `state_hash` is 0 unless asked for.
+  virtual void OnApplied(RangeId /*range*/, consensus::Index /*index*/, consensus::Term /*term*/,
+                         const absl::Cord& /*command*/) {}
+};
+
+struct StoreOptions {
+  consensus::Duration lease_duration = std::chrono::seconds(2);  // D.
+  double clock_rate_error_max = 0.01;                            // r.
+  uint64_t seed = 1;
+  uint64_t log_segment_bytes = 64 << 20;
+  uint64_t log_reserve_bytes = 64 << 20;
+  uint64_t log_cache_bytes = 64 << 20;
+  uint64_t flush_bytes = 32 << 20;  // Unflushed engine bytes that start a flush.
+  uint64_t log_live_bytes_max = 1 << 30;  // Live log bytes beyond which a flush is started.
+  consensus::Mutants mutants;
+};
+
+struct Ports {
+  consensus::log::SegmentDirectory* directory = nullptr;
+  kv::Engine* engine = nullptr;
+  Transport* transport = nullptr;
+  Observer* observer = nullptr;
+};
+
+struct ReplicaStatus {
+  RangeDescriptor descriptor;
+  ReplicaId replica;
+  consensus::Role role = consensus::Role::kFollower;
+  consensus::Term term;
+  consensus::Index committed;
+  consensus::Index applied;
+  consensus::Index last;
+  StoreId leader_store;
+  bool serving = false;                  // Leads with a valid lease.
+  consensus::Duration lease_left{};      // Of the leader lease; 0: none.
+  uint64_t approximate_bytes = 0;
+};
+
+class Store {
+ public:
+  // Writes the manifest and nothing else; refused (FAILED_PRECONDITION) if the directory already
+  // belongs to a cluster, unless the record is the same (then OK). The ranges named in the record of
+  // which this store is a member come into being at Open.
+  static absl::Status Bootstrap(consensus::log::SegmentDirectory* directory,
+                                const storage::v1::StoreManifest& manifest);
+  // NOT_FOUND: no manifest, the store was never initialised.
+  static absl::StatusOr<storage::v1::StoreManifest> ReadManifest(
+      consensus::log::SegmentDirectory* directory);
+
+  // Recovers log and state. Ports outlive the store. DATA_LOSS: corruption (says where).
+  static absl::StatusOr<std::unique_ptr<Store>> Open(const StoreOptions& options,
+                                                     const Ports& ports, const ClockReading& now);
+  ~Store();
+
+  // ---- Shard side.
+  void Step(const ClockReading& now, std::vector<consensus::Message> messages);
+  // The answer may come during this call (reads, refusals) or any later turn.
+  void Submit(const ClockReading& now, Request request);
+  void OnLeaseUpdates(const ClockReading& now, std::vector<consensus::lease::LeaseUpdate> updates);
+  // Everything up to `durable` is synced.
+  void OnLogDurable(const ClockReading& now, consensus::log::Lsn durable);
+  // Does the due work of all groups woken since the last turn. An error stops the process [H-18].
+  // `clock` re-reads the time: leases are checked after a state was read [H-10].
+  absl::Status RunTurn(const ClockReading& now);
+  // Earliest instant at which RunTurn has something to do without further input.
+  consensus::Instant NextDeadline() const;
+  // Hands all leaderships over (or abdicates where nobody can take over); repeat RunTurn until
+  // LeadsAny() is false.
+  void BeginShutdown(const ClockReading& now);
+  bool LeadsAny() const;
+  // Begins a handover of `range` to its replica on `target`. FAILED_PRECONDITION: not leader here, or
+  // no voter there.
+  absl::Status TransferLease(const ClockReading& now, RangeId range, StoreId target);
+
+  std::vector<ReplicaStatus> ListReplicas(const ClockReading& now) const;
+  const storage::v1::StoreManifest& manifest() const;
+
+  // ---- Lease side.
+  void LeaseTick(const ClockReading& now);
+  void LeaseStep(const ClockReading& now, const consensus::lease::LeaseMessage& message);
+  // A write job began at `started` and everything up to `durable` is synced.
+  void LeaseLogDurable(const ClockReading& now, const consensus::DualInstant& started,
+                       consensus::log::Lsn durable);
+  // Messages to send and updates to be carried to OnLeaseUpdates, in order. What had to be logged was
+  // queued to the log already.
+  struct LeaseOutput {
+    std::vector<consensus::lease::LeaseMessage> send;
+    std::vector<consensus::lease::LeaseUpdate> updates;
+    std::vector<consensus::Event> events;
+  };
+  LeaseOutput TakeLeaseOutput();
+  consensus::Instant NextLeaseDeadline() const;
+
+  // ---- The shared log, driven by the log writer (thread-safe).
+  consensus::log::SharedLog* log();
+
+ private:
+  class Impl;
+  explicit Store(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace rasputin::range
+
+#endif  // RASPUTIN_RANGE_STORE_H_
