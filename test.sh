@@ -1,0 +1,67 @@
+#!/bin/bash
+# Installs what is missing, builds everything and runs every test.
+#
+#   ./test.sh [--asan | --tsan | --clang] [--long] [TARGET...]
+#
+#   --asan   under the address and undefined behaviour sanitizers
+#   --tsan   the targets without gRPC, under the thread sanitizer
+#   --clang  with clang, which refuses headers that are only reached transitively
+#   --long   also the targets tagged `long`, which take hours
+#
+# Last line: "N passed, N failed", counting test cases; a target that does not build or that dies counts
+# as one failed. Exit code 0 only if nothing failed. Needs no input and leaves nothing running.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+groups=(test)
+options=()
+long=false
+targets=()
+for argument in "$@"; do
+  case "$argument" in
+    --asan) options+=(--config=asan) ;;
+    --tsan) options+=(--config=tsan) ;;
+    --clang) options+=(--config=clang); groups+=(clang) ;;
+    --long) long=true ;;
+    -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -*) echo "test.sh: unknown option $argument (see --help)" >&2; exit 2 ;;
+    *) targets+=("$argument") ;;
+  esac
+done
+[[ ${#targets[@]} -gt 0 ]] || targets=(//...)
+
+fail_early() {
+  echo "test.sh: $1" >&2
+  echo "0 passed, 1 failed"
+  exit 1
+}
+
+third_party/install.sh "${groups[@]}" || fail_early "the packages could not be installed"
+buf="$(third_party/buf.sh)" || fail_early "buf could not be installed"
+
+events="$(mktemp -d)"
+cleanup() {
+  rm -rf "$events"
+  # The build server is of no use to anyone else; RASPUTIN_KEEP_BAZEL=1 keeps it for the next run.
+  [[ -n "${RASPUTIN_KEEP_BAZEL:-}" ]] || third_party/bazel.sh shutdown >/dev/null 2>&1 || true
+}
+trap cleanup EXIT
+
+run() {  # NAME BAZEL_ARGUMENT...
+  local name="$1" status=0
+  shift
+  third_party/bazel.sh test --keep_going --test_env=RASPUTIN_BUF="$buf" \
+    --build_event_json_file="$events/$name.json" "${options[@]}" "$@" || status=$?
+  # 4: everything built, but there was no test to run.
+  [[ $status -eq 4 ]] && status=0
+  echo "$status" >"$events/$name.status"
+}
+
+run suite -- "${targets[@]}"
+if $long; then
+  mapfile -t long_tests < <(third_party/bazel.sh query --noshow_progress \
+    "attr(tags, '\\blong\\b', tests(set(${targets[*]})))" 2>/dev/null)
+  [[ ${#long_tests[@]} -eq 0 ]] || run long --test_timeout=21600 -- "${long_tests[@]}"
+fi
+
+python3 tests/summary/summarize.py "$events"

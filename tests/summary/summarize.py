@@ -1,0 +1,102 @@
+"""Counts the test cases of the bazel runs that test.sh made and prints "N passed, N failed".
+
+Reads, from the folder given as the only argument, pairs of files: NAME.json (bazel's build events) and
+NAME.status (bazel's exit code). Not responsible for running anything. Single-threaded.
+
+Invariant: the exit code is 0 if and only if every bazel run succeeded and no case failed; a failure that
+has no test case of its own (a target that does not build, a crash, a timeout) counts as one.
+"""
+
+import glob
+import json
+import os
+import sys
+import urllib.parse
+import xml.etree.ElementTree
+
+
+class Tally:
+    """What happened: counts of cases, and a line for each failure."""
+
+    def __init__(self):
+        self.passed = 0
+        self.failures = []
+
+
+def local_path(uri):
+    """The path behind a file: URI of a build event, or None for another scheme."""
+    parts = urllib.parse.urlparse(uri)
+    return urllib.parse.unquote(parts.path) if parts.scheme == "file" else None
+
+
+def count_cases(xml_path):
+    """Returns (passed cases, names of failed cases) of a test.xml; skipped and disabled count as neither."""
+    passed, failed = 0, []
+    for case in xml.etree.ElementTree.parse(xml_path).iter("testcase"):
+        name = "%s.%s" % (case.get("classname", ""), case.get("name", ""))
+        if case.find("failure") is not None or case.find("error") is not None:
+            failed.append(name.strip("."))
+        elif case.find("skipped") is None and case.get("status", "run") == "run":
+            passed += 1
+    return passed, failed
+
+
+def add_test_result(tally, label, result):
+    """Adds one attempt of one shard of a test to the tally."""
+    xml_path = None
+    for output in result.get("testActionOutput", []):
+        if output.get("name") == "test.xml":
+            xml_path = local_path(output.get("uri", ""))
+    passed, failed = 0, []
+    if xml_path and os.path.exists(xml_path):
+        try:
+            passed, failed = count_cases(xml_path)
+        except xml.etree.ElementTree.ParseError:
+            failed = ["(unreadable test.xml)"]
+    succeeded = result.get("status") in ("PASSED", "FLAKY")
+    tally.passed += max(passed, 1) if succeeded and not failed else passed
+    if not succeeded and not failed:
+        failed = ["(%s)" % result.get("status", "no status").lower()]
+    tally.failures += ["%s %s" % (label, name) for name in failed]
+
+
+def summarize_run(tally, events, status):
+    """Adds one bazel run (an iterable of build events and bazel's exit code) to the tally."""
+    failures_before = len(tally.failures)
+    for event in events:
+        identity = event.get("id", {})
+        if "testResult" in identity and "testResult" in event:
+            add_test_result(tally, identity["testResult"]["label"], event["testResult"])
+        elif "targetCompleted" in identity:
+            # An aborted target has no `completed` payload at all.
+            if not event.get("completed", {}).get("success", False):
+                label = identity["targetCompleted"]["label"]
+                tally.failures.append("%s (does not build)" % label)
+    if status != 0 and len(tally.failures) == failures_before:
+        tally.failures.append("bazel (exit code %d)" % status)
+
+
+def read_events(path):
+    """Yields the build events of a file of JSON lines."""
+    with open(path, encoding="utf-8") as lines:
+        for line in lines:
+            if line.strip():
+                yield json.loads(line)
+
+
+def main(folder):
+    tally = Tally()
+    for status_path in sorted(glob.glob(os.path.join(folder, "*.status"))):
+        with open(status_path, encoding="utf-8") as status_file:
+            status = int(status_file.read())
+        events_path = status_path[: -len(".status")] + ".json"
+        events = read_events(events_path) if os.path.exists(events_path) else []
+        summarize_run(tally, events, status)
+    for failure in tally.failures:
+        print("FAILED: " + failure)
+    print("%d passed, %d failed" % (tally.passed, len(tally.failures)))
+    return 1 if tally.failures or tally.passed == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
