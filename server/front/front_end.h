@@ -1,0 +1,91 @@
+// The front end: takes any client's call at any node and brings it to the ranges concerned.
+//
+// Validates, resolves names and keys, serves from the local store or forwards to the leader's,
+// heals stale routes within the call's deadline, turns outcomes into gRPC's terms, carries out the
+// calls of operators, and keeps the directory up to date for the ranges that this store leads
+// . Not responsible for sockets, encoding of peer frames, nor for what operations mean (kv/,
+// range/).
+//
+// A deterministic function of its inputs: time comes as an argument, randomness from a seed,
+// effects leave through ports. Not thread-safe: runs under the lock of the shard it belongs to.
+// After any inputs, and after each turn of the store, Run() must be called.
+
+#ifndef RASPUTIN_SERVER_FRONT_FRONT_END_H_
+#define RASPUTIN_SERVER_FRONT_FRONT_END_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "client/route/retry_policy.h"
+#include "server/front/ports.h"
+
+namespace rasputin::server {
+
+struct FrontOptions {
+  uint64_t seed = 1;
+  client::RetryOptions retry;
+  // Calls without a deadline, or with a later one, end after this long.
+  Duration call_duration_max = std::chrono::seconds(60);
+  // How long GetStatus waits for each other store and for the meta range.
+  Duration status_wait = std::chrono::seconds(1);
+};
+
+struct FrontPorts {
+  StorePort* store = nullptr;
+  PeerPort* peers = nullptr;
+};
+
+using CallId = uint64_t;
+
+struct FrontCounters {
+  uint64_t calls_started = 0;
+  uint64_t calls_done = 0;
+  uint64_t served_locally = 0;  // Requests submitted to the local store.
+  uint64_t forwarded = 0;       // Requests sent to another store.
+  uint64_t relayed = 0;         // Requests of other front ends sent on.
+  uint64_t retries = 0;
+  uint64_t stale_routes = 0;  // Answers that corrected a descriptor.
+  uint64_t directory_reads = 0;
+};
+
+class FrontEnd {
+ public:
+  FrontEnd(const FrontOptions& options, const FrontPorts& ports);
+  ~FrontEnd();  // Drops calls unanswered; the store must not answer any more.
+
+  // ---- Clients.
+  // Takes a call. Done comes from Run(), never from here.
+  CallId Start(const ClockReading& now, ClientCall call);
+  // The completion is ready for the next page.
+  void Resume(const ClockReading& now, CallId call);
+  // The client has gone: its completion is not called any more. What was submitted may still
+  // happen.
+  void Cancel(CallId call);
+
+  // ---- Peers.
+  void OnForward(const ClockReading& now, StoreId from, ForwardRequest request);
+  void OnForwardReply(const ClockReading& now, StoreId from, ForwardReply reply);
+  // The connection to a store broke: requests sent to it that were not answered may or may not have
+  // arrived, and no reply to them will come.
+  void OnPeerBroken(const ClockReading& now, StoreId peer);
+
+  // ---- The local store's observer; may be called within its turn.
+  void OnDescriptor(const range::RangeDescriptor& descriptor, bool leads);
+  void OnLeader(RangeId range, StoreId leader);
+
+  // Does everything that is due: answers, retries, timeouts. Submits to the store and sends to
+  // peers.
+  void Run(const ClockReading& now);
+  // Earliest instant at which Run has something to do without further input; may be in the past.
+  Instant NextDeadline() const;
+
+  const FrontCounters& counters() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace rasputin::server
+
+#endif  // RASPUTIN_SERVER_FRONT_FRONT_END_H_

@@ -1,0 +1,150 @@
+// The ports of the front end, and the values that cross them: calls of clients, the local store,
+// the front ends of other stores.
+//
+// Real ones are in server/ (gRPC, peer streams), simulated ones in tests/. All ports are called by
+// the front end in its own thread, outlive it, must not block, and must not call back into it, with
+// one exception: StorePort::Submit may answer before it returns.
+
+#ifndef RASPUTIN_SERVER_FRONT_PORTS_H_
+#define RASPUTIN_SERVER_FRONT_PORTS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/cord.h"
+#include "consensus/core/types.h"
+#include "kv/command.h"
+#include "range/request.h"
+#include "rasputin/storage/v1/storage.pb.h"
+
+namespace rasputin::server {
+
+using consensus::ClockReading;
+using consensus::Duration;
+using consensus::Instant;
+using consensus::RangeId;
+using consensus::StoreId;
+
+// The calls of the services that the front end carries out, named as in api/. Not among them: Init
+// (where there is no store yet), health, reflection.
+enum class Method : uint8_t {
+  kGet = 1,
+  kSet = 2,
+  kCas = 3,
+  kDelete = 4,
+  kScan = 5,
+  kBatch = 6,
+  kCreateCollection = 16,
+  kGetCollection = 17,
+  kListCollections = 18,
+  kLookupRange = 24,
+  kListRanges = 25,
+  kGetStatus = 32,
+  kListStores = 33,
+  kDescribeRange = 34,
+  kSplitRange = 35,
+  kTransferLease = 36,
+};
+
+// How a call ended, in gRPC's terms.
+struct CallResult {
+  absl::StatusCode code = absl::StatusCode::kOk;  // Numerically gRPC's.
+  std::string message;  // One sentence for the user; without keys and values.
+  absl::Cord body;      // kOk: the encoded response; empty for a Scan, whose responses are pages.
+  // Otherwise: an encoded google.rpc.Status with an ErrorDetail, for `grpc-status-details-bin`.
+  std::string details;
+};
+
+// Receives what a call answers. Not owned by the front end, which forgets it after Done.
+class CallCompletion {
+ public:
+  // Scan only: one encoded ScanResponse. True: the next page may follow at once; false: it is held
+  // back until FrontEnd::Resume.
+  virtual bool Page(absl::Cord response) = 0;
+  // Exactly once, last; never after FrontEnd::Cancel.
+  virtual void Done(CallResult result) = 0;
+
+ protected:
+  ~CallCompletion() = default;
+};
+
+struct ClientCall {
+  Method method = Method::kGet;
+  absl::Cord request;                 // The encoded request message, verbatim.
+  Instant deadline = Instant::max();  // max(): FrontOptions::call_duration_max.
+  CallCompletion* completion = nullptr;
+};
+
+// What a front end needs to know of one local replica.
+struct ReplicaSummary {
+  range::RangeDescriptor descriptor;
+  StoreId leader_store;  // 0: none known.
+  bool serving = false;  // Leads with a valid lease.
+  uint64_t term = 0;
+  uint64_t committed_index = 0;
+  uint64_t applied_index = 0;
+  uint64_t last_index = 0;
+  Duration lease_left{};
+  uint64_t approximate_bytes = 0;
+};
+
+// The local store.
+class StorePort {
+ public:
+  virtual ~StorePort() = default;
+  // Exactly one answer to request.completion, during this call or later.
+  virtual void Submit(const ClockReading& now, range::Request request) = 0;
+  // See range::Store::TransferLease.
+  virtual absl::Status TransferLease(const ClockReading& now, RangeId range, StoreId target) = 0;
+  virtual std::vector<ReplicaSummary> ListReplicas(const ClockReading& now) const = 0;
+  virtual const storage::v1::StoreManifest& manifest() const = 0;
+};
+
+enum class ForwardKind : uint8_t {
+  kRange = 1,          // A range::Request.
+  kDescribeRange = 2,  // `range`; answered with an encoded admin.v1.DescribeRangeResponse.
+  kTransferLease = 3,  // `range`, `target`; answered when the handover has begun.
+  kStoreStatus = 4,    // Answered with an encoded admin.v1.StoreStatus without the descriptor.
+};
+
+// A request on its way to the store that is believed to lead the range.
+struct ForwardRequest {
+  uint64_t id = 0;    // Given by the sender; the reply carries it.
+  uint32_t hops = 0;  // Stores it was sent to, this one included; at most client::kHopsMax.
+  ForwardKind kind = ForwardKind::kRange;
+  // kRange: as in range::Request. kDescribeRange, kTransferLease: `range` only.
+  RangeId range;
+  consensus::Generation generation;
+  kv::Operation operation = kv::Operation::kNone;
+  absl::Cord body;
+  std::optional<kv::RequestId> request_id;
+  std::string first_key;
+  std::string last_key;
+  bool read_index = false;
+  StoreId target;  // kTransferLease.
+  // Time until the deadline when it was sent: instants of different stores cannot be compared.
+  Duration time_left{};
+};
+
+struct ForwardReply {
+  uint64_t id = 0;
+  range::Response response;
+};
+
+// The front ends of other stores.
+class PeerPort {
+ public:
+  virtual ~PeerPort() = default;
+  // Sends. False: there is no connection and nothing was written. True: it may have been written; a
+  // reply, or FrontEnd::OnPeerBroken, will follow.
+  virtual bool Forward(StoreId to, ForwardRequest request) = 0;
+  // Answers a request that came by FrontEnd::OnForward; best effort.
+  virtual void Reply(StoreId to, ForwardReply reply) = 0;
+};
+
+}  // namespace rasputin::server
+
+#endif  // RASPUTIN_SERVER_FRONT_PORTS_H_
