@@ -3,11 +3,11 @@
 #
 #   ./run.sh [N] [--check]        (default: 3 nodes)
 #
-# Installs what is missing, builds, starts the nodes on 127.0.0.1 with their data under _rasputin_test/
-# (emptied first), initialises the cluster, sets, gets, compares-and-sets and deletes a key through its
-# last node, prints the endpoints and stays up until Ctrl-C. With --check it stops after the round and
-# exits with its result. Ports: 7770.. between nodes, 8880.. for clients, 9090.. for HTTP. On the way out
-# it stops the processes that it started, and nothing else.
+# Installs what is missing, builds, starts the nodes on 127.0.0.1 with their data under
+# _rasputin_test/ (emptied first), initialises the cluster, sets, gets, compares-and-sets and
+# deletes a key through its last node, prints the endpoints and stays up until Ctrl-C. With --check
+# it stops after the round and exits with its result. Ports: 7770.. between nodes, 8880.. for
+# clients, 9090.. for HTTP. On the way out it stops the processes that it started, and nothing else.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -16,9 +16,9 @@ check=false
 for argument in "$@"; do
   case "$argument" in
     --check) check=true ;;
-    -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0 ;;
     [1-9]) nodes="$argument" ;;
-    *) echo "run.sh: expected a number of nodes from 1 to 9 or --check, got '$argument'" >&2; exit 2 ;;
+    *) echo "run.sh: expected --check or 1 to 9 nodes, got '$argument'" >&2; exit 2 ;;
   esac
 done
 
@@ -92,7 +92,8 @@ start_node() {  # NODE
 
 await_node() {  # NODE
   local waited=0 home="$folder/node$1"
-  until listens "$(peer_port "$1")" && listens "$(client_port "$1")" && listens "$(http_port "$1")"; do
+  until listens "$(peer_port "$1")" && listens "$(client_port "$1")" &&
+    listens "$(http_port "$1")"; do
     if ! kill -0 "${pids[$1 - 1]}" 2>/dev/null; then
       cat "$home/output" >&2
       fail "node $1 stopped by itself; its log is $home/log"
@@ -105,9 +106,10 @@ await_node() {  # NODE
 }
 
 expect() {  # EXIT_CODE EXPECTED_OUTPUT COMMAND...: an empty expectation accepts any output
-  local want_code="$1" want="$2" got code=0
+  local want_code="$1" want="$2" got code=0 last_node
+  last_node="127.0.0.1:$(client_port "$nodes")"
   shift 2
-  got="$("$rasputin" --endpoints "127.0.0.1:$(client_port "$nodes")" "$@" 2>&1 </dev/null)" || code=$?
+  got="$("$rasputin" --endpoints "$last_node" "$@" 2>&1 </dev/null)" || code=$?
   printf '  rasputin %-36s -> %s (exit code %d)\n' "$*" "${got//$'\n'/ | }" "$code"
   if [[ $code -ne $want_code || (-n "$want" && "$got" != *"$want"*) ]]; then
     fail "expected exit code $want_code and '$want' from: rasputin $*"

@@ -8,8 +8,9 @@
 #   --clang  with clang, which refuses headers that are only reached transitively
 #   --long   also the targets tagged `long`, which take hours
 #
-# Last line: "N passed, N failed", counting test cases; a target that does not build or that dies counts
-# as one failed. Exit code 0 only if nothing failed. Needs no input and leaves nothing running.
+# Last line: "N passed, N failed", counting test cases; a target that does not build or that dies
+# counts as one failed. Exit code 0 only if nothing failed. Needs no input and leaves nothing
+# running.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -23,7 +24,7 @@ for argument in "$@"; do
     --tsan) options+=(--config=tsan) ;;
     --clang) options+=(--config=clang); groups+=(clang) ;;
     --long) long=true ;;
-    -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0 ;;
     -*) echo "test.sh: unknown option $argument (see --help)" >&2; exit 2 ;;
     *) targets+=("$argument") ;;
   esac

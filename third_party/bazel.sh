@@ -1,8 +1,9 @@
 #!/bin/bash
 # Runs bazel as the scripts do: third_party/bazel.sh COMMAND ARGUMENT...
 #
-# Adds a disk cache outside of the tree, under ${XDG_CACHE_HOME:-$HOME/.cache}, so that a fresh clone
-# compiles only what changed; a --disk_cache in ~/.bazelrc is preferred. Never reads standard input.
+# Adds a disk cache outside of the tree, under ${XDG_CACHE_HOME:-$HOME/.cache}, so that a fresh
+# clone compiles only what changed; a --disk_cache in ~/.bazelrc is preferred. Never reads standard
+# input.
 set -euo pipefail
 
 export HOME="${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}"

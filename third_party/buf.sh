@@ -1,7 +1,8 @@
 #!/bin/bash
 # Prints the path of buf, the linter of protos, installing it from npm at first use.
 #
-# It lands in ${XDG_CACHE_HOME:-$HOME/.cache}, outside of the tree. Needs npm (third_party/install.sh test).
+# It lands in ${XDG_CACHE_HOME:-$HOME/.cache}, outside of the tree. Needs npm
+# (third_party/install.sh test).
 set -euo pipefail
 
 version=1.75.0

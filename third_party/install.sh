@@ -1,9 +1,11 @@
 #!/bin/bash
-# Installs the Debian 12 packages that the given groups need; does nothing, quickly, when all are there.
+# Installs the Debian 12 packages that the given groups need; does nothing, quickly, when all are
+# there.
 #
 #   third_party/install.sh [build] [test] [clang] [bench] [deploy]      (default: build)
 #
-# Runs as root or through sudo. Network use: Debian's package archive, and only if something is missing.
+# Runs as root or through sudo. Network use: Debian's package archive, and only if something is
+# missing.
 set -euo pipefail
 
 # What compiles and links every target, and what rasputind and rasputin need to run.

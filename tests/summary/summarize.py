@@ -1,10 +1,10 @@
 """Counts the test cases of the bazel runs that test.sh made and prints "N passed, N failed".
 
-Reads, from the folder given as the only argument, pairs of files: NAME.json (bazel's build events) and
-NAME.status (bazel's exit code). Not responsible for running anything. Single-threaded.
+Reads, from the folder given as the only argument, pairs of files: NAME.json (bazel's build events)
+and NAME.status (bazel's exit code). Not responsible for running anything. Single-threaded.
 
-Invariant: the exit code is 0 if and only if every bazel run succeeded and no case failed; a failure that
-has no test case of its own (a target that does not build, a crash, a timeout) counts as one.
+Invariant: the exit code is 0 if and only if every bazel run succeeded and no case failed; a failure
+that has no test case of its own (a target that does not build, a crash, a timeout) counts as one.
 """
 
 import glob
@@ -30,7 +30,7 @@ def local_path(uri):
 
 
 def count_cases(xml_path):
-    """Returns (passed cases, names of failed cases) of a test.xml; skipped and disabled count as neither."""
+    """(Passed cases, names of failed cases) of a test.xml; skipped and disabled are neither."""
     passed, failed = 0, []
     for case in xml.etree.ElementTree.parse(xml_path).iter("testcase"):
         name = "%s.%s" % (case.get("classname", ""), case.get("name", ""))

@@ -43,9 +43,9 @@ def rasputin_proto_library(
       name: of the message library.
       srcs: .proto files, relative to this package.
       deps: message libraries of imported protos, made by this macro (labels without suffix).
-      grpc: whether the protos declare services. One of the deps' stubs is never needed.
-      import_root: folder that imports and includes are relative to; by default this package. A package
-        below it is fine: import_root = "api" in package api/rasputin/kv/v1.
+      grpc: whether the protos declare services. Stubs never need the stubs of deps.
+      import_root: folder that imports and includes are relative to; by default this package. A
+        package below it is fine: import_root = "api" in package api/rasputin/kv/v1.
       visibility: of everything but the stubs.
       grpc_visibility: of NAME_grpc.
     """
