@@ -25,8 +25,13 @@ class LeaseView {
   // [S-7] holds. Suspended support [S-8] reads as ended.
   virtual Support SupportFrom(StoreId peer) const = 0;
 
-  // Epoch at which this store currently asks `peer` for support; appends to replicas on `peer`
-  // carry it and bind them to it [H-4], [H-8]. Durable before it is visible here.
+  // Like SupportFrom, but suspended support reads as still held: decides only whether a lease has
+  // *ended*, so that a leader abdicates [H-7]; nothing may be served by it [S-8].
+  virtual Support HeldSupportFrom(StoreId peer) const { return SupportFrom(peer); }
+
+  // Newest epoch at which `peer` has supported this store; appends to replicas on `peer` carry it
+  // and bind them to it [H-4], [H-8]. 0: none yet; binds nobody. `peer` has it durably, so every
+  // binding to it ends with a withdrawal, even across a restart of `peer` [S-4], [S-6].
   virtual Epoch OwnEpoch(StoreId peer) const = 0;
 
   // Lowest epoch of `leader_store` that this store has not durably withdrawn [S-4]: a binding at

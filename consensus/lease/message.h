@@ -21,7 +21,7 @@ struct SupportReply {
   Epoch epoch;  // Of the request.
   Round round;  // Of the request.
   bool supported = false;
-  Epoch lowest_accepted;  // Refused for the epoch: the lowest that would be accepted [S-5].
+  Epoch lowest_accepted;  // The lowest epoch that would be accepted [S-5]; durable at the sender.
   Nonce nonce;            // New with every answer, refusals too [S-2].
 };
 

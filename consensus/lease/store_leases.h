@@ -1,15 +1,14 @@
 // The store leases of one store, both halves: support it asks of others and promises it gives.
 //
 // A pure state machine: time, durable state and messages come in as arguments, effects leave
-// through TakeEffects(). One object per store, shared by all its ranges; groups see it only through
-// the LeaseTable (lease_table.h), fed by LeaseUpdate values. Not thread-safe: the server guards it
-// with one mutex and drives it from the lease thread.
+// through TakeEffects(). The rules and why they hold: README.md. One object per store, shared by
+// all its ranges; groups see it only through the LeaseTable (lease_table.h), fed by LeaseUpdate
+// values. Not thread-safe: the server guards it with one mutex and drives it from the lease thread.
 
 #ifndef RASPUTIN_CONSENSUS_LEASE_STORE_LEASES_H_
 #define RASPUTIN_CONSENSUS_LEASE_STORE_LEASES_H_
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <vector>
 
@@ -23,8 +22,8 @@ namespace rasputin::consensus::lease {
 
 struct LeaseOptions {
   StoreId self;
-  Duration lease_duration = std::chrono::seconds(2);  // D; extended every D/5.
-  double clock_rate_error_max = 0.01;                 // r.
+  Duration lease_duration = std::chrono::seconds(2);        // D; extended every D/5.
+  double clock_rate_error_max = 0.01;                       // r.
   Duration wall_jump_max = std::chrono::milliseconds(500);  // REALTIME against BOOTTIME [S-8].
   uint64_t seed = 1;
   Mutants mutants;
@@ -36,10 +35,14 @@ Duration PromiseDuration(const LeaseOptions& options);
 // Durable state of a pair [S-4], [S-5]; one record of the shared log per change.
 struct PairState {
   StoreId peer;
-  Epoch own_epoch;        // Epoch with which we ask `peer`.
-  Epoch lowest_accepted;  // We never support a lower epoch of `peer`; 1 at first.
-  // Highest epoch granted to `peer`; kept so that a restart knows what it may have promised.
-  Epoch highest_granted;
+  Epoch own_epoch;  // Epoch with which we ask `peer`; 0: never asked.
+  // We never support a lower epoch of `peer`. Granting e sets it to e, withdrawing e to e + 1; so a
+  // restart knows that this epoch, and no other, may be promised. 0: nothing was ever granted.
+  Epoch lowest_accepted;
+
+  friend bool operator==(const PairState& a, const PairState& b) {
+    return a.peer == b.peer && a.own_epoch == b.own_epoch && a.lowest_accepted == b.lowest_accepted;
+  }
 };
 
 // The durable counter from which epochs are drawn [S-5], with the pairs it serves.
@@ -51,13 +54,13 @@ struct DurableLeases {
 
 // A change of what groups may know, to be queued to each shard's LeaseTable, in order.
 struct LeaseUpdate {
-  StoreId peer;
-  Support support;         // Support from `peer` for us.
-  Epoch own_epoch;         // Durable epoch that we ask `peer` with.
-  Epoch lowest_accepted;   // Durable.
+  StoreId peer;            // Self: the own epoch of this process, and the store-wide part.
+  Support support;         // Support from `peer` for us; unused for self.
+  Epoch own_epoch;         // Newest epoch that `peer` has supported; 0: none yet.
+  Epoch lowest_accepted;   // Durable; at least 1.
   bool suspended = false;  // Leases held are suspended [S-8]: `support` must not be used.
-  // Of the store as a whole: until when the own disk counts as working [S-7], and from when on
-  // replicas may vote [S-6].
+  // Of the store as a whole, in every update: until when the own disk counts as working [S-7] (far
+  // away while there are no peers), and from when on replicas may vote [S-6].
   DualInstant disk_works_until;
   DualInstant may_vote_from;
 };
@@ -83,6 +86,8 @@ class StoreLeases {
   // Peers with which this store shares at least one range. Asking begins at the next Tick.
   void SetPeers(const std::vector<StoreId>& peers);
 
+  // Each input carries the instant at which it is processed. A reading older than an earlier one
+  // (threads race for the lock) counts as the earlier one.
   void Tick(const ClockReading& now);
   void Step(const ClockReading& now, const LeaseMessage& message);
   void OnPersisted(const ClockReading& now, uint64_t persist_sequence);
@@ -91,6 +96,8 @@ class StoreLeases {
   void OnLogWriteCompleted(const ClockReading& now, const DualInstant& started);
 
   LeaseEffects TakeEffects();
+  // Earliest instant at which Tick() has something to do; Instant::max(): only an input wakes it.
+  // With peers never more than D/8 ahead, so that pauses are noticed [S-8].
   Instant NextDeadline() const;
 
  private:

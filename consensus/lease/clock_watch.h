@@ -1,0 +1,35 @@
+// Looks at successive clock readings for pauses and for jumps of the wall clock [S-8].
+//
+// A value type; what follows from a finding is StoreLeases' business. Not thread-safe.
+
+#ifndef RASPUTIN_CONSENSUS_LEASE_CLOCK_WATCH_H_
+#define RASPUTIN_CONSENSUS_LEASE_CLOCK_WATCH_H_
+
+#include "consensus/core/types.h"
+
+namespace rasputin::consensus::lease {
+
+class ClockWatch {
+ public:
+  // `rate_error_max` widens the margin of a jump with the time between two readings.
+  ClockWatch(const ClockReading& start, Duration wall_jump_max, double rate_error_max)
+      : last_(start), wall_jump_max_(wall_jump_max), rate_error_max_(rate_error_max) {}
+
+  struct Finding {
+    ClockReading now;      // The reading, never before the previous one on either monotonic clock.
+    Duration elapsed{};    // Since the previous reading: the most that any clock says.
+    Duration wall_jump{};  // REALTIME against BOOTTIME, if beyond the margin; positive: forward.
+  };
+  Finding Observe(const ClockReading& reading);
+
+  const ClockReading& last() const { return last_; }
+
+ private:
+  ClockReading last_;
+  Duration wall_jump_max_;
+  double rate_error_max_;
+};
+
+}  // namespace rasputin::consensus::lease
+
+#endif  // RASPUTIN_CONSENSUS_LEASE_CLOCK_WATCH_H_

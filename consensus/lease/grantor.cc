@@ -1,0 +1,88 @@
+// Implementation of grantor.h: the rules of promising, one peer at a time.
+//
+// Thread-safety and invariants: see the header.
+
+#include "consensus/lease/grantor.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+
+namespace rasputin::consensus::lease {
+
+Grantor::Grantor(const Options& options, Epoch lowest_accepted, const DualInstant& restart_wait_end)
+    : options_(options), lowest_accepted_(lowest_accepted) {
+  if (lowest_accepted.IsSet() && !options_.mutants.Has(21)) {
+    promised_ = lowest_accepted;
+    until_ = restart_wait_end;
+  }
+}
+
+Grantor::Answer Grantor::OnRequest(const ClockReading& now, const SupportRequest& request,
+                                   bool disk_works, Nonce nonce, Epoch durable_lowest) {
+  // First, so that a late request cannot revive an epoch whose promise has ended [S-4].
+  WithdrawIfEnded(now);
+  Answer answer;
+  answer.reply.epoch = request.epoch;
+  answer.reply.round = request.round;
+  answer.reply.nonce = nonce;
+  const bool echoed = IsFreshEcho(now, request.echo);
+  Issue(now, nonce);
+
+  const bool grants = request.epoch.IsSet() && request.epoch >= lowest_accepted_ &&
+                      (echoed || options_.mutants.Has(24) || options_.mutants.Has(60)) &&
+                      (disk_works || options_.mutants.Has(58));
+  if (!grants) {
+    // Only what is durable is told: the peer makes a higher epoch of its own durable by it [S-5].
+    answer.reply.lowest_accepted = durable_lowest;
+    if (options_.mutants.Has(57)) answer.reply.nonce = Nonce();
+    return answer;
+  }
+  const DualInstant until = DualInstant::At(now).Plus(options_.promise_duration);
+  if (promised_ == request.epoch) {
+    until_ = {std::max(until_.boot, until.boot), std::max(until_.raw, until.raw)};
+  } else {
+    // Granting an epoch withdraws all lower ones [S-5].
+    promised_ = request.epoch;
+    until_ = until;
+    answer.first_of_epoch = true;
+  }
+  lowest_accepted_ = request.epoch;
+  mutant_ended_ = Epoch();
+  CHECK_EQ(promised_, lowest_accepted_);
+  answer.reply.supported = true;
+  answer.reply.lowest_accepted = lowest_accepted_;
+  return answer;
+}
+
+bool Grantor::WithdrawIfEnded(const ClockReading& now) {
+  if (!promised_.IsSet() || !until_.EndedForGrantor(now)) return false;
+  CHECK_EQ(promised_, lowest_accepted_);
+  if (options_.mutants.Has(52)) {
+    mutant_ended_ = promised_;
+    promised_ = Epoch();
+    return false;
+  }
+  lowest_accepted_ = promised_.Next();
+  promised_ = Epoch();
+  return true;
+}
+
+Epoch Grantor::LowestForGroups(Epoch durable_lowest) const {
+  return mutant_ended_.IsSet() ? mutant_ended_.Next() : durable_lowest;
+}
+
+bool Grantor::IsFreshEcho(const ClockReading& now, Nonce echo) const {
+  if (!echo.IsSet()) return false;
+  const auto issued = std::find_if(issued_.begin(), issued_.end(),
+                                   [echo](const Issued& i) { return i.nonce == echo; });
+  return issued != issued_.end() &&
+         !issued->at.Plus(options_.lease_duration / 2).EndedForHolder(now);
+}
+
+void Grantor::Issue(const ClockReading& now, Nonce nonce) {
+  if (issued_.size() == kNoncesMax) issued_.pop_front();
+  issued_.push_back({nonce, DualInstant::At(now)});
+}
+
+}  // namespace rasputin::consensus::lease
