@@ -1,0 +1,65 @@
+// See the header. Failing is the sink's business, so that a test can watch it.
+
+#include "server/shard/log_writer.h"
+
+#include <pthread.h>
+
+#include <memory>
+#include <utility>
+
+#include "server/clock/clock.h"
+
+namespace rasputin::server {
+
+LogWriter::LogWriter(consensus::log::SharedLog* log, Sink sink)
+    : log_(log), sink_(std::move(sink)), thread_([this] { Run(); }) {}
+
+LogWriter::~LogWriter() { Stop(); }
+
+void LogWriter::Wake() {
+  bool notify = false;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    notify = !woken_;
+    woken_ = true;
+  }
+  if (notify) wake_.notify_one();
+}
+
+void LogWriter::Stop() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+    woken_ = true;
+  }
+  wake_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+bool LogWriter::WaitForWork() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (stopping_ && !log_->HasPending()) return false;
+  wake_.wait(lock, [this] { return woken_; });
+  woken_ = stopping_;
+  return true;
+}
+
+void LogWriter::Run() {
+  pthread_setname_np(pthread_self(), "log-writer");
+  while (true) {
+    std::unique_ptr<consensus::log::WriteJob> job = log_->TakeWrite();
+    if (job == nullptr) {
+      if (!WaitForWork()) return;
+      continue;
+    }
+    const consensus::DualInstant started = consensus::DualInstant::At(ReadClocks());
+    const absl::Status status = log_->Execute(job.get());
+    if (!status.ok()) {
+      sink_.failed(status);
+      return;
+    }
+    sink_.durable(started, log_->FinishWrite(std::move(job)));
+  }
+}
+
+}  // namespace rasputin::server
