@@ -24,35 +24,11 @@
 #include "consensus/lease/store_leases.h"
 #include "consensus/log/shared_log.h"
 #include "kv/engine.h"
+#include "range/ports.h"
 #include "range/request.h"
 #include "rasputin/storage/v1/storage.pb.h"
 
 namespace rasputin::range {
-
-using consensus::ClockReading;
-
-// Where group messages go. Called during RunTurn; must not block nor call back.
-class Transport {
- public:
-  virtual ~Transport() = default;
-  // All messages of a turn for one store; may be lost or delayed, not altered.
-  virtual void Send(StoreId to, std::vector<consensus::Message> messages) = 0;
-};
-
-// What happened, in order; called during a turn; must not block nor call back.
-class Observer {
- public:
-  virtual ~Observer() = default;
-  virtual void OnEvent(const consensus::Event& event) = 0;
-  // The descriptor of a range of this store is new or has changed (also once for each at start).
-  // `leads`: this store's replica leads it at this moment.
-  virtual void OnDescriptor(const RangeDescriptor& descriptor, bool leads) = 0;
-  // This store's replica of `range` learnt of a leader (0: none known).
-  virtual void OnLeader(RangeId range, StoreId leader) = 0;
-  // A command was applied; for the simulator's checkers. `state_hash` is 0 unless asked for.
-  virtual void OnApplied(RangeId /*range*/, consensus::Index /*index*/, consensus::Term /*term*/,
-                         const absl::Cord& /*command*/) {}
-};
 
 struct StoreOptions {
   consensus::Duration lease_duration = std::chrono::seconds(2);  // D.
@@ -64,13 +40,6 @@ struct StoreOptions {
   uint64_t flush_bytes = 32 << 20;  // Unflushed engine bytes that start a flush.
   uint64_t log_live_bytes_max = 1 << 30;  // Live log bytes beyond which a flush is started.
   consensus::Mutants mutants;
-};
-
-struct Ports {
-  consensus::log::SegmentDirectory* directory = nullptr;
-  kv::Engine* engine = nullptr;
-  Transport* transport = nullptr;
-  Observer* observer = nullptr;
 };
 
 struct ReplicaStatus {
@@ -111,7 +80,6 @@ class Store {
   // Everything up to `durable` is synced.
   void OnLogDurable(const ClockReading& now, consensus::log::Lsn durable);
   // Does the due work of all groups woken since the last turn. An error stops the process [H-18].
-  // `clock` re-reads the time: leases are checked after a state was read [H-10].
   absl::Status RunTurn(const ClockReading& now);
   // Earliest instant at which RunTurn has something to do without further input.
   consensus::Instant NextDeadline() const;

@@ -99,7 +99,8 @@ class Core {
   bool HasReady() const;
   // Everything of all Readys up to `persist_sequence` is durable.
   void OnPersisted(const ClockReading& now, uint64_t persist_sequence);
-  // The state machine has applied up to `applied`.
+  // The state machine has applied up to `applied`. A leader announces no commit index beyond it [H-15]
+  // (it applies a split before anyone else can), so this may produce messages.
   void OnApplied(Index applied);
 
   // True iff this replica may serve a linearizable read of its applied state at this very moment
@@ -122,8 +123,9 @@ class Core {
   Index last_index() const;
   const HardState& hard_state() const;
   const Configuration& configuration() const;
-  // Lowest match index of all members, for cutting the log; 0 unless leader.
-  Index slowest_match() const;
+  // Up to here every member holds the log durably, as far as this replica knows: the lowest match index
+  // of all members on a leader, what the leader last announced on a follower. For cutting the log.
+  Index held_by_all() const;
   // Earliest instant at which Tick() has something to do; Instant::max(): only an input wakes it.
   Instant NextDeadline() const;
 

@@ -64,7 +64,8 @@ struct VoteReply {
 struct AppendRequest {
   LogPosition previous;  // Position before the first of `entries`.
   std::vector<Entry> entries;
-  Index commit;
+  Index commit;       // Never beyond what the leader has applied [H-15].
+  Index held_by_all;  // Durable on every member: logs need not go back further.
   Epoch epoch;                // Of (leader's store, receiver's store) [S-5]: binds to this epoch.
   uint64_t read_context = 0;  // Echoed; 0: none [H-10].
 };

@@ -1,0 +1,44 @@
+// The rows that belong to a range rather than to a key: applied state, descriptor, sessions.
+//
+// They lie in the `r` space under the range id (kv/README.md). The descriptor is opaque here. Pure
+// functions over an engine or a turn.
+
+#ifndef RASPUTIN_KV_RANGE_ROWS_H_
+#define RASPUTIN_KV_RANGE_ROWS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "kv/engine.h"
+#include "kv/turn.h"
+
+namespace rasputin::kv {
+
+// How far the state machine of a range has come; written in the same batch as what was applied.
+struct AppliedState {
+  uint64_t index = 0;
+  uint64_t term = 0;
+  uint64_t version_floor = 0;  // Highest version applied in this range or inherited at a split.
+};
+
+void WriteAppliedState(uint64_t range_id, const AppliedState& state, Turn* turn);
+// nullopt: the engine knows nothing of the range. DATA_LOSS: a damaged row.
+absl::StatusOr<std::optional<AppliedState>> ReadAppliedState(uint64_t range_id,
+                                                             const Engine& engine);
+// As of what has been flushed; all zero: nothing yet.
+absl::StatusOr<AppliedState> ReadPersistedAppliedState(uint64_t range_id, const Engine& engine);
+
+void WriteDescriptor(uint64_t range_id, std::string encoded, Turn* turn);
+// The encoded descriptors of all ranges, by range id.
+absl::StatusOr<std::vector<std::string>> ListDescriptors(const Engine& engine);
+
+// Gives a child the session table of its parent. Sees the edits of the turn.
+absl::Status CopySessions(uint64_t from_range_id, uint64_t to_range_id, Turn* turn);
+
+}  // namespace rasputin::kv
+
+#endif  // RASPUTIN_KV_RANGE_ROWS_H_

@@ -1,0 +1,36 @@
+// The state of the meta range: collections, range descriptors by end key, stores, the id allocator.
+//
+// Applies MetaCommands to the rows of the meta collection and answers MetaQueries from them.
+// Deterministic; knows no consensus. Row layout: range/README.md "Meta range". Not thread-safe.
+
+#ifndef RASPUTIN_RANGE_META_STATE_H_
+#define RASPUTIN_RANGE_META_STATE_H_
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "kv/engine.h"
+#include "kv/outcome.h"
+#include "kv/turn.h"
+#include "rasputin/storage/v1/storage.pb.h"
+
+namespace rasputin::range {
+
+// Limits of one command or query, stated in its error.
+inline constexpr uint32_t kRangeIdBlockMax = 1000;
+inline constexpr uint32_t kMetaRowsMax = 1000;
+inline constexpr size_t kCollectionNameBytesMax = 128;
+
+// Writes the first state of a cluster.
+absl::Status WriteFirstMetaState(const storage::v1::BootstrapRecord& record, kv::Turn* turn);
+
+// `body` is an encoded MetaCommand. A refusal is an outcome; an error status (engine, undecodable
+// committed command) stops the replica.
+absl::StatusOr<kv::Outcome> ApplyMetaCommand(const absl::Cord& body, kv::Turn* turn);
+
+// `body` is an encoded MetaQuery; the response an encoded MetaQueryResult.
+absl::StatusOr<kv::Outcome> AnswerMetaQuery(const absl::Cord& body, const kv::Engine& engine);
+
+}  // namespace rasputin::range
+
+#endif  // RASPUTIN_RANGE_META_STATE_H_

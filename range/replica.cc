@@ -1,0 +1,344 @@
+// See replica.h: proposing, reading, waiting. Applying is in replica_apply.cc.
+
+#include "range/replica.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "range/descriptor.h"
+#include "range/meta_state.h"
+#include "rasputin/storage/v1/storage.pb.h"
+
+namespace rasputin::range {
+namespace {
+
+using consensus::Index;
+using consensus::Instant;
+using consensus::Term;
+
+ReplicaId SelfIn(const RangeDescriptor& descriptor, StoreId store) {
+  for (const auto& replica : descriptor.replicas()) {
+    if (replica.store_id() == store.value()) return ReplicaId(replica.replica_id());
+  }
+  LOG(FATAL) << "store " << store << " is no member of range " << descriptor.range_id();
+}
+
+bool IsRead(kv::Operation operation) {
+  return operation == kv::Operation::kGet || operation == kv::Operation::kScan ||
+         operation == kv::Operation::kMetaRead;
+}
+
+Response Refuse(Outcome outcome, std::string message) {
+  Response response;
+  response.outcome = outcome;
+  response.message = std::move(message);
+  return response;
+}
+
+}  // namespace
+
+Replica::Replica(ReplicaContext* context, RangeDescriptor descriptor,
+                 const kv::AppliedState& applied)
+    : context_(context),
+      descriptor_(std::move(descriptor)),
+      self_(SelfIn(descriptor_, context->store)),
+      space_{descriptor_.range_id(), descriptor_.collection_id()},
+      applied_(applied),
+      highest_version_(applied.version_floor) {}
+
+void Replica::Start(const consensus::CoreOptions& options, const consensus::HardState& hard_state,
+                    bool leads_first_term, const ClockReading& now) {
+  CHECK(group_ == nullptr) << "range " << range() << " was started";
+  consensus::CoreOptions own = options;
+  own.range = range();
+  own.self = self_;
+  own.self_store = context_->store;
+  // Replicas draw different timers from one configured seed.
+  own.seed = options.seed * 1000003 + range().value() * 8191 + self_.value();
+  consensus::InitialState initial;
+  initial.hard_state = hard_state;
+  initial.configuration = ToConfiguration(descriptor_);
+  initial.applied = applied();
+  initial.leads_first_term = leads_first_term;
+  group_ = std::make_unique<consensus::Group>(own, initial, context_->log, context_->leases, now);
+}
+
+StoreId Replica::LeaderStore() const {
+  if (group_ == nullptr) return StoreId();
+  const consensus::Member* member =
+      group_->core().configuration().Find(group_->core().leader_hint());
+  return member == nullptr ? StoreId() : member->store;
+}
+
+Response Replica::NotLeader() const {
+  Response response = Refuse(Outcome::kNotLeader, "this store does not lead the range");
+  response.leader_store = LeaderStore();
+  return response;
+}
+
+void Replica::Submit(const ClockReading& now, Request request, std::vector<Answer>* answers) {
+  CHECK(request.completion != nullptr);
+  if (group_ == nullptr) {
+    answers->push_back({request.completion, NotLeader()});
+  } else if (now.boot >= request.deadline) {
+    answers->push_back({request.completion,
+                        Refuse(Outcome::kDeadlineExceeded,
+                               "the deadline passed before the request was taken up")});
+  } else if (IsRead(request.operation)) {
+    SubmitRead(now, std::move(request), answers);
+  } else {
+    Propose(now, std::move(request), answers);
+  }
+}
+
+void Replica::SubmitRead(const ClockReading& now, Request request, std::vector<Answer>* answers) {
+  consensus::Core& core = group_->core();
+  if (core.role() != consensus::Role::kLeader) {
+    answers->push_back({request.completion, NotLeader()});
+    return;
+  }
+  PendingRead read;
+  read.needed = core.commit_index();
+  const bool round = request.read_index || !core.MayServeRead(now);
+  read.request = std::move(request);
+  if (round) {
+    read.context = next_read_context_;
+    if (!core.RequestReadIndex(now, read.context)) {
+      answers->push_back({read.request.completion, NotLeader()});
+      return;
+    }
+    ++next_read_context_;
+  }
+  reads_.push_back(std::move(read));
+}
+
+absl::StatusOr<kv::Command> Replica::MakeCommand(const Request& request) {
+  kv::Command command;
+  command.generation = descriptor_.generation();
+  command.origin = context_->store.value();
+  command.origin_sequence = context_->next_origin_sequence++;
+  command.session = request.id;
+  command.operation = request.operation;
+  command.body = request.body;
+  if (request.operation == kv::Operation::kSplit) {
+    storage::v1::SplitCommand split;
+    if (!split.ParseFromString(std::string(request.body))) {
+      return absl::InvalidArgumentError("the split request does not parse");
+    }
+    if (absl::Status status =
+            ValidateSplit(descriptor_, absl::string_view(split.split_key()),
+                          split.child_collection_id());
+        !status.ok()) {
+      return status;
+    }
+    if (split.child_range_id() == 0) return absl::InvalidArgumentError("the child has no id");
+    split.set_child_leader_replica_id(self_.value());
+    command.body = absl::Cord(split.SerializeAsString());
+  }
+  RaiseVersionFloor();
+  command.version = context_->versions->Next(highest_version_);
+  return command;
+}
+
+// A new leader's versions lie above every version of its log, committed or not: the next leader after a
+// crash would otherwise give a smaller version to a later write.
+void Replica::RaiseVersionFloor() {
+  const consensus::Core& core = group_->core();
+  if (version_floor_term_ == core.term()) return;
+  version_floor_term_ = core.term();
+  Index next = std::max(applied(), context_->log->Start(range()).index).Next();
+  const Index last = core.last_index();
+  while (next <= last) {
+    absl::StatusOr<std::vector<consensus::Entry>> entries =
+        context_->log->ReadEntries(range(), next, last, 1 << 20);
+    CHECK(entries.ok()) << "range " << range() << ": " << entries.status();
+    for (const consensus::Entry& entry : *entries) {
+      if (entry.type != consensus::EntryType::kCommand) continue;
+      absl::StatusOr<kv::Command> command = kv::DecodeCommand(entry.payload);
+      CHECK(command.ok()) << "range " << range() << " index " << entry.index << ": "
+                          << command.status();
+      highest_version_ = std::max(highest_version_, command->version);
+    }
+    next = entries->back().index.Next();
+  }
+}
+
+void Replica::Propose(const ClockReading& now, Request request, std::vector<Answer>* answers) {
+  consensus::Core& core = group_->core();
+  if (!core.IsServingLeader(now)) {
+    answers->push_back({request.completion, NotLeader()});
+    return;
+  }
+  if (context_->log->OutOfSpace()) {
+    answers->push_back({request.completion,
+                        Refuse(Outcome::kOverloaded,
+                               "the disk of the leader's log is full: writes are refused until there "
+                               "is space; reads go on")});
+    return;
+  }
+  absl::StatusOr<kv::Command> command = MakeCommand(request);
+  if (!command.ok()) {
+    const Outcome outcome = absl::IsInvalidArgument(command.status())
+                                ? Outcome::kInvalidArgument
+                                : Outcome::kFailedPrecondition;
+    answers->push_back(
+        {request.completion, Refuse(outcome, std::string(command.status().message()))});
+    return;
+  }
+  const consensus::ProposeResult result = core.Propose(now, kv::EncodeCommand(*command));
+  switch (result.status) {
+    case consensus::ProposeStatus::kNotLeader:
+      answers->push_back({request.completion, NotLeader()});
+      return;
+    case consensus::ProposeStatus::kOverloaded:
+      answers->push_back({request.completion,
+                          Refuse(Outcome::kOverloaded,
+                                 "the range has too many uncommitted writes; retry later")});
+      return;
+    case consensus::ProposeStatus::kAccepted:
+      break;
+  }
+  highest_version_ = command->version;
+  leadership_ended_.reset();
+  // What an earlier leadership of ours left at or after this index is not in this log any more, and
+  // this log holds all that was ever committed: it was not, and will not be, executed.
+  while (waiters_.size() > waiters_head_ && waiters_.back().index >= result.index) {
+    answers->push_back({waiters_.back().completion, NotLeader()});
+    waiters_.pop_back();
+  }
+  waiters_.push_back({result.term, result.index, command->origin_sequence, request.operation,
+                      request.completion});
+}
+
+void Replica::OnReadIndex(const consensus::ReadIndexResult& result) {
+  for (PendingRead& read : reads_) {
+    if (read.context != result.context || read.context == 0) continue;
+    read.context = 0;
+    if (!result.failed) {
+      read.confirmed = true;
+      read.needed = std::max(read.needed, result.index);
+    }
+  }
+}
+
+bool Replica::Servable(const ClockReading& now, const PendingRead& read) const {
+  if (applied() < read.needed) return false;
+  if (read.confirmed) return true;
+  return !read.request.read_index && group_->core().MayServeRead(now);
+}
+
+absl::StatusOr<kv::Outcome> Replica::Execute(const Request& request) const {
+  const kv::Engine& engine = *context_->ports->engine;
+  switch (request.operation) {
+    case kv::Operation::kGet:
+      return kv::Get(space_, request.body, engine);
+    case kv::Operation::kMetaRead:
+      return AnswerMetaQuery(request.body, engine);
+    default:
+      break;
+  }
+  const absl::string_view start(descriptor_.start_key());
+  const std::string prefix = CollectionPrefix(descriptor_.collection_id() + 1);
+  const bool to_end_of_collection =
+      descriptor_.end_key().empty() || descriptor_.end_key() >= prefix;
+  const absl::string_view end =
+      to_end_of_collection ? absl::string_view() : UserKey(descriptor_.end_key());
+  return kv::ScanPage(space_, UserKey(start), end, request.body, engine);
+}
+
+absl::Status Replica::ExecuteReads(const ClockReading& now, std::vector<ReadAnswer>* done,
+                                   std::vector<Answer>* answers) {
+  const bool leads = group_->core().role() == consensus::Role::kLeader;
+  size_t kept = 0;
+  for (PendingRead& read : reads_) {
+    if (Servable(now, read)) {
+      absl::StatusOr<kv::Outcome> outcome = Execute(read.request);
+      if (!outcome.ok()) return outcome.status();
+      ReadAnswer answer;
+      answer.replica = this;
+      answer.generation = Generation(descriptor_.generation());
+      answer.by_lease = !read.confirmed;
+      answer.answer = {read.request.completion, ToResponse(*outcome)};
+      answer.request = std::move(read.request);
+      done->push_back(std::move(answer));
+    } else if (!leads && !read.confirmed) {
+      answers->push_back({read.request.completion, NotLeader()});
+    } else if (now.boot >= read.request.deadline) {
+      answers->push_back({read.request.completion,
+                          Refuse(Outcome::kDeadlineExceeded,
+                                 "the deadline passed while the leader waited for its lease")});
+    } else {
+      if (&reads_[kept] != &read) reads_[kept] = std::move(read);
+      ++kept;
+    }
+  }
+  reads_.resize(kept);
+  return absl::OkStatus();
+}
+
+void Replica::RequeueRead(Request request) {
+  PendingRead read;
+  read.needed = group_->core().commit_index();
+  read.request = std::move(request);
+  reads_.push_back(std::move(read));
+}
+
+Instant Replica::WaiterDeadline(consensus::Duration patience) const {
+  if (waiters_head_ == waiters_.size() || group_ == nullptr) return Instant::max();
+  if (group_->core().role() == consensus::Role::kLeader) return Instant::max();
+  return leadership_ended_.has_value() ? *leadership_ended_ + patience : Instant::min();
+}
+
+void Replica::ExpireWaiters(const ClockReading& now, consensus::Duration patience,
+                            std::vector<Answer>* answers) {
+  if (waiters_head_ == waiters_.size()) return;
+  if (group_->core().role() == consensus::Role::kLeader) {
+    leadership_ended_.reset();
+    return;
+  }
+  if (!leadership_ended_.has_value()) leadership_ended_ = now.boot;
+  if (now.boot < *leadership_ended_ + patience) return;
+  for (; waiters_head_ < waiters_.size(); ++waiters_head_) {
+    answers->push_back({waiters_[waiters_head_].completion,
+                        Refuse(Outcome::kOutcomeUnknown,
+                               "the leader lost its leadership before the write was committed: it "
+                               "may or may not take effect; read, or repeat it with a request id")});
+  }
+  waiters_.clear();
+  waiters_head_ = 0;
+}
+
+Response ToResponse(const kv::Outcome& outcome) {
+  Response response;
+  response.body = outcome.response;
+  response.message = outcome.message;
+  switch (outcome.code) {
+    case kv::OutcomeCode::kOk:
+      response.outcome = Outcome::kOk;
+      break;
+    case kv::OutcomeCode::kInvalidArgument:
+      response.outcome = Outcome::kInvalidArgument;
+      break;
+    case kv::OutcomeCode::kSessionExpired:
+      response.outcome = Outcome::kSessionExpired;
+      break;
+    case kv::OutcomeCode::kResourceExhausted:
+      response.outcome = Outcome::kOverloaded;
+      break;
+    case kv::OutcomeCode::kFailedPrecondition:
+      response.outcome = Outcome::kFailedPrecondition;
+      break;
+    case kv::OutcomeCode::kNotFound:
+      response.outcome = Outcome::kNotFound;
+      break;
+    case kv::OutcomeCode::kAlreadyExists:
+      response.outcome = Outcome::kAlreadyExists;
+      break;
+  }
+  return response;
+}
+
+}  // namespace rasputin::range

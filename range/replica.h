@@ -1,0 +1,173 @@
+// One replica of one range: its group, its descriptor, the callers that wait for it.
+//
+// Proposes commands, applies committed ones to the engine through the turn of the store, serves reads
+// under the leader lease [H-10]. Splits are applied here; the store then creates the child. Not
+// responsible for the shared log's append, sending, nor other ranges (store.h). Not thread-safe.
+
+#ifndef RASPUTIN_RANGE_REPLICA_H_
+#define RASPUTIN_RANGE_REPLICA_H_
+
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "consensus/driver/group.h"
+#include "kv/outcome.h"
+#include "kv/range_rows.h"
+#include "kv/state_machine.h"
+#include "kv/turn.h"
+#include "range/ports.h"
+#include "range/request.h"
+#include "range/version_clock.h"
+
+namespace rasputin::range {
+
+// Where the log of a new range begins: below it lies only the state that it was created with, so that no
+// replica without that state can catch up from the log alone. A child starts in term 1 [H-15].
+inline constexpr uint64_t kFirstIndex = 1;
+inline constexpr uint64_t kFirstTerm = 1;
+
+// What every replica of a store shares; outlives them.
+struct ReplicaContext {
+  StoreId store;
+  const Ports* ports = nullptr;
+  consensus::log::SharedLog* log = nullptr;
+  const consensus::LeaseView* leases = nullptr;
+  VersionClock* versions = nullptr;
+  uint64_t next_origin_sequence = 1;  // Names proposals of this process.
+  consensus::Mutants mutants;
+};
+
+// An answer that is due; given when the turn's effects are visible.
+struct Answer {
+  Completion* completion = nullptr;
+  Response response;
+};
+
+// A child that an applied split asks the store to create [H-15].
+struct SplitEffect {
+  RangeDescriptor left;
+  RangeDescriptor right;
+  ReplicaId child_leader;
+  uint64_t version_floor = 0;
+  bool proposed_here = false;  // By this very process, which may lead the child's first term.
+};
+
+// The result of a read that was executed and waits for the check of lease and generation [H-10].
+struct ReadAnswer {
+  class Replica* replica = nullptr;
+  Generation generation;
+  bool by_lease = true;  // False: confirmed by a read index round.
+  Request request;
+  Answer answer;
+};
+
+class Replica {
+ public:
+  Replica(ReplicaContext* context, RangeDescriptor descriptor, const kv::AppliedState& applied);
+
+  // Brings the group to life; what the log holds of it must be durable.
+  void Start(const consensus::CoreOptions& options, const consensus::HardState& hard_state,
+             bool leads_first_term, const ClockReading& now);
+  bool started() const { return group_ != nullptr; }
+  consensus::Group& group() { return *group_; }
+  const consensus::Group& group() const { return *group_; }
+
+  const RangeDescriptor& descriptor() const { return descriptor_; }
+  RangeId range() const { return RangeId(descriptor_.range_id()); }
+  ReplicaId self() const { return self_; }
+  consensus::Index applied() const { return consensus::Index(applied_.index); }
+
+  // Admits a request whose range, generation and bounds were checked. Writes are proposed, reads wait
+  // for ExecuteReads. Refusals are added to `answers`.
+  void Submit(const ClockReading& now, Request request, std::vector<Answer>* answers);
+
+  // Applies what the group has ready. Answers are to be given after turn->Commit().
+  absl::Status ApplyCommitted(kv::Turn* turn, std::vector<Answer>* answers,
+                              std::vector<SplitEffect>* splits);
+  // After turn->Commit().
+  void OnCommitted();
+
+  void OnReadIndex(const consensus::ReadIndexResult& result);
+  // Executes reads that may be served, refuses those that cannot be any more.
+  absl::Status ExecuteReads(const ClockReading& now, std::vector<ReadAnswer>* done,
+                            std::vector<Answer>* answers);
+  // A read whose check failed waits again, or is refused.
+  void RequeueRead(Request request);
+  bool HasReads() const { return !reads_.empty(); }
+
+  // Proposals whose fate is open too long after the leadership ended are answered as unknown.
+  void ExpireWaiters(const ClockReading& now, consensus::Duration patience,
+                     std::vector<Answer>* answers);
+  // When ExpireWaiters has something to do; Instant::max(): not as things stand.
+  consensus::Instant WaiterDeadline(consensus::Duration patience) const;
+
+  StoreId LeaderStore() const;
+  Response NotLeader() const;
+
+  // Owned by the store's bookkeeping.
+  bool awake = false;
+  bool dirty = false;
+  consensus::Instant scheduled = consensus::Instant::max();
+  StoreId reported_leader;
+
+ private:
+  struct Waiter {
+    consensus::Term term;
+    consensus::Index index;
+    uint64_t origin_sequence = 0;
+    kv::Operation operation = kv::Operation::kNone;
+    Completion* completion = nullptr;
+  };
+  struct PendingRead {
+    Request request;
+    consensus::Index needed;   // Applied index that it must see.
+    uint64_t context = 0;      // Of a read index round; 0: none under way.
+    bool confirmed = false;    // By a read index round.
+  };
+
+  void SubmitRead(const ClockReading& now, Request request, std::vector<Answer>* answers);
+  void Propose(const ClockReading& now, Request request, std::vector<Answer>* answers);
+  // The command to be logged, or the answer that refuses it.
+  absl::StatusOr<kv::Command> MakeCommand(const Request& request);
+  void RaiseVersionFloor();
+  bool IsOf(const Waiter& waiter, const consensus::Entry& entry, const kv::Command& command) const;
+  bool ProposedHere(const consensus::Entry& entry, const kv::Command& command) const;
+  absl::StatusOr<kv::Outcome> ApplyCommand(const kv::Command& command,
+                                           const consensus::Entry& entry, kv::Turn* turn,
+                                           std::vector<SplitEffect>* splits);
+  absl::StatusOr<kv::Outcome> ApplySplit(const kv::Command& command, bool proposed_here,
+                                         kv::Turn* turn, std::vector<SplitEffect>* splits);
+  // Answers the waiters at or before the entry; `outcome` is null where the entry is not a command.
+  void AnswerWaiters(const consensus::Entry& entry, const kv::Command* command,
+                     const kv::Outcome* outcome, bool mismatch, std::vector<Answer>* answers);
+  absl::StatusOr<kv::Outcome> Execute(const Request& request) const;
+  bool Servable(const ClockReading& now, const PendingRead& read) const;
+
+  ReplicaContext* context_;
+  RangeDescriptor descriptor_;
+  ReplicaId self_;
+  kv::Space space_;
+  kv::AppliedState applied_;
+  std::unique_ptr<consensus::Group> group_;
+  uint64_t highest_version_ = 0;         // Given or seen, uncommitted log included.
+  consensus::Term version_floor_term_;   // Term for which the floor includes the whole log.
+  std::vector<Waiter> waiters_;          // By index; from waiters_head_ on.
+  size_t waiters_head_ = 0;
+  std::optional<consensus::Instant> leadership_ended_;
+  std::vector<PendingRead> reads_;
+  uint64_t next_read_context_ = 1;
+};
+
+// The outcome of the kv layer as a response.
+Response ToResponse(const kv::Outcome& outcome);
+
+}  // namespace rasputin::range
+
+#endif  // RASPUTIN_RANGE_REPLICA_H_

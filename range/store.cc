@@ -1,0 +1,220 @@
+// See store.h: the facade, requests and status.
+
+#include "range/store.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "range/descriptor.h"
+#include "range/store_impl.h"
+
+namespace rasputin::range {
+namespace {
+
+using consensus::Instant;
+using consensus::Message;
+
+constexpr size_t kEarlyMessagesMax = 256;
+
+}  // namespace
+
+Replica* Store::Impl::Find(RangeId range) const {
+  auto it = replicas_.find(range);
+  return it == replicas_.end() ? nullptr : it->second.get();
+}
+
+void Store::Impl::Step(const ClockReading& now, std::vector<Message> messages) {
+  for (Message& message : messages) {
+    Replica* replica = Find(message.range);
+    if (replica == nullptr || !replica->started()) {
+      // Its parent's split may be on the way: kept for a while, never a reason to create it.
+      early_.push_back(std::move(message));
+      if (early_.size() > kEarlyMessagesMax) early_.pop_front();
+      continue;
+    }
+    const consensus::Member* sender =
+        replica->group().core().configuration().Find(message.from);
+    if (message.to != replica->self() || sender == nullptr ||
+        sender->store != message.from_store) {
+      continue;
+    }
+    replica->group().core().Step(now, message);
+    Wake(replica);
+  }
+}
+
+// Everything this store knows about the keys of the request, so that a stale route heals by the answer
+// alone.
+Response Store::Impl::Mismatch(const Request& request) const {
+  Response response;
+  response.outcome = Outcome::kRangeMismatch;
+  response.message = "the request was routed by an old description of the range";
+  if (const Replica* replica = Find(request.range); replica != nullptr) {
+    response.descriptors.push_back(replica->descriptor());
+  }
+  auto it = by_start_.upper_bound(request.first_key);
+  if (it != by_start_.begin()) --it;
+  for (; it != by_start_.end(); ++it) {
+    const RangeDescriptor& descriptor = Find(it->second)->descriptor();
+    if (descriptor.start_key() > request.last_key && descriptor.start_key() > request.first_key) {
+      break;
+    }
+    if (it->second != request.range) response.descriptors.push_back(descriptor);
+    if (response.descriptors.size() >= 16) break;
+  }
+  return response;
+}
+
+void Store::Impl::Submit(const ClockReading& now, Request request) {
+  Replica* replica = Find(request.range);
+  const bool bounded = request.operation != kv::Operation::kMeta &&
+                       request.operation != kv::Operation::kMetaRead;
+  if (replica == nullptr ||
+      replica->descriptor().generation() != request.generation.value() ||
+      (bounded && (!Contains(replica->descriptor(), request.first_key) ||
+                   (!request.last_key.empty() &&
+                    !Contains(replica->descriptor(), request.last_key))))) {
+    answers_.push_back({request.completion, Mismatch(request)});
+    return;
+  }
+  replica->Submit(now, std::move(request), &answers_);
+  Wake(replica);
+}
+
+absl::Status Store::Impl::TransferLease(const ClockReading& now, RangeId range, StoreId target) {
+  Replica* replica = Find(range);
+  if (replica == nullptr || !replica->started()) {
+    return absl::NotFoundError(absl::StrCat("this store holds no replica of range ", range.value()));
+  }
+  consensus::Core& core = replica->group().core();
+  if (core.role() != consensus::Role::kLeader) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("this store does not lead range ", range.value()));
+  }
+  if (target == id_) return absl::OkStatus();
+  for (const consensus::Member& member : core.configuration().voters) {
+    if (member.store != target) continue;
+    if (!core.TransferLeadership(now, member.replica)) {
+      return absl::FailedPreconditionError("a handover of this range is under way already");
+    }
+    Wake(replica);
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(absl::StrCat(
+      "store ", target.value(), " holds no voting replica of range ", range.value()));
+}
+
+// Spreads the leaderships over the other voters; where there is none, or when a handover did not succeed
+// within D, the leader abdicates (RunTurn).
+void Store::Impl::BeginShutdown(const ClockReading& now) {
+  shutdown_abdicate_at_ = now.boot + options_.lease_duration;
+  size_t turn = 0;
+  for (auto& [range, replica] : replicas_) {
+    if (!LeadsRange(range)) continue;
+    consensus::Core& core = replica->group().core();
+    const std::vector<consensus::Member>& voters = core.configuration().voters;
+    bool handed = false;
+    for (size_t i = 0; i < voters.size() && !handed; ++i) {
+      const consensus::Member& target = voters[(turn + i) % voters.size()];
+      handed = target.replica != replica->self() && core.TransferLeadership(now, target.replica);
+    }
+    ++turn;
+    if (!handed) core.Abdicate(now);
+    Wake(replica.get());
+  }
+}
+
+void Store::Impl::AbdicateAll(const ClockReading& now) {
+  shutdown_abdicate_at_ = Instant::max();
+  for (auto& [range, replica] : replicas_) {
+    if (!LeadsRange(range)) continue;
+    replica->group().core().Abdicate(now);
+    Wake(replica.get());
+  }
+}
+
+bool Store::Impl::LeadsRange(RangeId range) const {
+  const Replica* replica = Find(range);
+  return replica != nullptr && replica->started() &&
+         replica->group().core().role() == consensus::Role::kLeader;
+}
+
+bool Store::Impl::LeadsAny() const {
+  return std::any_of(replicas_.begin(), replicas_.end(),
+                     [this](const auto& entry) { return LeadsRange(entry.first); });
+}
+
+std::vector<ReplicaStatus> Store::Impl::ListReplicas(const ClockReading& now) const {
+  std::vector<ReplicaStatus> out;
+  for (const auto& [range, replica] : replicas_) {
+    ReplicaStatus status;
+    status.descriptor = replica->descriptor();
+    status.replica = replica->self();
+    status.applied = replica->applied();
+    status.leader_store = replica->LeaderStore();
+    if (replica->started()) {
+      const consensus::Core& core = replica->group().core();
+      status.role = core.role();
+      status.term = core.term();
+      status.committed = core.commit_index();
+      status.last = core.last_index();
+      status.serving = core.MayServeRead(now);
+      if (core.role() == consensus::Role::kLeader && core.LeaseEnd().boot > now.boot) {
+        status.lease_left = core.LeaseEnd().boot - now.boot;
+      }
+    }
+    out.push_back(std::move(status));
+  }
+  return out;
+}
+
+Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Store::~Store() = default;
+
+absl::StatusOr<std::unique_ptr<Store>> Store::Open(const StoreOptions& options, const Ports& ports,
+                                                   const ClockReading& now) {
+  auto impl = std::make_unique<Impl>(options, ports, now);
+  if (absl::Status status = impl->Recover(now); !status.ok()) return status;
+  return std::unique_ptr<Store>(new Store(std::move(impl)));
+}
+
+void Store::Step(const ClockReading& now, std::vector<Message> messages) {
+  impl_->Step(now, std::move(messages));
+}
+void Store::Submit(const ClockReading& now, Request request) {
+  impl_->Submit(now, std::move(request));
+}
+void Store::OnLeaseUpdates(const ClockReading& now,
+                           std::vector<consensus::lease::LeaseUpdate> updates) {
+  impl_->OnLeaseUpdates(now, std::move(updates));
+}
+void Store::OnLogDurable(const ClockReading& now, consensus::log::Lsn durable) {
+  impl_->OnLogDurable(now, durable);
+}
+absl::Status Store::RunTurn(const ClockReading& now) { return impl_->RunTurn(now); }
+Instant Store::NextDeadline() const { return impl_->NextDeadline(); }
+void Store::BeginShutdown(const ClockReading& now) { impl_->BeginShutdown(now); }
+bool Store::LeadsAny() const { return impl_->LeadsAny(); }
+absl::Status Store::TransferLease(const ClockReading& now, RangeId range, StoreId target) {
+  return impl_->TransferLease(now, range, target);
+}
+std::vector<ReplicaStatus> Store::ListReplicas(const ClockReading& now) const {
+  return impl_->ListReplicas(now);
+}
+const storage::v1::StoreManifest& Store::manifest() const { return impl_->manifest(); }
+void Store::LeaseTick(const ClockReading& now) { impl_->LeaseTick(now); }
+void Store::LeaseStep(const ClockReading& now, const consensus::lease::LeaseMessage& message) {
+  impl_->LeaseStep(now, message);
+}
+void Store::LeaseLogDurable(const ClockReading& now, const consensus::DualInstant& started,
+                            consensus::log::Lsn durable) {
+  impl_->LeaseLogDurable(now, started, durable);
+}
+Store::LeaseOutput Store::TakeLeaseOutput() { return impl_->TakeLeaseOutput(); }
+Instant Store::NextLeaseDeadline() const { return impl_->NextLeaseDeadline(); }
+consensus::log::SharedLog* Store::log() { return impl_->log(); }
+
+}  // namespace rasputin::range

@@ -1,0 +1,92 @@
+// See store.h: the lease side, and what a lease update wakes on the shard side.
+
+#include <utility>
+
+#include "range/store_impl.h"
+
+namespace rasputin::range {
+
+using consensus::Instant;
+using consensus::lease::LeaseUpdate;
+
+// ---- Shard side.
+
+void Store::Impl::OnLeaseUpdates(const ClockReading& now, std::vector<LeaseUpdate> updates) {
+  for (const LeaseUpdate& update : updates) {
+    leases_.Apply(update);
+    PeerLease& peer = peers_[update.peer];
+    const consensus::Support support = leases_.SupportFrom(update.peer);
+    const bool alive = !support.until.EndedForHolder(now);
+    const bool wake_leaders = peer.own_epoch != leases_.OwnEpoch(update.peer) ||
+                              peer.supported_epoch != support.epoch || peer.alive != alive;
+    const bool wake_bound = peer.lowest_accepted != leases_.LowestAccepted(update.peer);
+    peer = {support.until, leases_.OwnEpoch(update.peer), support.epoch,
+            leases_.LowestAccepted(update.peer), alive};
+    if (wake_leaders || wake_bound) WakeAfterLeaseChange(update.peer, wake_leaders, wake_bound);
+  }
+}
+
+// Idle groups have no timers: the only things that happen to them by time alone are the end of support
+// that a leader counts on and the withdrawal of an epoch that a follower is bound to.
+void Store::Impl::WakeAfterLeaseChange(StoreId peer, bool leaders, bool bound) {
+  for (auto& [range, replica] : replicas_) {
+    if (!replica->started()) continue;
+    const consensus::Core& core = replica->group().core();
+    const bool leads = core.role() == consensus::Role::kLeader;
+    const bool follows = core.hard_state().bound_store == peer;
+    if ((leaders && leads) || (bound && follows)) Wake(replica.get());
+  }
+}
+
+void Store::Impl::WakeEndedLeases(const ClockReading& now) {
+  for (auto& [store, peer] : peers_) {
+    if (!peer.alive || !peer.until.EndedForHolder(now)) continue;
+    peer.alive = false;
+    WakeAfterLeaseChange(store, true, false);
+  }
+}
+
+// ---- Lease side.
+
+void Store::Impl::LeaseTick(const ClockReading& now) {
+  store_leases_->Tick(now);
+  CollectLeaseEffects();
+}
+
+void Store::Impl::LeaseStep(const ClockReading& now,
+                            const consensus::lease::LeaseMessage& message) {
+  store_leases_->Step(now, message);
+  CollectLeaseEffects();
+}
+
+void Store::Impl::LeaseLogDurable(const ClockReading& now, const consensus::DualInstant& started,
+                                  consensus::log::Lsn durable) {
+  store_leases_->OnLogWriteCompleted(now, started);
+  uint64_t sequence = 0;
+  while (!lease_undurable_.empty() && lease_undurable_.front().first <= durable) {
+    sequence = lease_undurable_.front().second;
+    lease_undurable_.pop_front();
+  }
+  if (sequence != 0) store_leases_->OnPersisted(now, sequence);
+  CollectLeaseEffects();
+}
+
+void Store::Impl::CollectLeaseEffects() {
+  consensus::lease::LeaseEffects effects = store_leases_->TakeEffects();
+  if (effects.persist_sequence != 0) {
+    const consensus::log::Lsn lsn =
+        log_->AppendLeases(effects.persist, effects.persist_counter);
+    lease_undurable_.emplace_back(lsn, effects.persist_sequence);
+  } else if (effects.write_disk_probe) {
+    log_->AppendDiskProbe();
+  }
+  for (auto& message : effects.send) lease_output_.send.push_back(std::move(message));
+  for (auto& update : effects.updates) lease_output_.updates.push_back(std::move(update));
+  for (auto& event : effects.events) lease_output_.events.push_back(std::move(event));
+}
+
+Store::LeaseOutput Store::Impl::TakeLeaseOutput() { return std::exchange(lease_output_, {}); }
+
+Instant Store::Impl::NextLeaseDeadline() const { return store_leases_->NextDeadline(); }
+
+}  // namespace rasputin::range

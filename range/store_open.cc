@@ -1,0 +1,315 @@
+// See store.h: manifest, recovery, and how ranges come into being.
+
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "range/descriptor.h"
+#include "range/meta_state.h"
+#include "range/store_impl.h"
+
+namespace rasputin::range {
+namespace {
+
+using consensus::HardState;
+using consensus::LogPosition;
+using consensus::Term;
+using consensus::log::RangeAppend;
+using consensus::log::Recovered;
+using storage::v1::StoreManifest;
+
+constexpr char kManifestFile[] = "MANIFEST";
+constexpr uint32_t kDirectoryFormat = 1;
+constexpr size_t kChecksumBytes = 8;
+
+// FNV-1a, 64 bits: the manifest is small and written once.
+std::string Checksum(absl::string_view bytes) {
+  uint64_t hash = 14695981039346656037ull;
+  for (const char c : bytes) hash = (hash ^ static_cast<uint8_t>(c)) * 1099511628211ull;
+  return CollectionPrefix(hash);
+}
+
+LogPosition FirstPosition() {
+  return {Term(kFirstTerm), consensus::Index(kFirstIndex)};
+}
+
+// Writes everything that is queued; recovery is the only place that waits for the disk.
+absl::Status WriteLogNow(consensus::log::SharedLog* log) {
+  while (log->HasPending()) {
+    std::unique_ptr<consensus::log::WriteJob> job = log->TakeWrite();
+    if (absl::Status status = log->Execute(job.get()); !status.ok()) return status;
+    log->FinishWrite(std::move(job));
+  }
+  return absl::OkStatus();
+}
+
+consensus::lease::LeaseOptions ToLeaseOptions(const StoreOptions& options, StoreId self) {
+  consensus::lease::LeaseOptions lease;
+  lease.self = self;
+  lease.lease_duration = options.lease_duration;
+  lease.clock_rate_error_max = options.clock_rate_error_max;
+  lease.seed = options.seed;
+  lease.mutants = options.mutants;
+  return lease;
+}
+
+}  // namespace
+
+absl::StatusOr<StoreManifest> Store::ReadManifest(consensus::log::SegmentDirectory* directory) {
+  absl::StatusOr<std::string> content = directory->ReadFile(kManifestFile);
+  if (!content.ok()) return content.status();
+  StoreManifest manifest;
+  const absl::string_view view(*content);
+  if (view.size() <= kChecksumBytes ||
+      Checksum(view.substr(kChecksumBytes)) != std::string(view.substr(0, kChecksumBytes)) ||
+      !manifest.ParseFromString(content->substr(kChecksumBytes)) || manifest.store_id() == 0 ||
+      manifest.cluster_id() == 0) {
+    return absl::DataLossError("the store's manifest is damaged");
+  }
+  if (manifest.format() > kDirectoryFormat) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the directory has format ", manifest.format(), "; this version reads up to ",
+                     kDirectoryFormat, ": start a newer version"));
+  }
+  return manifest;
+}
+
+absl::Status Store::Bootstrap(consensus::log::SegmentDirectory* directory,
+                              const StoreManifest& manifest) {
+  CHECK_NE(manifest.store_id(), 0u);
+  CHECK_NE(manifest.cluster_id(), 0u);
+  absl::StatusOr<StoreManifest> old = ReadManifest(directory);
+  if (old.ok()) {
+    if (old->cluster_id() == manifest.cluster_id() && old->store_id() == manifest.store_id()) {
+      return absl::OkStatus();
+    }
+    return absl::FailedPreconditionError(
+        absl::StrCat("the directory belongs to store ", old->store_id(), " of cluster ",
+                     old->cluster_id(), "; use an empty directory for another cluster"));
+  }
+  if (!absl::IsNotFound(old.status())) return old.status();
+  StoreManifest written = manifest;
+  written.set_format(kDirectoryFormat);
+  const std::string bytes = written.SerializeAsString();
+  return directory->ReplaceFile(kManifestFile, absl::StrCat(Checksum(bytes), bytes));
+}
+
+Store::Impl::Impl(const StoreOptions& options, const Ports& ports, const ClockReading& now)
+    : options_(options),
+      ports_(ports),
+      leases_(StoreId()),
+      versions_(now),
+      turn_(ports.engine),
+      next_maintenance_(now.boot) {}
+
+consensus::CoreOptions Store::Impl::GroupOptions() const {
+  consensus::CoreOptions core;
+  core.lease_duration = options_.lease_duration;
+  core.election_delay_min = options_.lease_duration / 8;
+  core.election_delay_max = options_.lease_duration / 2;
+  core.retry_interval = options_.lease_duration / 10;
+  core.seed = options_.seed;
+  core.mutants = options_.mutants;
+  return core;
+}
+
+absl::Status Store::Impl::Recover(const ClockReading& now) {
+  absl::StatusOr<StoreManifest> manifest = Store::ReadManifest(ports_.directory);
+  if (!manifest.ok()) return manifest.status();
+  manifest_ = *std::move(manifest);
+  id_ = StoreId(manifest_.store_id());
+  leases_ = consensus::lease::LeaseTable(id_);
+  consensus::log::LogOptions log_options;
+  log_options.store = id_;
+  log_options.segment_bytes = options_.log_segment_bytes;
+  log_options.reserve_bytes = options_.log_reserve_bytes;
+  log_options.cache_bytes = options_.log_cache_bytes;
+  log_options.mutants = options_.mutants;
+  Recovered recovered;
+  absl::StatusOr<std::unique_ptr<consensus::log::SharedLog>> log =
+      consensus::log::SharedLog::Open(log_options, ports_.directory, &recovered);
+  if (!log.ok()) return log.status();
+  log_ = *std::move(log);
+  context_.store = id_;
+  context_.ports = &ports_;
+  context_.log = log_.get();
+  context_.leases = &leases_;
+  context_.versions = &versions_;
+  // Distinct from those of earlier processes, so that a replayed command is never taken for a new one.
+  context_.next_origin_sequence = static_cast<uint64_t>(std::max<int64_t>(now.wall_us, 1));
+  context_.mutants = options_.mutants;
+
+  consensus::lease::DurableLeases durable = recovered.leases;
+  durable.was_member = !recovered.ranges.empty();
+  store_leases_ = std::make_unique<consensus::lease::StoreLeases>(
+      ToLeaseOptions(options_, id_), durable, now);
+  if (absl::Status status = CreateFirstRanges(); !status.ok()) return status;
+  absl::StatusOr<std::vector<std::string>> rows = kv::ListDescriptors(*ports_.engine);
+  if (!rows.ok()) return rows.status();
+  for (const std::string& row : *rows) {
+    RangeDescriptor descriptor;
+    if (!descriptor.ParseFromString(row)) {
+      return absl::DataLossError("a range descriptor in the engine does not parse");
+    }
+    if (absl::Status status = RecoverReplica(descriptor, &recovered); !status.ok()) return status;
+  }
+  if (absl::Status status = WriteLogNow(log_.get()); !status.ok()) return status;
+  StartRecovered(recovered, now);
+  return absl::OkStatus();
+}
+
+// The ranges of the bootstrap record, unless the engine has them: at the first start, and after a crash
+// before the engine's first flush.
+absl::Status Store::Impl::CreateFirstRanges() {
+  for (const RangeDescriptor& descriptor : manifest_.bootstrap().ranges()) {
+    const bool member = std::any_of(
+        descriptor.replicas().begin(), descriptor.replicas().end(),
+        [this](const auto& replica) { return replica.store_id() == manifest_.store_id(); });
+    absl::StatusOr<std::optional<kv::AppliedState>> applied =
+        kv::ReadAppliedState(descriptor.range_id(), *ports_.engine);
+    if (!applied.ok()) return applied.status();
+    if (!member || applied->has_value()) continue;
+    kv::AppliedState first;
+    first.index = kFirstIndex;
+    first.term = kFirstTerm;
+    kv::WriteDescriptor(descriptor.range_id(), descriptor.SerializeAsString(), &turn_);
+    kv::WriteAppliedState(descriptor.range_id(), first, &turn_);
+    if (descriptor.range_id() == kMetaRangeId) {
+      if (absl::Status status = WriteFirstMetaState(manifest_.bootstrap(), &turn_); !status.ok()) {
+        return status;
+      }
+    }
+  }
+  return turn_.Empty() ? absl::OkStatus() : turn_.Commit();
+}
+
+Replica* Store::Impl::AddReplica(RangeDescriptor descriptor, const kv::AppliedState& applied) {
+  const RangeId range(descriptor.range_id());
+  by_start_[descriptor.start_key()] = range;
+  auto replica = std::make_unique<Replica>(&context_, std::move(descriptor), applied);
+  Replica* raw = replica.get();
+  CHECK(replicas_.emplace(range, std::move(replica)).second) << "range " << range << " exists";
+  return raw;
+}
+
+// Brings what the log says of a range into line with what the engine says.
+absl::Status Store::Impl::RecoverReplica(const RangeDescriptor& descriptor, Recovered* recovered) {
+  const RangeId range(descriptor.range_id());
+  absl::StatusOr<std::optional<kv::AppliedState>> applied =
+      kv::ReadAppliedState(range.value(), *ports_.engine);
+  if (!applied.ok()) return applied.status();
+  if (!applied->has_value()) {
+    return absl::DataLossError(absl::StrCat("range ", range.value(), " has no applied index"));
+  }
+  AddReplica(descriptor, **applied);
+  const LogPosition position{Term((*applied)->term), consensus::Index((*applied)->index)};
+  auto found = recovered->ranges.find(range);
+  RangeAppend append;
+  append.range = range;
+  if (found == recovered->ranges.end()) {
+    // A first start, or a child whose creation did not reach the log before a crash: it has neither
+    // voted nor acknowledged anything.
+    recovered->ranges[range].hard_state.term = position.term;
+    append.hard_state = recovered->ranges[range].hard_state;
+    append.log_start = position;
+  } else if (found->second.start.index > position.index) {
+    return absl::DataLossError(
+        absl::StrCat("range ", range.value(), ": the log begins after index ",
+                     found->second.start.index.value(), " but the engine holds only index ",
+                     position.index.value()));
+  } else if (found->second.last.index < position.index) {
+    // The engine is ahead of the log, and what it holds is committed: the engine wins.
+    HardState& hard_state = found->second.hard_state;
+    if (hard_state.term < position.term) {
+      hard_state.term = position.term;
+      hard_state.vote = ReplicaId();
+    }
+    append.hard_state = hard_state;
+    append.log_start = position;
+  } else {
+    return absl::OkStatus();
+  }
+  log_->Append({std::move(append)});
+  return absl::OkStatus();
+}
+
+void Store::Impl::StartRecovered(const Recovered& recovered, const ClockReading& now) {
+  std::set<StoreId> peers;
+  for (const auto& [range, known] : recovered.ranges) {
+    Replica* replica = Find(range);
+    if (replica == nullptr) {
+      orphans_[range] = known.hard_state;
+      continue;
+    }
+    replica->Start(GroupOptions(), known.hard_state, /*leads_first_term=*/false, now);
+    Wake(replica);
+    ports_.observer->OnDescriptor(replica->descriptor(), false);
+    for (const auto& member : replica->descriptor().replicas()) {
+      if (member.store_id() != id_.value()) peers.insert(StoreId(member.store_id()));
+    }
+  }
+  store_leases_->SetPeers(std::vector<StoreId>(peers.begin(), peers.end()));
+}
+
+// [H-15]: term 1, the vote given to the member that the command names; both durable before the child
+// acts. A replay finds the child in the log and changes nothing there.
+void Store::Impl::CreateChild(const ClockReading& now, SplitEffect split) {
+  const RangeId range(split.right.range_id());
+  ports_.observer->OnDescriptor(split.left, LeadsRange(RangeId(split.left.range_id())));
+  ports_.observer->OnDescriptor(split.right, false);
+  kv::AppliedState applied;
+  applied.index = kFirstIndex;
+  applied.term = kFirstTerm;
+  applied.version_floor = split.version_floor;
+  Replica* child = AddReplica(std::move(split.right), applied);
+  if (auto orphan = orphans_.find(range); orphan != orphans_.end()) {
+    child->Start(GroupOptions(), orphan->second, /*leads_first_term=*/false, now);
+    orphans_.erase(orphan);
+    Wake(child);
+    DeliverEarly(now, range);
+    return;
+  }
+  Nascent nascent;
+  nascent.hard_state.term = Term(kFirstTerm);
+  nascent.hard_state.vote = split.child_leader;
+  nascent.leads_first_term = split.proposed_here;
+  RangeAppend append;
+  append.range = range;
+  append.hard_state = nascent.hard_state;
+  append.log_start = FirstPosition();
+  nascent.lsn = log_->Append({std::move(append)});
+  nascent_.emplace(range, nascent);
+}
+
+void Store::Impl::StartNascent(const ClockReading& now) {
+  for (auto it = nascent_.begin(); it != nascent_.end();) {
+    const RangeId range = it->first;
+    if (it->second.lsn > durable_) {
+      ++it;
+      continue;
+    }
+    Replica* child = Find(range);
+    child->Start(GroupOptions(), it->second.hard_state, it->second.leads_first_term, now);
+    it = nascent_.erase(it);
+    Wake(child);
+    DeliverEarly(now, range);
+  }
+}
+
+void Store::Impl::DeliverEarly(const ClockReading& now, RangeId range) {
+  std::vector<consensus::Message> messages;
+  for (auto it = early_.begin(); it != early_.end();) {
+    if (it->range == range) {
+      messages.push_back(std::move(*it));
+      it = early_.erase(it);
+    } else {
+      ++it;
+    }
+  }
+  Step(now, std::move(messages));
+}
+
+}  // namespace rasputin::range

@@ -1,0 +1,269 @@
+// See store.h: the turn.
+
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "range/store_impl.h"
+
+namespace rasputin::range {
+namespace {
+
+using consensus::Instant;
+using consensus::log::Lsn;
+
+// Rounds of one turn: applying wakes groups (commit announcements), and so on. What is left over after
+// so many waits for the next turn, which is due at once.
+constexpr int kRoundsMax = 8;
+constexpr consensus::Duration kMaintenanceInterval = std::chrono::milliseconds(500);
+constexpr size_t kCutsPerMaintenance = 128;
+// How long to wait before an engine that stalls is tried again, and before waiting reads are looked at.
+constexpr consensus::Duration kRetryInterval = std::chrono::milliseconds(10);
+constexpr int kMutantCheckThenRead = 23;
+
+}  // namespace
+
+void Store::Impl::Wake(Replica* replica) {
+  if (replica->awake) return;
+  replica->awake = true;
+  awake_.push_back(replica);
+}
+
+void Store::Impl::WakeDue(const ClockReading& now) {
+  while (!timers_.empty() && timers_.top().at <= now.boot) {
+    const Scheduled due = timers_.top();
+    timers_.pop();
+    Replica* replica = Find(due.range);
+    if (replica == nullptr || replica->scheduled != due.at) continue;
+    replica->scheduled = Instant::max();
+    Wake(replica);
+  }
+}
+
+void Store::Impl::Reschedule(Replica* replica) {
+  const Instant at = std::min(replica->group().core().NextDeadline(),
+                              replica->WaiterDeadline(2 * options_.lease_duration));
+  if (at >= replica->scheduled) return;  // Woken earlier anyway, and looked at again then.
+  replica->scheduled = at;
+  timers_.push({at, replica->range()});
+}
+
+Instant Store::Impl::NextDeadline() const {
+  Instant at = timers_.empty() ? Instant::max() : timers_.top().at;
+  if (!awake_.empty() || !answers_.empty()) return Instant::min();
+  if (turn_stalled_ || !reading_.empty()) at = std::min(at, last_turn_ + kRetryInterval);
+  if (!dirty_.empty()) at = std::min(at, next_maintenance_);
+  for (const auto& [store, peer] : peers_) {
+    if (peer.alive) at = std::min(at, std::min(peer.until.boot, peer.until.raw));
+  }
+  return std::min(at, shutdown_abdicate_at_);
+}
+
+void Store::Impl::OnLogDurable(const ClockReading& now, Lsn durable) {
+  durable_ = durable;
+  while (!undurable_.empty() && undurable_.front().first <= durable) {
+    Replica* replica = undurable_.front().second;
+    undurable_.pop_front();
+    replica->group().OnDurable(now, durable, &effects_);
+    Wake(replica);
+  }
+}
+
+absl::Status Store::Impl::RunTurn(const ClockReading& now) {
+  last_turn_ = now.boot;
+  if (const int64_t jump_us = versions_.Observe(now); jump_us != 0) {
+    consensus::Event event;
+    event.type = consensus::EventType::kClockSuspect;
+    event.detail = static_cast<uint64_t>(std::abs(jump_us) / 1000);
+    ports_.observer->OnEvent(event);
+  }
+  WakeDue(now);
+  WakeEndedLeases(now);
+  StartNascent(now);
+  if (now.boot >= shutdown_abdicate_at_) AbdicateAll(now);
+  for (int round = 0; round < kRoundsMax; ++round) {
+    RunGroups(now);
+    if (absl::Status status = ApplyAll(now); !status.ok()) return status;
+    if (awake_.empty()) break;
+  }
+  if (absl::Status status = ServeReads(now); !status.ok()) return status;
+  Send();
+  GiveAnswers();
+  if (!dirty_.empty() && now.boot >= next_maintenance_) return Maintain(now);
+  return absl::OkStatus();
+}
+
+void Store::Impl::RunGroups(const ClockReading& now) {
+  std::vector<Replica*> groups;
+  groups.swap(awake_);
+  std::vector<Replica*> appended;
+  for (Replica* replica : groups) {
+    replica->awake = false;
+    if (!replica->started()) continue;
+    consensus::Group& group = replica->group();
+    group.core().Tick(now);
+    if (group.Collect(&effects_)) appended.push_back(replica);
+    for (const consensus::ReadIndexResult& read : effects_.reads) replica->OnReadIndex(read);
+    effects_.reads.clear();
+    replica->ExpireWaiters(now, 2 * options_.lease_duration, &answers_);
+    if (group.HasApplicable()) applying_.push_back(replica);
+    if (replica->HasReads()) reading_.push_back(replica);
+  }
+  if (!effects_.appends.empty()) {
+    const Lsn lsn = log_->Append(std::move(effects_.appends));
+    effects_.appends.clear();
+    for (Replica* replica : appended) {
+      replica->group().OnAppended(lsn);
+      undurable_.emplace_back(lsn, replica);
+    }
+  }
+  for (Replica* replica : groups) {
+    if (!replica->started()) continue;
+    Reschedule(replica);
+    ReportLeader(replica);
+  }
+}
+
+absl::Status Store::Impl::ApplyAll(const ClockReading& now) {
+  std::vector<Replica*> applying;
+  if (!turn_stalled_) applying.swap(applying_);
+  for (Replica* replica : applying) {
+    if (absl::Status status = replica->ApplyCommitted(&turn_, &turn_answers_, &turn_splits_);
+        !status.ok()) {
+      return status;
+    }
+    turn_replicas_.push_back(replica);
+  }
+  if (turn_replicas_.empty()) return absl::OkStatus();
+  const absl::Status committed = turn_.Commit();
+  turn_stalled_ = absl::IsResourceExhausted(committed);
+  if (turn_stalled_) return absl::OkStatus();
+  if (!committed.ok()) return committed;
+  for (Replica* replica : turn_replicas_) {
+    replica->OnCommitted();
+    Wake(replica);
+    if (!replica->dirty) {
+      replica->dirty = true;
+      dirty_.push_back(replica);
+    }
+  }
+  turn_replicas_.clear();
+  std::move(turn_answers_.begin(), turn_answers_.end(), std::back_inserter(answers_));
+  turn_answers_.clear();
+  std::vector<SplitEffect> splits;
+  splits.swap(turn_splits_);
+  for (SplitEffect& split : splits) CreateChild(now, std::move(split));
+  return absl::OkStatus();
+}
+
+// Lease and generation are checked after the state was read and before the answer leaves [H-10]. With
+// the check before the read only, a store that is paused in between answers, when it resumes, requests
+// that came during the pause from a state that a newer leader has moved past.
+absl::Status Store::Impl::ServeReads(const ClockReading& now) {
+  if (reading_.empty()) return absl::OkStatus();
+  std::sort(reading_.begin(), reading_.end(),
+            [](const Replica* a, const Replica* b) { return a->range() < b->range(); });
+  reading_.erase(std::unique(reading_.begin(), reading_.end()), reading_.end());
+  std::vector<ReadAnswer> done;
+  for (Replica* replica : reading_) {
+    if (absl::Status status = replica->ExecuteReads(now, &done, &answers_); !status.ok()) {
+      return status;
+    }
+  }
+  const bool check_again = !options_.mutants.Has(kMutantCheckThenRead);
+  const ClockReading after = done.empty() || !check_again ? now : ports_.clock->Now();
+  for (ReadAnswer& read : done) {
+    const Replica& replica = *read.replica;
+    const bool same_range = read.generation.value() == replica.descriptor().generation();
+    if (same_range && (!read.by_lease || replica.group().core().MayServeRead(after))) {
+      answers_.push_back(std::move(read.answer));
+    } else if (same_range) {
+      read.replica->RequeueRead(std::move(read.request));
+    } else {
+      answers_.push_back({read.request.completion, Mismatch(read.request)});
+    }
+  }
+  reading_.erase(std::remove_if(reading_.begin(), reading_.end(),
+                                [](const Replica* replica) { return !replica->HasReads(); }),
+                 reading_.end());
+  return absl::OkStatus();
+}
+
+void Store::Impl::GiveAnswers() {
+  std::vector<Answer> answers;
+  answers.swap(answers_);
+  for (Answer& answer : answers) answer.completion->Done(std::move(answer.response));
+}
+
+void Store::Impl::Send() {
+  for (consensus::Message& message : effects_.messages) {
+    const Replica* replica = Find(message.range);
+    if (replica != nullptr) message.generation = Generation(replica->descriptor().generation());
+    outgoing_[message.to_store].push_back(std::move(message));
+  }
+  effects_.messages.clear();
+  for (auto& [store, messages] : outgoing_) {
+    if (messages.empty()) continue;
+    ports_.transport->Send(store, std::move(messages));
+    messages.clear();
+  }
+  std::vector<consensus::Event> events;
+  events.swap(effects_.events);
+  for (const consensus::Event& event : events) {
+    ports_.observer->OnEvent(event);
+    if (event.type != consensus::EventType::kBecameLeader) continue;
+    if (const Replica* replica = Find(event.range); replica != nullptr) {
+      ports_.observer->OnDescriptor(replica->descriptor(), true);
+    }
+  }
+}
+
+void Store::Impl::ReportLeader(Replica* replica) {
+  const StoreId leader = replica->LeaderStore();
+  if (leader == replica->reported_leader) return;
+  replica->reported_leader = leader;
+  ports_.observer->OnLeader(replica->range(), leader);
+}
+
+// Starts flushes and cuts the log behind what is flushed; never on the path of a request.
+absl::Status Store::Impl::Maintain(const ClockReading& now) {
+  next_maintenance_ = now.boot + kMaintenanceInterval;
+  if (ports_.engine->UnflushedBytes() > options_.flush_bytes ||
+      log_->stats().bytes_live > options_.log_live_bytes_max) {
+    if (absl::Status status = ports_.engine->StartFlush(); !status.ok()) return status;
+  }
+  std::vector<Replica*> dirty;
+  dirty.swap(dirty_);
+  for (size_t i = 0; i < dirty.size(); ++i) {
+    dirty[i]->dirty = i >= kCutsPerMaintenance;
+    if (!dirty[i]->dirty) {
+      absl::StatusOr<bool> done = CutLog(dirty[i]);
+      if (!done.ok()) return done.status();
+      dirty[i]->dirty = !*done;
+    }
+    if (dirty[i]->dirty) dirty_.push_back(dirty[i]);
+  }
+  // Those that wait the longest come first the next time.
+  if (dirty.size() > kCutsPerMaintenance) {
+    std::rotate(dirty_.begin(), dirty_.end() - static_cast<ptrdiff_t>(dirty.size() - kCutsPerMaintenance),
+                dirty_.end());
+  }
+  return absl::OkStatus();
+}
+
+// Behind what the engine would still have after a crash, and not beyond what the slowest member holds:
+// there are no snapshots to bring it back. True: nothing is left to cut.
+absl::StatusOr<bool> Store::Impl::CutLog(Replica* replica) {
+  if (!replica->started()) return true;
+  absl::StatusOr<kv::AppliedState> flushed =
+      kv::ReadPersistedAppliedState(replica->range().value(), *ports_.engine);
+  if (!flushed.ok()) return flushed.status();
+  const consensus::Index safe = std::min(consensus::Index(flushed->index),
+                                         replica->group().core().held_by_all());
+  if (safe > log_->Start(replica->range()).index) log_->Cut(replica->range(), safe);
+  return safe == replica->applied();
+}
+
+}  // namespace rasputin::range
