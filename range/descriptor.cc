@@ -52,7 +52,8 @@ absl::Status ValidateSplit(const RangeDescriptor& parent, absl::string_view spli
     return absl::FailedPreconditionError("the split key lies outside the range");
   }
   if (split_key == View(parent.start_key())) {
-    return absl::FailedPreconditionError("the split key is the start of the range: nothing to split");
+    return absl::FailedPreconditionError(
+        "the split key is the start of the range: nothing to split");
   }
   const std::string prefix = CollectionPrefix(child_collection_id);
   const bool inside = split_key.substr(0, kPrefixBytes) == View(prefix);

@@ -1,7 +1,8 @@
 // Arithmetic on range descriptors and full keys: containment, validity, splitting. Pure.
 //
-// A full key is the collection id as 8 bytes big-endian, then the user key; the empty string as an end
-// key means the end of the keyspace. Not responsible for who may change a descriptor (replica.h).
+// A full key is the collection id as 8 bytes big-endian, then the user key; the empty string as an
+// end key means the end of the keyspace. Not responsible for who may change a descriptor
+// (replica.h).
 
 #ifndef RASPUTIN_RANGE_DESCRIPTOR_H_
 #define RASPUTIN_RANGE_DESCRIPTOR_H_
@@ -31,8 +32,8 @@ bool Contains(const RangeDescriptor& descriptor, absl::string_view full_key);
 bool Overlaps(const RangeDescriptor& a, const RangeDescriptor& b);
 
 // OK iff `split_key` lies inside the range, is not its start, and is a legal start of a range of
-// `child_collection_id`: in the collection of the parent anywhere, in another one only its very prefix.
-// FAILED_PRECONDITION or INVALID_ARGUMENT otherwise.
+// `child_collection_id`: in the collection of the parent anywhere, in another one only its very
+// prefix. FAILED_PRECONDITION or INVALID_ARGUMENT otherwise.
 absl::Status ValidateSplit(const RangeDescriptor& parent, absl::string_view split_key,
                            uint64_t child_collection_id);
 

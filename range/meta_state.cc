@@ -96,7 +96,8 @@ absl::Status PutRange(const RangeDescriptor& descriptor, kv::Turn* turn) {
     const std::string old_row = RangeEndRow(View((*old)->end_key()));
     absl::StatusOr<std::optional<RangeDescriptor>> holder = Load<RangeDescriptor>(old_row, *turn);
     if (!holder.ok()) return holder.status();
-    if (holder->has_value() && (*holder)->range_id() == descriptor.range_id()) turn->Delete(old_row);
+    if (holder->has_value() && (*holder)->range_id() == descriptor.range_id())
+      turn->Delete(old_row);
   }
   turn->Put(RangeIdRow(descriptor.range_id()), descriptor.SerializeAsString());
   const std::string row = RangeEndRow(View(descriptor.end_key()));
@@ -129,9 +130,9 @@ absl::StatusOr<Allocator> LoadAllocator(const kv::Turn& turn) {
 }
 
 void StoreAllocator(const Allocator& ids, kv::Turn* turn) {
-  turn->Put(AllocatorRow(), absl::StrCat(CollectionPrefix(ids.range),
-                                         CollectionPrefix(ids.collection),
-                                         CollectionPrefix(ids.store)));
+  turn->Put(AllocatorRow(),
+            absl::StrCat(CollectionPrefix(ids.range), CollectionPrefix(ids.collection),
+                         CollectionPrefix(ids.store)));
 }
 
 absl::StatusOr<kv::Outcome> AllocateIds(const storage::v1::AllocateIds& command, kv::Turn* turn) {
@@ -150,7 +151,7 @@ absl::StatusOr<kv::Outcome> AllocateIds(const storage::v1::AllocateIds& command,
 }
 
 absl::StatusOr<std::optional<Collection>> LoadCollectionByName(const std::string& name,
-                                                              const kv::Turn& turn) {
+                                                               const kv::Turn& turn) {
   absl::StatusOr<std::optional<std::string>> id = turn.Get(NameRow(View(name)));
   if (!id.ok()) return id.status();
   if (!id->has_value()) return std::optional<Collection>();
@@ -164,10 +165,10 @@ void PutCollection(const Collection& collection, kv::Turn* turn) {
 
 absl::StatusOr<kv::Outcome> CreateCollection(const Collection& wanted, kv::Turn* turn) {
   if (!IsCollectionName(wanted.name())) {
-    return Refusal(kv::OutcomeCode::kInvalidArgument,
-                   absl::StrCat("a collection's name has 1 to ", kCollectionNameBytesMax,
-                                " characters of a-z A-Z 0-9 - _ . (this one has ",
-                                wanted.name().size(), ")"));
+    return Refusal(
+        kv::OutcomeCode::kInvalidArgument,
+        absl::StrCat("a collection's name has 1 to ", kCollectionNameBytesMax,
+                     " characters of a-z A-Z 0-9 - _ . (this one has ", wanted.name().size(), ")"));
   }
   if (wanted.type() != type::v1::COLLECTION_TYPE_KV) {
     return Refusal(kv::OutcomeCode::kInvalidArgument, "the collection's type must be kv");
@@ -327,7 +328,8 @@ absl::StatusOr<kv::Outcome> AnswerMetaQuery(const absl::Cord& body, const kv::En
   switch (query.query_case()) {
     case MetaQuery::kRangesFrom: {
       // The first row whose end key is greater than the key.
-      const std::string begin = Row(absl::StrCat("r", query.ranges_from(), absl::string_view("\0", 1)));
+      const std::string begin =
+          Row(absl::StrCat("r", query.ranges_from(), absl::string_view("\0", 1)));
       status = ReadRows<RangeDescriptor>(begin, EndOfKind('r'), limit, engine, &more,
                                          [&result] { return result.add_ranges(); });
       break;

@@ -1,7 +1,8 @@
-// The ports through which a store acts on the world: transport, observer, clock, engine, log directory.
+// The ports through which a store acts on the world: transport, observer, clock, engine, log
+// directory.
 //
-// Real ones are in server/, simulated ones in tests/sim. All are called within a store's turn, in its
-// thread; none may block for long nor call back into the store.
+// Real ones are in server/, simulated ones in tests/sim. All are called within a store's turn, in
+// its thread; none may block for long nor call back into the store.
 
 #ifndef RASPUTIN_RANGE_PORTS_H_
 #define RASPUTIN_RANGE_PORTS_H_

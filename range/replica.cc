@@ -84,9 +84,9 @@ void Replica::Submit(const ClockReading& now, Request request, std::vector<Answe
   if (group_ == nullptr) {
     answers->push_back({request.completion, NotLeader()});
   } else if (now.boot >= request.deadline) {
-    answers->push_back({request.completion,
-                        Refuse(Outcome::kDeadlineExceeded,
-                               "the deadline passed before the request was taken up")});
+    answers->push_back(
+        {request.completion, Refuse(Outcome::kDeadlineExceeded,
+                                    "the deadline passed before the request was taken up")});
   } else if (IsRead(request.operation)) {
     SubmitRead(now, std::move(request), answers);
   } else {
@@ -128,9 +128,8 @@ absl::StatusOr<kv::Command> Replica::MakeCommand(const Request& request) {
     if (!split.ParseFromString(std::string(request.body))) {
       return absl::InvalidArgumentError("the split request does not parse");
     }
-    if (absl::Status status =
-            ValidateSplit(descriptor_, absl::string_view(split.split_key()),
-                          split.child_collection_id());
+    if (absl::Status status = ValidateSplit(descriptor_, absl::string_view(split.split_key()),
+                                            split.child_collection_id());
         !status.ok()) {
       return status;
     }
@@ -143,8 +142,8 @@ absl::StatusOr<kv::Command> Replica::MakeCommand(const Request& request) {
   return command;
 }
 
-// A new leader's versions lie above every version of its log, committed or not: the next leader after a
-// crash would otherwise give a smaller version to a later write.
+// A new leader's versions lie above every version of its log, committed or not: the next leader
+// after a crash would otherwise give a smaller version to a later write.
 void Replica::RaiseVersionFloor() {
   const consensus::Core& core = group_->core();
   if (version_floor_term_ == core.term()) return;
@@ -173,10 +172,11 @@ void Replica::Propose(const ClockReading& now, Request request, std::vector<Answ
     return;
   }
   if (context_->log->OutOfSpace()) {
-    answers->push_back({request.completion,
-                        Refuse(Outcome::kOverloaded,
-                               "the disk of the leader's log is full: writes are refused until there "
-                               "is space; reads go on")});
+    answers->push_back(
+        {request.completion,
+         Refuse(Outcome::kOverloaded,
+                "the disk of the leader's log is full: writes are refused until there "
+                "is space; reads go on")});
     return;
   }
   absl::StatusOr<kv::Command> command = MakeCommand(request);
@@ -194,9 +194,9 @@ void Replica::Propose(const ClockReading& now, Request request, std::vector<Answ
       answers->push_back({request.completion, NotLeader()});
       return;
     case consensus::ProposeStatus::kOverloaded:
-      answers->push_back({request.completion,
-                          Refuse(Outcome::kOverloaded,
-                                 "the range has too many uncommitted writes; retry later")});
+      answers->push_back(
+          {request.completion,
+           Refuse(Outcome::kOverloaded, "the range has too many uncommitted writes; retry later")});
       return;
     case consensus::ProposeStatus::kAccepted:
       break;
@@ -209,8 +209,8 @@ void Replica::Propose(const ClockReading& now, Request request, std::vector<Answ
     answers->push_back({waiters_.back().completion, NotLeader()});
     waiters_.pop_back();
   }
-  waiters_.push_back({result.term, result.index, command->origin_sequence, request.operation,
-                      request.completion});
+  waiters_.push_back(
+      {result.term, result.index, command->origin_sequence, request.operation, request.completion});
 }
 
 void Replica::OnReadIndex(const consensus::ReadIndexResult& result) {
@@ -302,10 +302,11 @@ void Replica::ExpireWaiters(const ClockReading& now, consensus::Duration patienc
   if (!leadership_ended_.has_value()) leadership_ended_ = now.boot;
   if (now.boot < *leadership_ended_ + patience) return;
   for (; waiters_head_ < waiters_.size(); ++waiters_head_) {
-    answers->push_back({waiters_[waiters_head_].completion,
-                        Refuse(Outcome::kOutcomeUnknown,
-                               "the leader lost its leadership before the write was committed: it "
-                               "may or may not take effect; read, or repeat it with a request id")});
+    answers->push_back(
+        {waiters_[waiters_head_].completion,
+         Refuse(Outcome::kOutcomeUnknown,
+                "the leader lost its leadership before the write was committed: it "
+                "may or may not take effect; read, or repeat it with a request id")});
   }
   waiters_.clear();
   waiters_head_ = 0;

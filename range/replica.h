@@ -1,8 +1,9 @@
 // One replica of one range: its group, its descriptor, the callers that wait for it.
 //
-// Proposes commands, applies committed ones to the engine through the turn of the store, serves reads
-// under the leader lease [H-10]. Splits are applied here; the store then creates the child. Not
-// responsible for the shared log's append, sending, nor other ranges (store.h). Not thread-safe.
+// Proposes commands, applies committed ones to the engine through the turn of the store, serves
+// reads under the leader lease [H-10]. Splits are applied here; the store then creates the child.
+// Not responsible for the shared log's append, sending, nor other ranges (store.h). Not
+// thread-safe.
 
 #ifndef RASPUTIN_RANGE_REPLICA_H_
 #define RASPUTIN_RANGE_REPLICA_H_
@@ -28,8 +29,9 @@
 
 namespace rasputin::range {
 
-// Where the log of a new range begins: below it lies only the state that it was created with, so that no
-// replica without that state can catch up from the log alone. A child starts in term 1 [H-15].
+// Where the log of a new range begins: below it lies only the state that it was created with, so
+// that no replica without that state can catch up from the log alone. A child starts in term 1
+// [H-15].
 inline constexpr uint64_t kFirstIndex = 1;
 inline constexpr uint64_t kFirstTerm = 1;
 
@@ -84,8 +86,8 @@ class Replica {
   ReplicaId self() const { return self_; }
   consensus::Index applied() const { return consensus::Index(applied_.index); }
 
-  // Admits a request whose range, generation and bounds were checked. Writes are proposed, reads wait
-  // for ExecuteReads. Refusals are added to `answers`.
+  // Admits a request whose range, generation and bounds were checked. Writes are proposed, reads
+  // wait for ExecuteReads. Refusals are added to `answers`.
   void Submit(const ClockReading& now, Request request, std::vector<Answer>* answers);
 
   // Applies what the group has ready. Answers are to be given after turn->Commit().
@@ -127,9 +129,9 @@ class Replica {
   };
   struct PendingRead {
     Request request;
-    consensus::Index needed;   // Applied index that it must see.
-    uint64_t context = 0;      // Of a read index round; 0: none under way.
-    bool confirmed = false;    // By a read index round.
+    consensus::Index needed;  // Applied index that it must see.
+    uint64_t context = 0;     // Of a read index round; 0: none under way.
+    bool confirmed = false;   // By a read index round.
   };
 
   void SubmitRead(const ClockReading& now, Request request, std::vector<Answer>* answers);
@@ -156,9 +158,9 @@ class Replica {
   kv::Space space_;
   kv::AppliedState applied_;
   std::unique_ptr<consensus::Group> group_;
-  uint64_t highest_version_ = 0;         // Given or seen, uncommitted log included.
-  consensus::Term version_floor_term_;   // Term for which the floor includes the whole log.
-  std::vector<Waiter> waiters_;          // By index; from waiters_head_ on.
+  uint64_t highest_version_ = 0;        // Given or seen, uncommitted log included.
+  consensus::Term version_floor_term_;  // Term for which the floor includes the whole log.
+  std::vector<Waiter> waiters_;         // By index; from waiters_head_ on.
   size_t waiters_head_ = 0;
   std::optional<consensus::Instant> leadership_ended_;
   std::vector<PendingRead> reads_;

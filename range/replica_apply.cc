@@ -38,8 +38,7 @@ absl::Status Replica::ApplyCommitted(kv::Turn* turn, std::vector<Answer>* answer
     const bool mismatch = command->generation != descriptor_.generation();
     kv::Outcome outcome;
     if (!mismatch) {
-      absl::StatusOr<kv::Outcome> applied =
-          ApplyCommand(*command, entry, turn, splits);
+      absl::StatusOr<kv::Outcome> applied = ApplyCommand(*command, entry, turn, splits);
       if (!applied.ok()) return applied.status();
       outcome = *std::move(applied);
     }
@@ -86,8 +85,7 @@ absl::StatusOr<kv::Outcome> Replica::ApplyCommand(const kv::Command& command,
 }
 
 absl::StatusOr<kv::Outcome> Replica::ApplySplit(const kv::Command& command, bool proposed_here,
-                                                kv::Turn* turn,
-                                                std::vector<SplitEffect>* splits) {
+                                                kv::Turn* turn, std::vector<SplitEffect>* splits) {
   storage::v1::SplitCommand split;
   if (!split.ParseFromString(std::string(command.body))) {
     return absl::DataLossError("a committed split does not parse");

@@ -27,9 +27,10 @@ using RangeDescriptor = type::v1::RangeDescriptor;
 enum class Outcome : uint8_t {
   kOk = 1,
   // Not executed, safe to try again:
-  kNotLeader = 2,      // `leader_store` is a hint, 0 if unknown; see `retry_after`.
-  kRangeMismatch = 3,  // Routed by an old descriptor: `descriptors` are what this store knows.
-  kOverloaded = 4,     // Back-pressure or a full disk: `message` says whose.
+  kNotLeader = 2,  // `leader_store` is a hint, 0 if unknown; see `retry_after`.
+  kRangeMismatch =
+      3,            // Routed by an old descriptor: `descriptors` are what this store knows.
+  kOverloaded = 4,  // Back-pressure or a full disk: `message` says whose.
   // Final:
   kOutcomeUnknown = 5,  // May or may not have been, or be, executed.
   kInvalidArgument = 6,
@@ -50,8 +51,8 @@ struct Response {
   consensus::Duration retry_after{};         // 0: no advice.
 };
 
-// Receives exactly one answer, in the thread that runs the store's turn; must not call back into the
-// store. The store does not own it and forgets it afterwards.
+// Receives exactly one answer, in the thread that runs the store's turn; must not call back into
+// the store. The store does not own it and forgets it afterwards.
 class Completion {
  public:
   virtual void Done(Response response) = 0;

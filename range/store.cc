@@ -35,10 +35,8 @@ void Store::Impl::Step(const ClockReading& now, std::vector<Message> messages) {
       if (early_.size() > kEarlyMessagesMax) early_.pop_front();
       continue;
     }
-    const consensus::Member* sender =
-        replica->group().core().configuration().Find(message.from);
-    if (message.to != replica->self() || sender == nullptr ||
-        sender->store != message.from_store) {
+    const consensus::Member* sender = replica->group().core().configuration().Find(message.from);
+    if (message.to != replica->self() || sender == nullptr || sender->store != message.from_store) {
       continue;
     }
     replica->group().core().Step(now, message);
@@ -46,8 +44,8 @@ void Store::Impl::Step(const ClockReading& now, std::vector<Message> messages) {
   }
 }
 
-// Everything this store knows about the keys of the request, so that a stale route heals by the answer
-// alone.
+// Everything this store knows about the keys of the request, so that a stale route heals by the
+// answer alone.
 Response Store::Impl::Mismatch(const Request& request) const {
   Response response;
   response.outcome = Outcome::kRangeMismatch;
@@ -70,13 +68,12 @@ Response Store::Impl::Mismatch(const Request& request) const {
 
 void Store::Impl::Submit(const ClockReading& now, Request request) {
   Replica* replica = Find(request.range);
-  const bool bounded = request.operation != kv::Operation::kMeta &&
-                       request.operation != kv::Operation::kMetaRead;
-  if (replica == nullptr ||
-      replica->descriptor().generation() != request.generation.value() ||
-      (bounded && (!Contains(replica->descriptor(), request.first_key) ||
-                   (!request.last_key.empty() &&
-                    !Contains(replica->descriptor(), request.last_key))))) {
+  const bool bounded =
+      request.operation != kv::Operation::kMeta && request.operation != kv::Operation::kMetaRead;
+  if (replica == nullptr || replica->descriptor().generation() != request.generation.value() ||
+      (bounded &&
+       (!Contains(replica->descriptor(), request.first_key) ||
+        (!request.last_key.empty() && !Contains(replica->descriptor(), request.last_key))))) {
     answers_.push_back({request.completion, Mismatch(request)});
     return;
   }
@@ -87,7 +84,8 @@ void Store::Impl::Submit(const ClockReading& now, Request request) {
 absl::Status Store::Impl::TransferLease(const ClockReading& now, RangeId range, StoreId target) {
   Replica* replica = Find(range);
   if (replica == nullptr || !replica->started()) {
-    return absl::NotFoundError(absl::StrCat("this store holds no replica of range ", range.value()));
+    return absl::NotFoundError(
+        absl::StrCat("this store holds no replica of range ", range.value()));
   }
   consensus::Core& core = replica->group().core();
   if (core.role() != consensus::Role::kLeader) {
@@ -103,12 +101,12 @@ absl::Status Store::Impl::TransferLease(const ClockReading& now, RangeId range, 
     Wake(replica);
     return absl::OkStatus();
   }
-  return absl::FailedPreconditionError(absl::StrCat(
-      "store ", target.value(), " holds no voting replica of range ", range.value()));
+  return absl::FailedPreconditionError(
+      absl::StrCat("store ", target.value(), " holds no voting replica of range ", range.value()));
 }
 
-// Spreads the leaderships over the other voters; where there is none, or when a handover did not succeed
-// within D, the leader abdicates (RunTurn).
+// Spreads the leaderships over the other voters; where there is none, or when a handover did not
+// succeed within D, the leader abdicates (RunTurn).
 void Store::Impl::BeginShutdown(const ClockReading& now) {
   shutdown_abdicate_at_ = now.boot + options_.lease_duration;
   size_t turn = 0;

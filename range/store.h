@@ -1,14 +1,15 @@
 // All replicas of one storage directory: the deterministic heart that the server and the simulator
 // both run.
 //
-// A function of its inputs: events come in with `now`, effects leave through ports. Two sets of entry
-// points that may be called by different threads at the same time, each set under a lock of its
-// caller: the *shard* side (requests, group messages, turns) and the *lease* side (store leases). They
-// share nothing but the shared log (itself thread-safe) and the values that the caller carries from
-// one to the other (LeaseUpdate). Not responsible for routing by key (server/front), threads, sockets.
+// A function of its inputs: events come in with `now`, effects leave through ports. Two sets of
+// entry points that may be called by different threads at the same time, each set under a lock of
+// its caller: the *shard* side (requests, group messages, turns) and the *lease* side (store
+// leases). They share nothing but the shared log (itself thread-safe) and the values that the
+// caller carries from one to the other (LeaseUpdate). Not responsible for routing by key
+// (server/front), threads, sockets.
 //
-// A turn: the caller feeds any number of inputs, then calls RunTurn(), which appends everything to the
-// log at once, sends, applies everything committed in one engine batch, and answers.
+// A turn: the caller feeds any number of inputs, then calls RunTurn(), which appends everything to
+// the log at once, sends, applies everything committed in one engine batch, and answers.
 
 #ifndef RASPUTIN_RANGE_STORE_H_
 #define RASPUTIN_RANGE_STORE_H_
@@ -37,7 +38,7 @@ struct StoreOptions {
   uint64_t log_segment_bytes = 64 << 20;
   uint64_t log_reserve_bytes = 64 << 20;
   uint64_t log_cache_bytes = 64 << 20;
-  uint64_t flush_bytes = 32 << 20;  // Unflushed engine bytes that start a flush.
+  uint64_t flush_bytes = 32 << 20;        // Unflushed engine bytes that start a flush.
   uint64_t log_live_bytes_max = 1 << 30;  // Live log bytes beyond which a flush is started.
   consensus::Mutants mutants;
 };
@@ -51,16 +52,16 @@ struct ReplicaStatus {
   consensus::Index applied;
   consensus::Index last;
   StoreId leader_store;
-  bool serving = false;                  // Leads with a valid lease.
-  consensus::Duration lease_left{};      // Of the leader lease; 0: none.
+  bool serving = false;              // Leads with a valid lease.
+  consensus::Duration lease_left{};  // Of the leader lease; 0: none.
   uint64_t approximate_bytes = 0;
 };
 
 class Store {
  public:
   // Writes the manifest and nothing else; refused (FAILED_PRECONDITION) if the directory already
-  // belongs to a cluster, unless the record is the same (then OK). The ranges named in the record of
-  // which this store is a member come into being at Open.
+  // belongs to a cluster, unless the record is the same (then OK). The ranges named in the record
+  // of which this store is a member come into being at Open.
   static absl::Status Bootstrap(consensus::log::SegmentDirectory* directory,
                                 const storage::v1::StoreManifest& manifest);
   // NOT_FOUND: no manifest, the store was never initialised.
@@ -87,8 +88,8 @@ class Store {
   // LeadsAny() is false.
   void BeginShutdown(const ClockReading& now);
   bool LeadsAny() const;
-  // Begins a handover of `range` to its replica on `target`. FAILED_PRECONDITION: not leader here, or
-  // no voter there.
+  // Begins a handover of `range` to its replica on `target`. FAILED_PRECONDITION: not leader here,
+  // or no voter there.
   absl::Status TransferLease(const ClockReading& now, RangeId range, StoreId target);
 
   std::vector<ReplicaStatus> ListReplicas(const ClockReading& now) const;
@@ -100,8 +101,8 @@ class Store {
   // A write job began at `started` and everything up to `durable` is synced.
   void LeaseLogDurable(const ClockReading& now, const consensus::DualInstant& started,
                        consensus::log::Lsn durable);
-  // Messages to send and updates to be carried to OnLeaseUpdates, in order. What had to be logged was
-  // queued to the log already.
+  // Messages to send and updates to be carried to OnLeaseUpdates, in order. What had to be logged
+  // was queued to the log already.
   struct LeaseOutput {
     std::vector<consensus::lease::LeaseMessage> send;
     std::vector<consensus::lease::LeaseUpdate> updates;

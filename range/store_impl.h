@@ -1,5 +1,6 @@
-// The inside of Store, shared by its source files: store.cc (requests, status), store_open.cc (manifest,
-// recovery), store_turn.cc (the turn), store_lease.cc (lease side, and what lease updates wake).
+// The inside of Store, shared by its source files: store.cc (requests, status), store_open.cc
+// (manifest, recovery), store_turn.cc (the turn), store_lease.cc (lease side, and what lease
+// updates wake).
 //
 // Not for other includers. Two halves with a lock each of the caller's: see store.h.
 
@@ -43,8 +44,7 @@ class Store::Impl {
   consensus::Instant NextDeadline() const;
 
   // store_lease.cc
-  void OnLeaseUpdates(const ClockReading& now,
-                      std::vector<consensus::lease::LeaseUpdate> updates);
+  void OnLeaseUpdates(const ClockReading& now, std::vector<consensus::lease::LeaseUpdate> updates);
   void LeaseTick(const ClockReading& now);
   void LeaseStep(const ClockReading& now, const consensus::lease::LeaseMessage& message);
   void LeaseLogDurable(const ClockReading& now, const consensus::DualInstant& started,
@@ -125,8 +125,8 @@ class Store::Impl {
   std::map<RangeId, std::unique_ptr<Replica>> replicas_;
   std::map<std::string, RangeId> by_start_;  // First key -> range.
   std::map<RangeId, Nascent> nascent_;
-  // What the log knew of ranges at recovery that have no descriptor in the engine yet: their parent's
-  // split is still to be replayed.
+  // What the log knew of ranges at recovery that have no descriptor in the engine yet: their
+  // parent's split is still to be replayed.
   std::map<RangeId, consensus::HardState> orphans_;
   // Messages for ranges not known here, newest last, bounded.
   std::deque<consensus::Message> early_;

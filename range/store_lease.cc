@@ -26,8 +26,8 @@ void Store::Impl::OnLeaseUpdates(const ClockReading& now, std::vector<LeaseUpdat
   }
 }
 
-// Idle groups have no timers: the only things that happen to them by time alone are the end of support
-// that a leader counts on and the withdrawal of an epoch that a follower is bound to.
+// Idle groups have no timers: the only things that happen to them by time alone are the end of
+// support that a leader counts on and the withdrawal of an epoch that a follower is bound to.
 void Store::Impl::WakeAfterLeaseChange(StoreId peer, bool leaders, bool bound) {
   for (auto& [range, replica] : replicas_) {
     if (!replica->started()) continue;
@@ -74,8 +74,7 @@ void Store::Impl::LeaseLogDurable(const ClockReading& now, const consensus::Dual
 void Store::Impl::CollectLeaseEffects() {
   consensus::lease::LeaseEffects effects = store_leases_->TakeEffects();
   if (effects.persist_sequence != 0) {
-    const consensus::log::Lsn lsn =
-        log_->AppendLeases(effects.persist, effects.persist_counter);
+    const consensus::log::Lsn lsn = log_->AppendLeases(effects.persist, effects.persist_counter);
     lease_undurable_.emplace_back(lsn, effects.persist_sequence);
   } else if (effects.write_disk_probe) {
     log_->AppendDiskProbe();

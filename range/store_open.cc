@@ -32,9 +32,7 @@ std::string Checksum(absl::string_view bytes) {
   return CollectionPrefix(hash);
 }
 
-LogPosition FirstPosition() {
-  return {Term(kFirstTerm), consensus::Index(kFirstIndex)};
-}
+LogPosition FirstPosition() { return {Term(kFirstTerm), consensus::Index(kFirstIndex)}; }
 
 // Writes everything that is queued; recovery is the only place that waits for the disk.
 absl::Status WriteLogNow(consensus::log::SharedLog* log) {
@@ -138,14 +136,15 @@ absl::Status Store::Impl::Recover(const ClockReading& now) {
   context_.log = log_.get();
   context_.leases = &leases_;
   context_.versions = &versions_;
-  // Distinct from those of earlier processes, so that a replayed command is never taken for a new one.
+  // Distinct from those of earlier processes, so that a replayed command is never taken for a new
+  // one.
   context_.next_origin_sequence = static_cast<uint64_t>(std::max<int64_t>(now.wall_us, 1));
   context_.mutants = options_.mutants;
 
   consensus::lease::DurableLeases durable = recovered.leases;
   durable.was_member = !recovered.ranges.empty();
-  store_leases_ = std::make_unique<consensus::lease::StoreLeases>(
-      ToLeaseOptions(options_, id_), durable, now);
+  store_leases_ =
+      std::make_unique<consensus::lease::StoreLeases>(ToLeaseOptions(options_, id_), durable, now);
   if (absl::Status status = CreateFirstRanges(); !status.ok()) return status;
   absl::StatusOr<std::vector<std::string>> rows = kv::ListDescriptors(*ports_.engine);
   if (!rows.ok()) return rows.status();
@@ -161,8 +160,8 @@ absl::Status Store::Impl::Recover(const ClockReading& now) {
   return absl::OkStatus();
 }
 
-// The ranges of the bootstrap record, unless the engine has them: at the first start, and after a crash
-// before the engine's first flush.
+// The ranges of the bootstrap record, unless the engine has them: at the first start, and after a
+// crash before the engine's first flush.
 absl::Status Store::Impl::CreateFirstRanges() {
   for (const RangeDescriptor& descriptor : manifest_.bootstrap().ranges()) {
     const bool member = std::any_of(
@@ -216,10 +215,9 @@ absl::Status Store::Impl::RecoverReplica(const RangeDescriptor& descriptor, Reco
     append.hard_state = recovered->ranges[range].hard_state;
     append.log_start = position;
   } else if (found->second.start.index > position.index) {
-    return absl::DataLossError(
-        absl::StrCat("range ", range.value(), ": the log begins after index ",
-                     found->second.start.index.value(), " but the engine holds only index ",
-                     position.index.value()));
+    return absl::DataLossError(absl::StrCat(
+        "range ", range.value(), ": the log begins after index ", found->second.start.index.value(),
+        " but the engine holds only index ", position.index.value()));
   } else if (found->second.last.index < position.index) {
     // The engine is ahead of the log, and what it holds is committed: the engine wins.
     HardState& hard_state = found->second.hard_state;
@@ -254,8 +252,8 @@ void Store::Impl::StartRecovered(const Recovered& recovered, const ClockReading&
   store_leases_->SetPeers(std::vector<StoreId>(peers.begin(), peers.end()));
 }
 
-// [H-15]: term 1, the vote given to the member that the command names; both durable before the child
-// acts. A replay finds the child in the log and changes nothing there.
+// [H-15]: term 1, the vote given to the member that the command names; both durable before the
+// child acts. A replay finds the child in the log and changes nothing there.
 void Store::Impl::CreateChild(const ClockReading& now, SplitEffect split) {
   const RangeId range(split.right.range_id());
   ports_.observer->OnDescriptor(split.left, LeadsRange(RangeId(split.left.range_id())));

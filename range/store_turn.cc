@@ -14,12 +14,13 @@ namespace {
 using consensus::Instant;
 using consensus::log::Lsn;
 
-// Rounds of one turn: applying wakes groups (commit announcements), and so on. What is left over after
-// so many waits for the next turn, which is due at once.
+// Rounds of one turn: applying wakes groups (commit announcements), and so on. What is left over
+// after so many waits for the next turn, which is due at once.
 constexpr int kRoundsMax = 8;
 constexpr consensus::Duration kMaintenanceInterval = std::chrono::milliseconds(500);
 constexpr size_t kCutsPerMaintenance = 128;
-// How long to wait before an engine that stalls is tried again, and before waiting reads are looked at.
+// How long to wait before an engine that stalls is tried again, and before waiting reads are looked
+// at.
 constexpr consensus::Duration kRetryInterval = std::chrono::milliseconds(10);
 constexpr int kMutantCheckThenRead = 23;
 
@@ -158,9 +159,9 @@ absl::Status Store::Impl::ApplyAll(const ClockReading& now) {
   return absl::OkStatus();
 }
 
-// Lease and generation are checked after the state was read and before the answer leaves [H-10]. With
-// the check before the read only, a store that is paused in between answers, when it resumes, requests
-// that came during the pause from a state that a newer leader has moved past.
+// Lease and generation are checked after the state was read and before the answer leaves [H-10].
+// With the check before the read only, a store that is paused in between answers, when it resumes,
+// requests that came during the pause from a state that a newer leader has moved past.
 absl::Status Store::Impl::ServeReads(const ClockReading& now) {
   if (reading_.empty()) return absl::OkStatus();
   std::sort(reading_.begin(), reading_.end(),
@@ -247,21 +248,22 @@ absl::Status Store::Impl::Maintain(const ClockReading& now) {
   }
   // Those that wait the longest come first the next time.
   if (dirty.size() > kCutsPerMaintenance) {
-    std::rotate(dirty_.begin(), dirty_.end() - static_cast<ptrdiff_t>(dirty.size() - kCutsPerMaintenance),
+    std::rotate(dirty_.begin(),
+                dirty_.end() - static_cast<ptrdiff_t>(dirty.size() - kCutsPerMaintenance),
                 dirty_.end());
   }
   return absl::OkStatus();
 }
 
-// Behind what the engine would still have after a crash, and not beyond what the slowest member holds:
-// there are no snapshots to bring it back. True: nothing is left to cut.
+// Behind what the engine would still have after a crash, and not beyond what the slowest member
+// holds: there are no snapshots to bring it back. True: nothing is left to cut.
 absl::StatusOr<bool> Store::Impl::CutLog(Replica* replica) {
   if (!replica->started()) return true;
   absl::StatusOr<kv::AppliedState> flushed =
       kv::ReadPersistedAppliedState(replica->range().value(), *ports_.engine);
   if (!flushed.ok()) return flushed.status();
-  const consensus::Index safe = std::min(consensus::Index(flushed->index),
-                                         replica->group().core().held_by_all());
+  const consensus::Index safe =
+      std::min(consensus::Index(flushed->index), replica->group().core().held_by_all());
   if (safe > log_->Start(replica->range()).index) log_->Cut(replica->range(), safe);
   return safe == replica->applied();
 }

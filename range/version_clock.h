@@ -1,8 +1,8 @@
 // Gives versions: hybrid logical timestamps of 48 bits wall milliseconds and 16 bits counter.
 //
 // Wall time comes with the caller's clock readings; a jump against the monotonic clock of more than
-// 60 s (formats.md "Version") is not followed: the clock runs on from where it was. Deterministic; not
-// thread-safe.
+// 60 s (formats.md "Version") is not followed: the clock runs on from where it was. Deterministic;
+// not thread-safe.
 
 #ifndef RASPUTIN_RANGE_VERSION_CLOCK_H_
 #define RASPUTIN_RANGE_VERSION_CLOCK_H_

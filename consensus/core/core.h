@@ -25,7 +25,13 @@
 
 namespace rasputin::consensus {
 
-enum class Role : uint8_t { kFollower = 1, kProbing = 2, kPulling = 3, kCandidate = 4, kLeader = 5 };
+enum class Role : uint8_t {
+  kFollower = 1,
+  kProbing = 2,
+  kPulling = 3,
+  kCandidate = 4,
+  kLeader = 5
+};
 
 struct CoreOptions {
   RangeId range;
@@ -37,9 +43,9 @@ struct CoreOptions {
   Duration election_delay_max = std::chrono::milliseconds(1000);
   // Retransmission of an append that was not answered, and back-off of a failed campaign's probe.
   Duration retry_interval = std::chrono::milliseconds(200);
-  uint64_t max_append_bytes = 1 << 20;         // Payload bytes per AppendRequest.
-  uint64_t max_inflight_bytes = 16 << 20;      // Per follower, sent and not yet answered.
-  uint64_t max_uncommitted_bytes = 64 << 20;   // Proposals beyond are refused (back-pressure).
+  uint64_t max_append_bytes = 1 << 20;        // Payload bytes per AppendRequest.
+  uint64_t max_inflight_bytes = 16 << 20;     // Per follower, sent and not yet answered.
+  uint64_t max_uncommitted_bytes = 64 << 20;  // Proposals beyond are refused (back-pressure).
   uint64_t seed = 1;
   Mutants mutants;  // Test builds only; see mutants.h.
 };
@@ -83,8 +89,8 @@ class Core {
 
   // Hands leadership to `target` [H-11]: stops accepting proposals, lets the target catch up, then
   // becomes unable to serve and releases. Ignored unless leader and `target` is another voter;
-  // returns whether it began. Given up (and proposals accepted again) if the target did not catch up
-  // within D.
+  // returns whether it began. Given up (and proposals accepted again) if the target did not catch
+  // up within D.
   bool TransferLeadership(const ClockReading& now, ReplicaId target);
 
   // Gives leadership up now [H-7]: unable to serve for the rest of the term, then releases.
@@ -99,8 +105,8 @@ class Core {
   bool HasReady() const;
   // Everything of all Readys up to `persist_sequence` is durable.
   void OnPersisted(const ClockReading& now, uint64_t persist_sequence);
-  // The state machine has applied up to `applied`. A leader announces no commit index beyond it [H-15]
-  // (it applies a split before anyone else can), so this may produce messages.
+  // The state machine has applied up to `applied`. A leader announces no commit index beyond it
+  // [H-15] (it applies a split before anyone else can), so this may produce messages.
   void OnApplied(Index applied);
 
   // True iff this replica may serve a linearizable read of its applied state at this very moment
@@ -123,8 +129,9 @@ class Core {
   Index last_index() const;
   const HardState& hard_state() const;
   const Configuration& configuration() const;
-  // Up to here every member holds the log durably, as far as this replica knows: the lowest match index
-  // of all members on a leader, what the leader last announced on a follower. For cutting the log.
+  // Up to here every member holds the log durably, as far as this replica knows: the lowest match
+  // index of all members on a leader, what the leader last announced on a follower. For cutting the
+  // log.
   Index held_by_all() const;
   // Earliest instant at which Tick() has something to do; Instant::max(): only an input wakes it.
   Instant NextDeadline() const;

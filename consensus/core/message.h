@@ -43,17 +43,17 @@ struct ProbeRequest {
 struct ProbeReply {
   uint64_t attempt = 0;
   ProbeStatus status = ProbeStatus::kNotNow;
-  Term term;              // The receiver's current term.
-  LogPosition last;       // The receiver's last log position.
-  Nonce nonce;            // To be echoed by a vote request that follows.
-  ReplicaId bound_to;     // kBound only.
-  Term bound_term;        // kBound only.
+  Term term;           // The receiver's current term.
+  LogPosition last;    // The receiver's last log position.
+  Nonce nonce;         // To be echoed by a vote request that follows.
+  ReplicaId bound_to;  // kBound only.
+  Term bound_term;     // kBound only.
 };
 
 struct VoteRequest {
   LogPosition last;
-  Nonce nonce;          // From the receiver's ProbeReply; none in a handover's request.
-  Term released_term;   // Handover [H-11]: the term that its leader released in our favour.
+  Nonce nonce;         // From the receiver's ProbeReply; none in a handover's request.
+  Term released_term;  // Handover [H-11]: the term that its leader released in our favour.
 };
 struct VoteReply {
   bool granted = false;
@@ -64,8 +64,8 @@ struct VoteReply {
 struct AppendRequest {
   LogPosition previous;  // Position before the first of `entries`.
   std::vector<Entry> entries;
-  Index commit;       // Never beyond what the leader has applied [H-15].
-  Index held_by_all;  // Durable on every member: logs need not go back further.
+  Index commit;               // Never beyond what the leader has applied [H-15].
+  Index held_by_all;          // Durable on every member: logs need not go back further.
   Epoch epoch;                // Of (leader's store, receiver's store) [S-5]: binds to this epoch.
   uint64_t read_context = 0;  // Echoed; 0: none [H-10].
 };
@@ -103,9 +103,9 @@ struct ReleaseQuery {
   Term bound_term;
 };
 
-using MessageBody = std::variant<ProbeRequest, ProbeReply, VoteRequest, VoteReply, AppendRequest,
-                                 AppendReply, PullRequest, PullReply, Release, ReleaseAck,
-                                 ReleaseQuery>;
+using MessageBody =
+    std::variant<ProbeRequest, ProbeReply, VoteRequest, VoteReply, AppendRequest, AppendReply,
+                 PullRequest, PullReply, Release, ReleaseAck, ReleaseQuery>;
 
 struct Message {
   RangeId range;
