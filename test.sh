@@ -38,7 +38,8 @@ fail_early() {
 }
 
 third_party/install.sh "${groups[@]}" || fail_early "the packages could not be installed"
-buf="$(third_party/buf.sh)" || fail_early "buf could not be installed"
+# Without buf, the test that needs it fails by itself and says so; the others still run.
+buf="$(third_party/buf.sh)" || buf=""
 
 events="$(mktemp -d)"
 cleanup() {

@@ -12,6 +12,11 @@ binary="$folder/node_modules/.bin/buf"
 
 if [[ ! -x "$binary" ]]; then
   mkdir -p "$folder"
+  # Trust what the system trusts; node has a list of its own otherwise.
+  system_certificates=/etc/ssl/certs/ca-certificates.crt
+  if [[ -z "${NODE_EXTRA_CA_CERTS:-}" && -r "$system_certificates" ]]; then
+    export NODE_EXTRA_CA_CERTS="$system_certificates"
+  fi
   log="$(mktemp)"
   trap 'rm -f "$log"' EXIT
   if ! npm install --prefix "$folder" --no-save --no-audit --no-fund --ignore-scripts \
