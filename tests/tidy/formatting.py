@@ -1,7 +1,6 @@
 """C++ as clang-format writes it, with the committed .clang-format.
 
-Runs the system's clang-format on files in place, without changing them. Needs it installed: a
-missing formatter is a finding, not a pass.
+Runs the system's clang-format. Needs it installed: a missing formatter is a finding, not a pass.
 """
 
 import os
@@ -12,6 +11,13 @@ import subprocess
 from source_file import Finding
 
 _WARNING = re.compile(r"^(.*?):(\d+):\d+: (?:error|warning): (.*)$")
+
+
+def fix_formatting(root, sources):
+    """Rewrites the C++ among `sources` as clang-format wants it."""
+    paths = [source.path for source in sources if source.language == "c++"]
+    if paths:
+        subprocess.run(["clang-format", "-i"] + paths, cwd=root, check=True)
 
 
 def check_formatting(root, sources):

@@ -131,7 +131,7 @@ def check_head(source, has_header=False):
 
     One line is enough for a test, and for a source whose own header says the rest (`has_header`).
     """
-    if source.language not in _CODE + ("build",) or not source.text.strip():
+    if source.language not in _CODE or not source.text.strip():
         return []
     lines = _head_lines(source)
     if source.language != "c++":
@@ -147,7 +147,7 @@ def check_head(source, has_header=False):
 
 
 _LATER = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
-_BANNER = re.compile(r"^\s*(//|#)\s*([-=*#~_/]{4,})|[-=*]{8,}\s*$")
+_BANNER = re.compile(r"^\s*(//|#)\s*([-=*#~_/]{5,})|[-=*]{8,}\s*$")
 _MACHINE_PATH = re.compile(r"(?<![\w.*$}])/(work|root|home/\w+|Users|tmp/h)/")
 
 

@@ -112,17 +112,16 @@ class ShapeTest(unittest.TestCase):
                 findings = shape.check_head(SourceFile(path, text), has_header)
                 self.assertEqual(len(findings), wanted, (path, text))
 
-    def test_wants_a_head_in_scripts_and_build_files(self):
+    def test_wants_a_head_in_scripts(self):
         for path, bad, good in (("a.py", "x = 1\n", '"""Says."""\n'),
                                 ("a.sh", "#!/bin/bash\nls\n", "#!/bin/bash\n# Says.\n"),
-                                ("kv/BUILD.bazel", 'load("x")\n', "# Says.\n"),
                                 ("a.bzl", "x = 1\n", '"""Says."""\n')):
             self.assertEqual(lines_of(shape.check_head(SourceFile(path, bad))), [(1, "head")])
             self.assertEqual(shape.check_head(SourceFile(path, good)), [])
 
     def test_flags_promises_banners_and_machine_paths(self):
         for text, rule in (("// TODO: later", "later"), ("// FIXME", "later"),
-                           ("// ---- Part ----", "banner"), ("// ==========", "banner"),
+                           ("// ---- Part --------", "banner"), ("// ==========", "banner"),
                            ('Open("/home/me/x")', "machine path"),
                            ("cd /root/x", "machine path")):
             findings = shape.check_words(SourceFile("kv/a.cc", "int x;\n" + text + "\n"))
@@ -213,6 +212,12 @@ class LayersTest(unittest.TestCase):
                           "package group 'kv_users' and the table disagree about 'client'"])
 
 
+    def test_every_layer_but_api_has_a_package_group_of_its_users(self):
+        # consensus/lease and consensus/wire share the groups of their neighbours.
+        named = set(layers.GROUPS.values()) | {"consensus/lease", "consensus/wire", "third_party"}
+        self.assertEqual(named, set(layer.folder for layer in layers.LAYERS))
+
+
 class DeterminismTest(unittest.TestCase):
     """What code of the pure layers may call."""
 
@@ -273,6 +278,13 @@ class TidyTest(unittest.TestCase):
                             "#define RASPUTIN_KV_TURN_H_\n\nint F();\n\n#endif\n")
         source = SourceFile("kv/turn.cc", HEAD + '#include "kv/turn.h"\n\nint F() { return 1; }\n')
         self.assertEqual(tidy.check([header, source]), [])
+
+    def test_a_source_belongs_to_the_header_whose_name_it_extends(self):
+        paths = {"range/store.h", "range/store_turn.cc", "kv/store.h"}
+        self.assertTrue(tidy.has_header("range/store.cc", paths))
+        self.assertTrue(tidy.has_header("range/store_turn.cc", paths))
+        self.assertFalse(tidy.has_header("range/storehouse.cc", paths))
+        self.assertFalse(tidy.has_header("server/store_turn.cc", paths))
 
     def test_every_rule_is_applied(self):
         bad = SourceFile("kv/util.cc", "#include \"range/store.h\"\nthrow absl::Now(); // TODO\t")
