@@ -14,9 +14,9 @@ namespace rasputin::kv {
 
 enum class OutcomeCode : uint8_t {
   kOk = 1,
-  kInvalidArgument = 2,     // `message` names the limit and the actual value.
-  kSessionExpired = 3,      // Issued before what is still remembered: outcome unknown.
-  kResourceExhausted = 4,   // Too many outcomes remembered for the client, or the engine stalls.
+  kInvalidArgument = 2,    // `message` names the limit and the actual value.
+  kSessionExpired = 3,     // Issued before what is still remembered: outcome unknown.
+  kResourceExhausted = 4,  // Too many outcomes remembered for the client, or the engine stalls.
   kFailedPrecondition = 5,
   kNotFound = 6,
   kAlreadyExists = 7,

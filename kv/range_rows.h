@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "kv/engine.h"
 #include "kv/turn.h"
 
@@ -23,7 +24,15 @@ struct AppliedState {
   uint64_t index = 0;
   uint64_t term = 0;
   uint64_t version_floor = 0;  // Highest version applied in this range or inherited at a split.
+
+  friend bool operator==(const AppliedState& a, const AppliedState& b) {
+    return a.index == b.index && a.term == b.term && a.version_floor == b.version_floor;
+  }
 };
+
+std::string EncodeAppliedState(const AppliedState& state);
+// DATA_LOSS: not such a row, or of a newer format (says which).
+absl::StatusOr<AppliedState> DecodeAppliedState(absl::string_view row);
 
 void WriteAppliedState(uint64_t range_id, const AppliedState& state, Turn* turn);
 // nullopt: the engine knows nothing of the range. DATA_LOSS: a damaged row.
@@ -36,7 +45,8 @@ void WriteDescriptor(uint64_t range_id, std::string encoded, Turn* turn);
 // The encoded descriptors of all ranges, by range id.
 absl::StatusOr<std::vector<std::string>> ListDescriptors(const Engine& engine);
 
-// Gives a child the session table of its parent. Sees the edits of the turn.
+// Gives a child, which must have none, the session table of its parent. Sees the edits of the
+// turn. Deterministic; costs a walk over the parent's session rows and the edits of the turn.
 absl::Status CopySessions(uint64_t from_range_id, uint64_t to_range_id, Turn* turn);
 
 }  // namespace rasputin::kv

@@ -1,16 +1,20 @@
 // The edits of one turn: one engine batch over all ranges, readable while it is being built.
 //
-// A command sees what earlier commands of the same turn wrote (overlay first, then the engine).
-// Commit() writes everything atomically, the ranges' applied indexes included. Not thread-safe.
+// A command sees what earlier commands of the same turn wrote (overlay first, then the engine), so
+// that its outcome does not depend on where turns begin and end. Commit() writes everything
+// atomically, the ranges' applied indexes included. Not thread-safe.
 
 #ifndef RASPUTIN_KV_TURN_H_
 #define RASPUTIN_KV_TURN_H_
 
-#include <map>
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/functional/function_ref.h"
+#include "absl/hash/hash.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -20,22 +24,56 @@ namespace rasputin::kv {
 
 class Turn {
  public:
-  explicit Turn(Engine* engine) : engine_(engine) {}
+  // The engine must outlive the turn.
+  explicit Turn(Engine* engine);
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
 
   absl::StatusOr<std::optional<std::string>> Get(absl::string_view key) const;
   void Put(std::string key, std::string value);
   void Delete(std::string key);
+  // All keys in [begin, end).
+  void DeleteRange(std::string begin, std::string end);
+  // All rows of [begin, end), edits of this turn included, in the order of keys. `visit` must not
+  // change the turn. Costs a walk over all edits of the turn: for rare commands.
+  absl::Status ForEach(
+      absl::string_view begin, absl::string_view end,
+      absl::FunctionRef<void(absl::string_view key, absl::string_view value)> visit) const;
 
   bool Empty() const { return batch_.Empty(); }
   uint64_t SizeBytes() const { return batch_.SizeBytes(); }
-  // Writes the batch; on success the turn is empty again. See Engine::Write for errors.
+  // Writes the batch; on success the turn is empty again, on failure it is as before. See
+  // Engine::Write for errors.
   absl::Status Commit();
 
  private:
-  Engine* engine_;
+  // The overlay is a set of positions in the batch, found by the key of the edit there: no second
+  // copy of keys or values. Looked up only; never iterated, since its order is not that of keys.
+  struct EditHash {
+    using is_transparent = void;
+    const EngineBatch* batch;
+    size_t operator()(absl::string_view key) const { return absl::HashOf(key); }
+    size_t operator()(uint32_t edit) const { return (*this)(batch->edits()[edit].key); }
+  };
+  struct EditEqual {
+    using is_transparent = void;
+    const EngineBatch* batch;
+    absl::string_view Key(absl::string_view key) const { return key; }
+    absl::string_view Key(uint32_t edit) const { return batch->edits()[edit].key; }
+    template <typename A, typename B>
+    bool operator()(const A& a, const B& b) const {
+      return Key(a) == Key(b);
+    }
+  };
+
+  void Index();  // Makes the last edit the one that its key is found by.
+  // The edit that decides about `key`; null: none, ask the engine.
+  const EngineBatch::Edit* Find(absl::string_view key) const;
+
+  Engine* const engine_;
   EngineBatch batch_;
-  // Looked up only, never iterated.
-  absl::flat_hash_map<std::string, std::optional<std::string>> overlay_;
+  absl::flat_hash_set<uint32_t, EditHash, EditEqual> latest_;
+  std::vector<uint32_t> range_deletions_;  // Positions, ascending.
 };
 
 }  // namespace rasputin::kv

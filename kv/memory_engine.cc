@@ -1,0 +1,205 @@
+// See memory_engine.h.
+
+#include "kv/memory_engine.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace rasputin::kv {
+
+// Sees the newest version at or below its snapshot. Moves in the live map: inserting and erasing of
+// other keys do not disturb it, and the key it stands on keeps the version it pins.
+class MemoryEngine::Iterator : public EngineIterator {
+ public:
+  Iterator(const MemoryEngine* engine, absl::string_view begin, absl::string_view end)
+      : engine_(engine), snapshot_(engine->sequence_), begin_(begin), end_(end) {
+    engine_->snapshots_.insert(snapshot_);
+    at_ = engine_->rows_.end();
+  }
+  ~Iterator() override { engine_->Release(snapshot_); }
+
+  void Seek(absl::string_view key) override {
+    at_ = engine_->rows_.lower_bound(std::max(key, absl::string_view(begin_)));
+    SkipInvisible();
+  }
+  bool Valid() const override { return valid_; }
+  void Next() override {
+    CHECK(Valid());
+    ++at_;
+    SkipInvisible();
+  }
+  absl::string_view key() const override { return at_->first; }
+  absl::string_view value() const override { return *engine_->Find(at_->second, snapshot_); }
+  absl::Status status() const override { return absl::OkStatus(); }
+
+ private:
+  void SkipInvisible() {
+    valid_ = false;
+    for (; at_ != engine_->rows_.end(); ++at_) {
+      if (!end_.empty() && at_->first >= end_) return;
+      valid_ = engine_->Find(at_->second, snapshot_) != nullptr;
+      if (valid_) return;
+    }
+  }
+
+  const MemoryEngine* const engine_;
+  const uint64_t snapshot_;
+  const std::string begin_;
+  const std::string end_;
+  std::map<std::string, Versions, std::less<>>::const_iterator at_;
+  bool valid_ = false;
+};
+
+MemoryEngine::MemoryEngine() = default;
+
+MemoryEngine::~MemoryEngine() { CHECK(snapshots_.empty()) << "an iterator outlives its engine"; }
+
+const std::string* MemoryEngine::Find(const Versions& versions, uint64_t as_of) const {
+  for (auto it = versions.rbegin(); it != versions.rend(); ++it) {
+    if (it->sequence <= as_of) return it->value ? &*it->value : nullptr;
+  }
+  return nullptr;
+}
+
+// Appends a version of the current batch and drops those that no one can see any more.
+void MemoryEngine::Add(Versions* versions, std::optional<std::string> value) {
+  const auto visible = [&](uint64_t from, uint64_t below) {
+    if (flushed_ >= from && flushed_ < below) return true;
+    if (flushing_ && *flushing_ >= from && *flushing_ < below) return true;
+    const auto snapshot = snapshots_.lower_bound(from);
+    return snapshot != snapshots_.end() && *snapshot < below;
+  };
+  versions->push_back({sequence_, std::move(value)});
+  size_t kept = 0;
+  for (size_t i = 0; i < versions->size(); ++i) {
+    const bool is_last = i + 1 == versions->size();
+    if (!is_last && !visible((*versions)[i].sequence, (*versions)[i + 1].sequence)) continue;
+    if (kept != i) (*versions)[kept] = std::move((*versions)[i]);
+    ++kept;
+  }
+  versions->resize(kept);
+}
+
+void MemoryEngine::Remove(const std::string& key, Versions* versions) {
+  if (!versions->back().value) return;
+  Add(versions, std::nullopt);
+  removed_.push_back(key);
+}
+
+absl::Status MemoryEngine::Write(const EngineBatch& batch) {
+  if (!write_failure_.ok()) return write_failure_;
+  ++sequence_;
+  for (const EngineBatch::Edit& edit : batch.edits()) {
+    switch (edit.kind) {
+      case EngineBatch::Edit::Kind::kPut:
+        Add(&rows_[edit.key], edit.value);
+        break;
+      case EngineBatch::Edit::Kind::kDelete: {
+        const auto row = rows_.find(edit.key);
+        if (row != rows_.end()) Remove(row->first, &row->second);
+        break;
+      }
+      case EngineBatch::Edit::Kind::kDeleteRange: {
+        for (auto row = rows_.lower_bound(edit.key);
+             row != rows_.end() && (edit.value.empty() || row->first < edit.value); ++row) {
+          Remove(row->first, &row->second);
+        }
+        break;
+      }
+    }
+  }
+  unflushed_bytes_ += batch.SizeBytes();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<std::string>> MemoryEngine::GetAsOf(absl::string_view key,
+                                                                 uint64_t as_of) const {
+  const auto row = rows_.find(key);
+  const std::string* value = row == rows_.end() ? nullptr : Find(row->second, as_of);
+  if (value == nullptr) return std::optional<std::string>();
+  return std::optional<std::string>(*value);
+}
+
+absl::StatusOr<std::optional<std::string>> MemoryEngine::Get(absl::string_view key) const {
+  return GetAsOf(key, sequence_);
+}
+
+absl::StatusOr<std::optional<std::string>> MemoryEngine::GetPersisted(absl::string_view key) const {
+  return GetAsOf(key, flushed_);
+}
+
+std::unique_ptr<EngineIterator> MemoryEngine::NewIterator(absl::string_view begin,
+                                                          absl::string_view end) const {
+  return std::make_unique<Iterator>(this, begin, end);
+}
+
+void MemoryEngine::Release(uint64_t snapshot) const { snapshots_.erase(snapshots_.find(snapshot)); }
+
+absl::Status MemoryEngine::StartFlush() {
+  if (flushing_) {
+    flush_again_ = true;
+    return absl::OkStatus();
+  }
+  flushing_ = sequence_;
+  flushing_bytes_ = unflushed_bytes_;
+  return absl::OkStatus();
+}
+
+void MemoryEngine::CompleteFlush() {
+  if (!flushing_) return;
+  flushed_ = *flushing_;
+  unflushed_bytes_ -= flushing_bytes_;
+  flushing_.reset();
+  if (snapshots_.empty()) DropRemovedRows();
+  if (flush_again_) {
+    flush_again_ = false;
+    CHECK(StartFlush().ok());
+  }
+}
+
+// Erases rows that are deleted in every state that is left. No iterator may stand on one.
+void MemoryEngine::DropRemovedRows() {
+  std::vector<std::string> left;
+  for (std::string& key : removed_) {
+    const auto row = rows_.find(key);
+    if (row == rows_.end() || row->second.back().value) continue;
+    if (row->second.back().sequence <= flushed_) {
+      rows_.erase(row);
+    } else {
+      left.push_back(std::move(key));
+    }
+  }
+  removed_ = std::move(left);
+}
+
+uint64_t MemoryEngine::UnflushedBytes() const { return unflushed_bytes_; }
+
+uint64_t MemoryEngine::ApproximateBytes(absl::string_view begin, absl::string_view end) const {
+  uint64_t bytes = 0;
+  for (auto row = rows_.lower_bound(begin); row != rows_.end() && (end.empty() || row->first < end);
+       ++row) {
+    const std::optional<std::string>& value = row->second.back().value;
+    if (value) bytes += row->first.size() + value->size();
+  }
+  return bytes;
+}
+
+void MemoryEngine::Crash() {
+  CHECK(snapshots_.empty()) << "an iterator outlives the process that crashes";
+  for (auto row = rows_.begin(); row != rows_.end();) {
+    Versions& versions = row->second;
+    while (!versions.empty() && versions.back().sequence > flushed_) versions.pop_back();
+    row = versions.empty() || !versions.back().value ? rows_.erase(row) : std::next(row);
+  }
+  sequence_ = flushed_;
+  removed_.clear();
+  flushing_.reset();
+  flush_again_ = false;
+  flushing_bytes_ = 0;
+  unflushed_bytes_ = 0;
+  write_failure_ = absl::OkStatus();
+}
+
+}  // namespace rasputin::kv

@@ -1,0 +1,104 @@
+// See turn.h.
+
+#include "kv/turn.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace rasputin::kv {
+namespace {
+
+using Edit = EngineBatch::Edit;
+
+bool InRange(absl::string_view key, absl::string_view begin, absl::string_view end) {
+  return key >= begin && (end.empty() || key < end);
+}
+
+}  // namespace
+
+Turn::Turn(Engine* engine) : engine_(engine), latest_(0, EditHash{&batch_}, EditEqual{&batch_}) {}
+
+const Edit* Turn::Find(absl::string_view key) const {
+  const Edit* found = nullptr;
+  const std::vector<Edit>& edits = batch_.edits();
+  if (const auto it = latest_.find(key); it != latest_.end()) found = &edits[*it];
+  for (auto it = range_deletions_.rbegin(); it != range_deletions_.rend(); ++it) {
+    const Edit& deletion = edits[*it];
+    if (found != nullptr && found > &deletion) break;  // Written after it.
+    if (InRange(key, deletion.key, deletion.value)) return &deletion;
+  }
+  return found;
+}
+
+absl::StatusOr<std::optional<std::string>> Turn::Get(absl::string_view key) const {
+  if (const Edit* edit = Find(key)) {
+    if (edit->kind != Edit::Kind::kPut) return std::optional<std::string>();
+    return std::optional<std::string>(edit->value);
+  }
+  return engine_->Get(key);
+}
+
+void Turn::Index() {
+  const uint32_t position = static_cast<uint32_t>(batch_.edits().size() - 1);
+  if (const auto it = latest_.find(batch_.edits()[position].key); it != latest_.end()) {
+    latest_.erase(it);
+  }
+  latest_.insert(position);
+}
+
+void Turn::Put(std::string key, std::string value) {
+  batch_.Put(std::move(key), std::move(value));
+  Index();
+}
+
+void Turn::Delete(std::string key) {
+  batch_.Delete(std::move(key));
+  Index();
+}
+
+void Turn::DeleteRange(std::string begin, std::string end) {
+  range_deletions_.push_back(static_cast<uint32_t>(batch_.edits().size()));
+  batch_.DeleteRange(std::move(begin), std::move(end));
+}
+
+absl::Status Turn::ForEach(
+    absl::string_view begin, absl::string_view end,
+    absl::FunctionRef<void(absl::string_view key, absl::string_view value)> visit) const {
+  // Keys put in this turn, in order; each once.
+  std::vector<absl::string_view> own;
+  for (const Edit& edit : batch_.edits()) {
+    if (edit.kind == Edit::Kind::kPut && InRange(edit.key, begin, end)) own.push_back(edit.key);
+  }
+  std::sort(own.begin(), own.end());
+  own.erase(std::unique(own.begin(), own.end()), own.end());
+
+  auto next_own = own.begin();
+  const auto visit_own = [&] {
+    const Edit* edit = Find(*next_own++);
+    if (edit->kind == Edit::Kind::kPut) visit(edit->key, edit->value);
+  };
+  const std::unique_ptr<EngineIterator> rows = engine_->NewIterator(begin, end);
+  for (rows->Seek(begin); rows->Valid(); rows->Next()) {
+    while (next_own != own.end() && *next_own < rows->key()) visit_own();
+    if (next_own != own.end() && *next_own == rows->key()) {
+      visit_own();
+    } else if (Find(rows->key()) == nullptr) {
+      visit(rows->key(), rows->value());
+    }
+  }
+  if (!rows->status().ok()) return rows->status();
+  while (next_own != own.end()) visit_own();
+  return absl::OkStatus();
+}
+
+absl::Status Turn::Commit() {
+  if (batch_.Empty()) return absl::OkStatus();
+  absl::Status status = engine_->Write(batch_);
+  if (!status.ok()) return status;
+  latest_.clear();
+  range_deletions_.clear();
+  batch_.Clear();
+  return absl::OkStatus();
+}
+
+}  // namespace rasputin::kv
