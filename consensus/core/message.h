@@ -67,14 +67,16 @@ struct AppendRequest {
   Index commit;               // Never beyond what the leader has applied [H-15].
   Index held_by_all;          // Durable on every member: logs need not go back further.
   Epoch epoch;                // Of (leader's store, receiver's store) [S-5]: binds to this epoch.
-  uint64_t read_context = 0;  // Echoed; 0: none [H-10].
+  // Number of this append, growing within a term; echoed. The leader tells by it which answers are
+  // new, and confirms read index rounds [H-10].
+  uint64_t read_context = 0;
 };
 struct AppendReply {
   bool accepted = false;      // False: `previous` does not match, or the term was released.
   Index match;                // Accepted: durable up to here and equal to the leader's log.
   LogPosition conflict_hint;  // Refused: retry with `previous` at or before this position.
   Epoch bound_epoch;          // The epoch to which the sender is durably bound; 0: not bound.
-  uint64_t read_context = 0;
+  uint64_t read_context = 0;  // Of the request; 0 if its term was refused.
 };
 
 // [H-13] Catch-up of a candidate that is behind.
