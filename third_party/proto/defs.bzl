@@ -53,11 +53,11 @@ def rasputin_proto_library(
     root = import_root if import_root != None else package
     if package != root and not package.startswith(root + "/"):
         fail("import_root %s is not above package %s" % (root, package))
-    depth = 0 if package == root else len(package[len(root) + 1:].split("/"))
-    include = "/".join([".."] * depth) if depth else "."
 
     stems = [src[:-len(".proto")] for src in srcs]
-    imports = " ".join(["-I" + folder for folder in _import_roots(root, deps)])
+    # A sandbox has only the folders of what is imported, and protoc warns of one that is missing.
+    imports = ("$$(for root in %s; do [ ! -d $$root ] || echo -I$$root; done)" %
+               " ".join(_import_roots(root, deps)))
     files = " ".join(["$(location %s)" % src for src in srcs])
 
     native.filegroup(
@@ -84,7 +84,7 @@ def rasputin_proto_library(
         srcs = [stem + ".pb.cc" for stem in stems],
         hdrs = [stem + ".pb.h" for stem in stems],
         copts = ["-w"],
-        includes = [include],
+        strip_include_prefix = "/" + root,
         visibility = visibility,
         deps = deps + ["@protobuf"],
     )
@@ -103,7 +103,7 @@ def rasputin_proto_library(
         srcs = [stem + ".grpc.pb.cc" for stem in stems],
         hdrs = [stem + ".grpc.pb.h" for stem in stems],
         copts = ["-w"],
-        includes = [include],
+        strip_include_prefix = "/" + root,
         visibility = grpc_visibility,
         deps = [
             ":" + name,
