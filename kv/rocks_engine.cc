@@ -1,0 +1,267 @@
+// See rocks_engine.h. The directory holds RocksDB's files and FORMAT, which is written first and
+// says whose they are.
+
+#include "kv/rocks_engine.h"
+
+#include <glog/logging.h>
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/options.h>
+#include <rocksdb/rate_limiter.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+
+namespace rasputin::kv {
+namespace {
+
+constexpr char kFormatFile[] = "/FORMAT";
+constexpr char kFormatText[] = "rasputin engine, format 1\n";
+// Bits of bloom filter per key: about 1% of lookups of missing keys read a block.
+constexpr double kBloomBits = 10;
+
+rocksdb::Slice ToSlice(absl::string_view view) { return {view.data(), view.size()}; }
+absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+absl::Status ToStatus(const rocksdb::Status& status, absl::string_view what) {
+  if (status.ok()) return absl::OkStatus();
+  const std::string text = absl::StrCat(what, ": ", status.ToString());
+  if (status.IsIncomplete() || status.IsNoSpace() || status.IsBusy()) {
+    return absl::ResourceExhaustedError(text);
+  }
+  if (status.IsCorruption()) return absl::DataLossError(text);
+  if (status.IsNotSupported() || status.IsInvalidArgument()) {
+    return absl::FailedPreconditionError(text);
+  }
+  return absl::InternalError(text);
+}
+
+class RocksIterator : public EngineIterator {
+ public:
+  RocksIterator(rocksdb::DB* db, absl::string_view begin, absl::string_view end)
+      : begin_(begin), end_(end), begin_slice_(begin_), end_slice_(end_) {
+    rocksdb::ReadOptions options;
+    if (!begin_.empty()) options.iterate_lower_bound = &begin_slice_;
+    if (!end_.empty()) options.iterate_upper_bound = &end_slice_;
+    rows_.reset(db->NewIterator(options));
+  }
+
+  void Seek(absl::string_view key) override {
+    if (key < absl::string_view(begin_)) key = begin_;
+    rows_->Seek(ToSlice(key));
+  }
+  bool Valid() const override { return rows_->Valid(); }
+  void Next() override { rows_->Next(); }
+  absl::string_view key() const override { return ToView(rows_->key()); }
+  absl::string_view value() const override { return ToView(rows_->value()); }
+  absl::Status status() const override { return ToStatus(rows_->status(), "reading the engine"); }
+
+ private:
+  const std::string begin_;
+  const std::string end_;
+  const rocksdb::Slice begin_slice_;
+  const rocksdb::Slice end_slice_;
+  std::unique_ptr<rocksdb::Iterator> rows_;
+};
+
+class RocksEngine : public Engine {
+ public:
+  RocksEngine(std::unique_ptr<rocksdb::DB> db, bool flush_on_close)
+      : db_(std::move(db)), flush_on_close_(flush_on_close) {
+    write_.disableWAL = true;
+    write_.no_slowdown = true;
+    persisted_.read_tier = rocksdb::kPersistedTier;
+  }
+
+  ~RocksEngine() override {
+    if (flush_on_close_) db_->Flush(rocksdb::FlushOptions()).PermitUncheckedError();
+    db_->Close().PermitUncheckedError();
+  }
+
+  absl::Status Write(const EngineBatch& batch) override {
+    if (batch.Empty()) return absl::OkStatus();
+    buffer_.Clear();
+    rocksdb::Status status;
+    for (const EngineBatch::Edit& edit : batch.edits()) {
+      switch (edit.kind) {
+        case EngineBatch::Edit::Kind::kPut:
+          status = buffer_.Put(edit.key, edit.value);
+          break;
+        case EngineBatch::Edit::Kind::kDelete:
+          status = buffer_.Delete(edit.key);
+          break;
+        case EngineBatch::Edit::Kind::kDeleteRange:
+          CHECK(!edit.value.empty()) << "a range deletion needs an end";
+          // RocksDB refuses a range that ends before it begins; an empty one deletes nothing.
+          if (edit.key < edit.value) status = buffer_.DeleteRange(edit.key, edit.value);
+          break;
+      }
+      if (!status.ok()) return ToStatus(status, "building an engine batch");
+    }
+    return ToStatus(db_->Write(write_, &buffer_), "writing to the engine");
+  }
+
+  absl::StatusOr<std::optional<std::string>> Get(absl::string_view key) const override {
+    return Read(rocksdb::ReadOptions(), key);
+  }
+
+  std::unique_ptr<EngineIterator> NewIterator(absl::string_view begin,
+                                              absl::string_view end) const override {
+    return std::make_unique<RocksIterator>(db_.get(), begin, end);
+  }
+
+  absl::Status StartFlush() override {
+    rocksdb::FlushOptions options;
+    options.wait = false;
+    options.allow_write_stall = true;  // Otherwise it would wait until no stall is near.
+    const rocksdb::Status status = db_->Flush(options);
+    if (status.IsTryAgain()) return absl::OkStatus();  // One is under way already.
+    return ToStatus(status, "starting a flush of the engine");
+  }
+
+  absl::StatusOr<std::optional<std::string>> GetPersisted(absl::string_view key) const override {
+    return Read(persisted_, key);
+  }
+
+  uint64_t UnflushedBytes() const override {
+    uint64_t bytes = 0;
+    db_->GetIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &bytes);
+    return bytes;
+  }
+
+  uint64_t ApproximateBytes(absl::string_view begin, absl::string_view end) const override {
+    static constexpr char kBeyondAll[] = "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff";
+    rocksdb::SizeApproximationOptions options;
+    options.include_files = true;
+    options.include_memtables = true;
+    const rocksdb::Range range(ToSlice(begin),
+                               end.empty() ? rocksdb::Slice(kBeyondAll) : ToSlice(end));
+    uint64_t bytes = 0;
+    db_->GetApproximateSizes(options, db_->DefaultColumnFamily(), &range, 1, &bytes)
+        .PermitUncheckedError();
+    return bytes;
+  }
+
+ private:
+  absl::StatusOr<std::optional<std::string>> Read(const rocksdb::ReadOptions& options,
+                                                  absl::string_view key) const {
+    std::string value;
+    const rocksdb::Status status = db_->Get(options, ToSlice(key), &value);
+    if (status.IsNotFound()) return std::optional<std::string>();
+    if (!status.ok()) return ToStatus(status, "reading the engine");
+    return std::optional<std::string>(std::move(value));
+  }
+
+  std::unique_ptr<rocksdb::DB> db_;
+  const bool flush_on_close_;
+  rocksdb::WriteOptions write_;
+  rocksdb::ReadOptions persisted_;
+  rocksdb::WriteBatch buffer_;  // Of Write, which one thread at a time calls.
+};
+
+rocksdb::Options RocksDbOptions(const RocksOptions& options) {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kBloomBits));
+  table.data_block_index_type = rocksdb::BlockBasedTableOptions::kDataBlockBinaryAndHash;
+  table.cache_index_and_filter_blocks = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.format_version = 5;
+
+  rocksdb::Options db;
+  db.create_if_missing = true;
+  db.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  db.write_buffer_size = options.memtable_bytes;
+  db.max_write_buffer_number = options.memtables_max;
+  db.max_background_jobs = options.background_jobs;
+  db.allow_concurrent_memtable_write = false;  // One writer.
+  db.enable_write_thread_adaptive_yield = false;
+  db.level_compaction_dynamic_level_bytes = true;
+  db.bytes_per_sync = 1 << 20;
+  db.max_open_files = 512;
+  db.keep_log_file_num = 2;
+  db.stats_dump_period_sec = 0;
+  db.stats_persist_period_sec = 0;
+  db.avoid_flush_during_shutdown = true;  // The destructor decides.
+  if (options.background_bytes_per_second_max > 0) {
+    db.rate_limiter.reset(rocksdb::NewGenericRateLimiter(
+        static_cast<int64_t>(options.background_bytes_per_second_max)));
+  }
+  return db;
+}
+
+absl::Status Unusable(const RocksOptions& options, const rocksdb::Status& status) {
+  const std::string text =
+      absl::StrCat("the engine directory ", options.path, " cannot be used (", status.ToString(),
+                   "): check that it is a writable directory with free space");
+  if (status.IsNoSpace()) return absl::ResourceExhaustedError(text);
+  if (status.IsPathNotFound() || status.IsNotFound()) return absl::NotFoundError(text);
+  if (status.ToString().find("ermission denied") != std::string::npos) {
+    return absl::PermissionDeniedError(text);
+  }
+  return absl::InternalError(text);
+}
+
+// Makes sure that the directory is ours; makes a missing or empty one ours.
+absl::Status ClaimDirectory(const RocksOptions& options, rocksdb::Env* env) {
+  const std::string format_path = options.path + kFormatFile;
+  std::string format;
+  rocksdb::Status status = env->CreateDirIfMissing(options.path);
+  if (!status.ok()) return Unusable(options, status);
+  status = rocksdb::ReadFileToString(env, format_path, &format);
+  if (status.ok()) {
+    if (format == kFormatText) return absl::OkStatus();
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the engine directory ", options.path, " says '",
+        absl::StripSuffix(absl::string_view(format).substr(0, 60), "\n"), "'; this program knows '",
+        absl::StripSuffix(kFormatText, "\n"), "': use the program that wrote it, or a newer one"));
+  }
+  if (!status.IsNotFound() && !status.IsPathNotFound()) return Unusable(options, status);
+  std::vector<std::string> children;
+  status = env->GetChildren(options.path, &children);
+  if (!status.ok()) return Unusable(options, status);
+  for (const std::string& child : children) {
+    if (child == "." || child == ".." || child == "FORMAT.new") continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat("the engine directory ", options.path, " holds ", child,
+                     " and no FORMAT file: it is not Rasputin's; give an empty directory"));
+  }
+  const std::string staged = format_path + ".new";
+  status = rocksdb::WriteStringToFile(env, kFormatText, staged, /*should_sync=*/true);
+  if (status.ok()) status = env->RenameFile(staged, format_path);
+  std::unique_ptr<rocksdb::Directory> directory;
+  if (status.ok()) status = env->NewDirectory(options.path, &directory);
+  if (status.ok()) status = directory->Fsync();
+  return status.ok() ? absl::OkStatus() : Unusable(options, status);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Engine>> OpenRocksEngine(const RocksOptions& options) {
+  rocksdb::Options db_options = RocksDbOptions(options);
+  absl::Status claimed = ClaimDirectory(options, db_options.env);
+  if (!claimed.ok()) return claimed;
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status = rocksdb::DB::Open(db_options, options.path, &db);
+  if (!status.ok()) {
+    if (status.ToString().find("lock") != std::string::npos && status.IsIOError()) {
+      return absl::UnavailableError(
+          absl::StrCat("the engine directory ", options.path,
+                       " is in use by another process: stop it, or give another directory"));
+    }
+    if (status.IsCorruption()) {
+      return absl::DataLossError(
+          absl::StrCat("the engine directory ", options.path, " is damaged: ", status.ToString()));
+    }
+    return Unusable(options, status);
+  }
+  return std::unique_ptr<Engine>(
+      std::make_unique<RocksEngine>(std::unique_ptr<rocksdb::DB>(db), options.flush_on_close));
+}
+
+}  // namespace rasputin::kv

@@ -1,0 +1,112 @@
+// What is particular to the RocksDB engine: directories that cannot be used, stalls, reopening.
+
+#include "kv/rocks_engine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+
+namespace rasputin::kv {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class RocksEngineTest : public ::testing::Test {
+ protected:
+  RocksEngineTest() {
+    std::string parent = ::testing::TempDir() + "/rocks_XXXXXX";
+    EXPECT_NE(mkdtemp(parent.data()), nullptr);
+    options_.path = parent + "/engine";
+  }
+
+  std::unique_ptr<Engine> Open() {
+    absl::StatusOr<std::unique_ptr<Engine>> engine = OpenRocksEngine(options_);
+    EXPECT_TRUE(engine.ok()) << engine.status();
+    return *std::move(engine);
+  }
+  absl::Status OpenError() { return OpenRocksEngine(options_).status(); }
+  void WriteFile(const std::string& name, const std::string& text) {
+    std::ofstream(options_.path + "/" + name) << text;
+  }
+
+  RocksOptions options_;
+};
+
+TEST_F(RocksEngineTest, KeepsEverythingAcrossACleanRestart) {
+  EngineBatch batch;
+  batch.Put("a", "1");
+  ASSERT_TRUE(Open()->Write(batch).ok());
+  EXPECT_EQ(Open()->Get("a")->value_or("(none)"), "1");
+}
+
+TEST_F(RocksEngineTest, RefusesADirectoryThatHoldsSomethingElseAndLeavesItAlone) {
+  ASSERT_EQ(mkdir(options_.path.c_str(), 0700), 0);
+  WriteFile("letter.txt", "dear");
+  const absl::Status status = OpenError();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("letter.txt"), HasSubstr("empty")));
+  EXPECT_NE(access((options_.path + "/CURRENT").c_str(), F_OK), 0);
+  EXPECT_NE(access((options_.path + "/FORMAT").c_str(), F_OK), 0);
+}
+
+TEST_F(RocksEngineTest, RefusesANewerFormatAndNamesBoth) {
+  Open();
+  WriteFile("FORMAT", "rasputin engine, format 2\n");
+  const absl::Status status = OpenError();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("format 2"), HasSubstr("format 1")));
+}
+
+TEST_F(RocksEngineTest, RefusesADirectoryInUse) {
+  const std::unique_ptr<Engine> first = Open();
+  const absl::Status status = OpenError();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("in use by another process"));
+}
+
+TEST_F(RocksEngineTest, SaysWhyADirectoryCannotBeMade) {
+  options_.path += "/missing/parent";
+  const absl::Status status = OpenError();
+  EXPECT_FALSE(status.ok());
+  EXPECT_THAT(std::string(status.message()), HasSubstr(options_.path));
+}
+
+TEST_F(RocksEngineTest, SaysWhyAFileIsNotADirectory) {
+  std::ofstream(options_.path) << "a file";
+  const absl::Status status = OpenError();
+  EXPECT_FALSE(status.ok());
+  EXPECT_THAT(std::string(status.message()), HasSubstr("writable directory"));
+}
+
+TEST_F(RocksEngineTest, ReportsDamage) {
+  Open();
+  WriteFile("CURRENT", "MANIFEST-999999\n");
+  EXPECT_FALSE(OpenError().ok());
+}
+
+TEST_F(RocksEngineTest, RefusesWritesInsteadOfStalling) {
+  options_.memtable_bytes = 64 << 10;
+  options_.memtables_max = 2;
+  options_.background_bytes_per_second_max = 200 << 10;  // Slower than the writes below.
+  options_.flush_on_close = false;
+  const std::unique_ptr<Engine> engine = Open();
+  absl::Status status;
+  int written = 0;
+  for (; written < 1000 && status.ok(); ++written) {
+    EngineBatch batch;
+    batch.Put("key" + std::to_string(written), std::string(10000, 'x'));
+    status = engine->Write(batch);
+  }
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+  // Nothing of the refused batch was written, everything before was.
+  EXPECT_FALSE(engine->Get("key" + std::to_string(written - 1))->has_value());
+  EXPECT_TRUE(engine->Get("key" + std::to_string(written - 2))->has_value());
+}
+
+}  // namespace
+}  // namespace rasputin::kv
