@@ -36,7 +36,7 @@ TESTS = Layer("tests", tuple(layer.folder for layer in LAYERS) + ("tests",),
               ("protobuf", "grpc", "rocksdb"))
 
 # Only these files of kv know RocksDB: the engine port's implementation.
-_ROCKSDB_FILE = re.compile(r"(^|/)kv/(?:\w+/)*\w*rocksdb\w*\.(h|cc)$")
+_ROCKSDB_FILE = re.compile(r"(^|/)kv/(?:\w+/)*\w*rocks\w*\.(h|cc)$")
 
 _SYSTEM_HEADERS = (
     ("protobuf", re.compile(r"google/protobuf/|.*\.pb\.h$")),
