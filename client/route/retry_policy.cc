@@ -32,7 +32,7 @@ RetryDecision Backoff::Next(const AttemptResult& result) {
   CHECK_GT(options_.backoff_min.count(), 0);
   ++attempts_failed_;
   if (!SafeToRetry(result.failure, result.repeatable)) return {};
-  if (result.time_left.count() <= 0 || result.retry_after >= result.time_left) return {};
+  if (result.time_left < options_.backoff_min || result.retry_after >= result.time_left) return {};
   if (result.failure == Failure::kOverloaded && ++overloaded_ >= options_.overloaded_max) return {};
 
   if (result.better_route && immediate_ < options_.immediate_max) {

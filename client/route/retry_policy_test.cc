@@ -67,18 +67,20 @@ TEST(Backoff, ABetterRouteIsTriedAtOnceButNotForever) {
   EXPECT_GT(backoff.Next(result).wait.count(), 0);
 }
 
-TEST(Backoff, EndsAtTheDeadline) {
+TEST(Backoff, EndsWhenLessThanTheShortestWaitIsLeft) {
   Backoff backoff({}, 1);
   AttemptResult result = Failed(Failure::kNotLeader);
-  result.time_left = RetryDuration(0);
+  result.time_left = milliseconds(3);
+  EXPECT_FALSE(backoff.Next(result).retry);
+  result.time_left = RetryDuration(-1);
   EXPECT_FALSE(backoff.Next(result).retry);
 }
 
 TEST(Backoff, NeverWaitsBeyondHalfOfTheTimeLeft) {
   Backoff backoff({}, 1);
   AttemptResult result = Failed(Failure::kNotLeader);
-  result.time_left = milliseconds(2);
-  for (int i = 0; i < 10; ++i) EXPECT_LE(backoff.Next(result).wait, milliseconds(1));
+  result.time_left = milliseconds(6);
+  for (int i = 0; i < 10; ++i) EXPECT_LE(backoff.Next(result).wait, milliseconds(3));
 }
 
 TEST(Backoff, FollowsAdviceAndEndsIfTheAdviceReachesPastTheDeadline) {

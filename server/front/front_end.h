@@ -17,15 +17,19 @@
 #include <memory>
 
 #include "client/route/retry_policy.h"
+#include "kv/limits.h"
 #include "server/front/ports.h"
 
 namespace rasputin::server {
 
 struct FrontOptions {
   uint64_t seed = 1;
+  kv::Limits limits;
   client::RetryOptions retry;
   // Calls without a deadline, or with a later one, end after this long.
   Duration call_duration_max = std::chrono::seconds(60);
+  // How long a peer may be silent before a request that may be repeated is sent elsewhere.
+  Duration attempt_wait = std::chrono::seconds(1);
   // How long GetStatus waits for each other store and for the meta range.
   Duration status_wait = std::chrono::seconds(1);
 };

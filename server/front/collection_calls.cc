@@ -1,0 +1,171 @@
+// Creating, finding and listing collections; see collection_calls.h. Not thread-safe.
+//
+// Nothing is kept between the steps: what a step needs is read from the meta range, so any node can
+// finish what another has begun.
+
+#include "server/front/collection_calls.h"
+
+#include <string>
+#include <utility>
+
+#include "client/route/full_key.h"
+#include "rasputin/admin/v1/admin.pb.h"
+#include "server/front/admin_message.h"
+#include "server/front/call_status.h"
+
+namespace rasputin::server {
+
+using range::Outcome;
+
+namespace {
+
+constexpr size_t kNameBytesMax = 128;
+constexpr uint32_t kCollectionsListed = 1000;
+
+absl::Status CheckName(const std::string& name) {
+  constexpr char kAllowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+  if (name.empty()) return absl::InvalidArgumentError("the name of the collection is empty");
+  if (name.size() > kNameBytesMax) {
+    return absl::InvalidArgumentError("the name of the collection has " +
+                                      std::to_string(name.size()) +
+                                      " bytes; at most 128 are allowed");
+  }
+  if (name.find_first_not_of(kAllowed) != std::string::npos) {
+    return absl::InvalidArgumentError(
+        "the name of a collection consists of a-z, A-Z, 0-9, '-', '_' and '.'");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+CollectionCalls::CollectionCalls(CallTable* calls, Directory* directory, RangeSplitter* splitter,
+                                 client::Router* router)
+    : calls_(calls), directory_(directory), splitter_(splitter), router_(router) {}
+
+void CollectionCalls::Create(const ClockReading& now, CallId id, const absl::Cord& request,
+                             Instant deadline) {
+  const auto wanted = DecodeRequest<admin::v1::CreateCollectionRequest>(request);
+  if (!wanted.ok()) return calls_->Finish(id, RefuseInvalid(wanted.status()));
+  const absl::Status name = CheckName(wanted->name());
+  if (!name.ok()) return calls_->Finish(id, RefuseInvalid(name));
+  if (wanted->type() != type::v1::COLLECTION_TYPE_KV) {
+    return calls_->Finish(id,
+                          RefuseInvalid(absl::InvalidArgumentError(
+                              "the type of the collection is missing or unknown; kv is known")));
+  }
+  Collection collection;
+  collection.set_name(wanted->name());
+  collection.set_type(wanted->type());
+  storage::v1::MetaCommand command;
+  *command.mutable_create_collection()->mutable_collection() = collection;
+  directory_->Command(
+      now, command, /*repeatable=*/true, deadline,
+      [this, id, collection, deadline](const ClockReading& when, RangeAnswer answer,
+                                       storage::v1::MetaResult result) {
+        if (answer.response.outcome == Outcome::kOk) {
+          return OnRegistered(when, id, collection, result.collection(), deadline);
+        }
+        if (answer.response.outcome != Outcome::kAlreadyExists) {
+          return calls_->Finish(id, ToCallResult(answer, *router_));
+        }
+        storage::v1::MetaQuery query;
+        query.set_collection_name(collection.name());
+        directory_->Query(
+            when, query, deadline,
+            [this, id, collection, deadline](const ClockReading& later, RangeAnswer found,
+                                             storage::v1::MetaQueryResult rows) {
+              if (found.response.outcome != Outcome::kOk) {
+                return calls_->Finish(id, ToCallResult(found, *router_));
+              }
+              Collection there;
+              if (rows.collections_size() > 0) there = rows.collections(0);
+              OnRegistered(later, id, collection, there, deadline);
+            });
+      });
+}
+
+void CollectionCalls::OnRegistered(const ClockReading& now, CallId id, const Collection& wanted,
+                                   const Collection& registered, Instant deadline) {
+  if (registered.type() != wanted.type() || registered.id() == 0) {
+    return calls_->Finish(
+        id, RefuseCall(absl::StatusCode::kAlreadyExists, rasputin::v1::ERROR_REASON_ALREADY_EXISTS,
+                       "a collection of this name and another type exists"));
+  }
+  if (registered.ready()) return FinishCreate(id, registered);
+  CreateRange(now, id, registered, deadline);
+}
+
+void CollectionCalls::CreateRange(const ClockReading& now, CallId id, const Collection& collection,
+                                  Instant deadline) {
+  splitter_->Split(
+      now, client::KeyPrefix(collection.id()), collection.id(), deadline,
+      [this, id, collection, deadline](const ClockReading& when, RangeAnswer answer, SplitRanges) {
+        if (answer.response.outcome != Outcome::kOk) {
+          return calls_->Finish(id, ToCallResult(answer, *router_));
+        }
+        MarkReady(when, id, collection, deadline);
+      });
+}
+
+void CollectionCalls::MarkReady(const ClockReading& now, CallId id, const Collection& collection,
+                                Instant deadline) {
+  storage::v1::MetaCommand command;
+  command.mutable_collection_ready()->set_collection_id(collection.id());
+  directory_->Command(
+      now, command, /*repeatable=*/true, deadline,
+      [this, id, collection](const ClockReading&, RangeAnswer answer, storage::v1::MetaResult) {
+        if (answer.response.outcome != Outcome::kOk) {
+          return calls_->Finish(id, ToCallResult(answer, *router_));
+        }
+        Collection ready = collection;
+        ready.set_ready(true);
+        FinishCreate(id, ready);
+      });
+}
+
+void CollectionCalls::FinishCreate(CallId id, const Collection& collection) {
+  router_->LearnCollection(collection);
+  admin::v1::CreateCollectionResponse response;
+  *response.mutable_collection() = collection;
+  calls_->Finish(id, OkResult(response));
+}
+
+void CollectionCalls::Get(const ClockReading& now, CallId id, const absl::Cord& request,
+                          Instant deadline) {
+  const auto wanted = DecodeRequest<admin::v1::GetCollectionRequest>(request);
+  if (!wanted.ok()) return calls_->Finish(id, RefuseInvalid(wanted.status()));
+  directory_->FindCollection(
+      now, wanted->name(), deadline,
+      [this, id](const ClockReading&, RangeAnswer answer, Collection collection) {
+        // One under creation is shown as such; only requests to its keys have to wait.
+        if (answer.response.outcome != Outcome::kOk && collection.id() == 0) {
+          return calls_->Finish(id, ToCallResult(answer, *router_));
+        }
+        admin::v1::GetCollectionResponse response;
+        *response.mutable_collection() = std::move(collection);
+        calls_->Finish(id, OkResult(response));
+      });
+}
+
+void CollectionCalls::List(const ClockReading& now, CallId id, const absl::Cord& request,
+                           Instant deadline) {
+  const auto wanted = DecodeRequest<admin::v1::ListCollectionsRequest>(request);
+  if (!wanted.ok()) return calls_->Finish(id, RefuseInvalid(wanted.status()));
+  storage::v1::MetaQuery query;
+  query.set_collections(true);
+  query.set_limit(kCollectionsListed);
+  directory_->Query(
+      now, query, deadline,
+      [this, id](const ClockReading&, RangeAnswer answer, storage::v1::MetaQueryResult result) {
+        if (answer.response.outcome != Outcome::kOk) {
+          return calls_->Finish(id, ToCallResult(answer, *router_));
+        }
+        admin::v1::ListCollectionsResponse response;
+        *response.mutable_collections() = std::move(*result.mutable_collections());
+        response.set_more(result.more());
+        calls_->Finish(id, OkResult(response));
+      });
+}
+
+}  // namespace rasputin::server

@@ -1,0 +1,260 @@
+// Reads and commands of the meta range; see directory.h. Not thread-safe.
+//
+// The first lookup in flight serves all that queue behind it: its answer holds up to 100 ranges, so
+// that a cold start costs a handful of reads, not one per request.
+
+#include "server/front/directory.h"
+
+#include <glog/logging.h>
+
+#include <memory>
+#include <utility>
+
+#include "client/route/full_key.h"
+
+namespace rasputin::server {
+
+using range::Outcome;
+using range::RangeDescriptor;
+
+namespace {
+
+constexpr uint32_t kLookupRows = 100;
+constexpr uint32_t kWalkRows = 1000;
+constexpr uint32_t kRangeIdBlock = 1000;
+constexpr char kDefaultCollection[] = "default";
+// Longer than an election: a lookup serves many calls, whose own deadlines end their waiting.
+constexpr Duration kLookupDuration = std::chrono::seconds(10);
+
+template <typename Message>
+absl::Cord Encode(const Message& message) {
+  return absl::Cord(message.SerializeAsString());
+}
+
+template <typename Message>
+Message DecodeAnswer(RangeAnswer* answer) {
+  Message message;
+  if (answer->response.outcome != Outcome::kOk) return message;
+  if (!message.ParseFromString(std::string(answer->response.body))) {
+    answer->response.outcome = Outcome::kDataLoss;
+    answer->response.message = "the meta range answered with something that cannot be read";
+  }
+  return message;
+}
+
+const RangeDescriptor* Holding(const storage::v1::MetaQueryResult& result,
+                               const std::string& full_key) {
+  for (const auto& range : result.ranges()) {
+    if (client::KeyInBounds(full_key, range.start_key(), range.end_key())) return &range;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Directory::Directory(const storage::v1::StoreManifest& manifest, Dispatcher* dispatcher,
+                     client::Router* router, FrontCounters* counters)
+    : dispatcher_(dispatcher), router_(router), counters_(counters) {
+  const storage::v1::BootstrapRecord& record = manifest.bootstrap();
+  for (const auto& range : record.ranges()) {
+    if (range.range_id() == client::kMetaRangeId) meta_range_ = range;
+    router_->Learn(range);
+  }
+  CHECK_EQ(meta_range_.range_id(), client::kMetaRangeId) << "the manifest names the meta range";
+  for (const auto& store : record.stores()) router_->LearnStore(store);
+  for (const auto& collection : record.collections()) router_->LearnCollection(collection);
+  dispatcher_->SetLookup(
+      [this](const ClockReading& now, const std::string& full_key, Dispatcher::Found found) {
+        LookUp(now, full_key, std::move(found));
+      });
+}
+
+void Directory::EnsureMeta() {
+  if (router_->Find(client::kMetaRangeId) == nullptr) router_->Learn(meta_range_);
+}
+
+void Directory::Query(const ClockReading& now, const storage::v1::MetaQuery& query,
+                      Instant deadline, QueryDone done) {
+  EnsureMeta();
+  ++counters_->directory_reads;
+  RangeCall call;
+  call.operation = kv::Operation::kMetaRead;
+  call.body = Encode(query);
+  call.first_key = client::KeyPrefix(client::kMetaCollectionId);
+  call.repeatable = true;
+  call.deadline = deadline;
+  dispatcher_->Send(now, std::move(call),
+                    [this, done = std::move(done)](const ClockReading& when, RangeAnswer answer) {
+                      auto result = DecodeAnswer<storage::v1::MetaQueryResult>(&answer);
+                      Learn(result);
+                      done(when, std::move(answer), std::move(result));
+                    });
+}
+
+void Directory::Command(const ClockReading& now, const storage::v1::MetaCommand& command,
+                        bool repeatable, Instant deadline, CommandDone done) {
+  EnsureMeta();
+  RangeCall call;
+  call.operation = kv::Operation::kMeta;
+  call.body = Encode(command);
+  call.first_key = client::KeyPrefix(client::kMetaCollectionId);
+  call.mutates = true;
+  call.repeatable = repeatable;
+  call.deadline = deadline;
+  dispatcher_->Send(now, std::move(call),
+                    [done = std::move(done)](const ClockReading& when, RangeAnswer answer) {
+                      auto result = DecodeAnswer<storage::v1::MetaResult>(&answer);
+                      done(when, std::move(answer), std::move(result));
+                    });
+}
+
+void Directory::Learn(const storage::v1::MetaQueryResult& result) {
+  for (const auto& range : result.ranges()) router_->Learn(range);
+  for (const auto& store : result.stores()) router_->LearnStore(store);
+  for (const auto& collection : result.collections()) {
+    if (collection.ready()) router_->LearnCollection(collection);
+  }
+}
+
+void Directory::LookUp(const ClockReading& now, const std::string& full_key,
+                       Dispatcher::Found found) {
+  waiting_.push_back({full_key, std::move(found)});
+  if (!lookup_under_way_) StartLookup(now, full_key);
+}
+
+void Directory::StartLookup(const ClockReading& now, const std::string& full_key) {
+  lookup_under_way_ = true;
+  storage::v1::MetaQuery query;
+  query.set_ranges_from(full_key);
+  query.set_limit(kLookupRows);
+  Query(now, query, now.boot + kLookupDuration,
+        [this, full_key](const ClockReading& when, RangeAnswer answer,
+                         storage::v1::MetaQueryResult result) {
+          lookup_under_way_ = false;
+          auto waiting = std::exchange(waiting_, {});
+          for (Waiting& one : waiting) {
+            const RangeDescriptor* known = router_->Locate(one.full_key);
+            if (known == nullptr) known = Holding(result, one.full_key);
+            // Keys beyond this answer are looked up next; the key asked for has had its answer.
+            if (known == nullptr && one.full_key != full_key &&
+                answer.response.outcome == Outcome::kOk) {
+              LookUp(when, one.full_key, std::move(one.found));
+              continue;
+            }
+            if (known == nullptr) {
+              one.found(when, nullptr);
+            } else {
+              const RangeDescriptor copy = *known;
+              one.found(when, &copy);
+            }
+          }
+        });
+}
+
+void Directory::FindCollection(const ClockReading& now, const std::string& name, Instant deadline,
+                               CollectionDone done) {
+  const std::string wanted = name.empty() ? kDefaultCollection : name;
+  if (const Collection* known = router_->FindCollection(wanted); known != nullptr) {
+    const Collection copy = *known;
+    return done(now, RangeAnswer(), copy);
+  }
+  storage::v1::MetaQuery query;
+  query.set_collection_name(wanted);
+  Query(now, query, deadline,
+        [done = std::move(done)](const ClockReading& when, RangeAnswer answer,
+                                 storage::v1::MetaQueryResult result) {
+          Collection collection;
+          if (answer.response.outcome == Outcome::kOk) {
+            if (result.collections_size() == 0) {
+              answer.response.outcome = Outcome::kNotFound;
+            } else if (!result.collections(0).ready()) {
+              answer.response.outcome = Outcome::kFailedPrecondition;
+              answer.response.message =
+                  "the collection is being created: wait, or create it again to finish an "
+                  "interrupted creation";
+              collection = result.collections(0);
+            } else {
+              collection = result.collections(0);
+            }
+          }
+          if (answer.response.outcome == Outcome::kNotFound) {
+            answer.response.message = "there is no collection of this name";
+          }
+          done(when, std::move(answer), std::move(collection));
+        });
+}
+
+void Directory::FindRange(const ClockReading& now, const std::string& full_key, Instant deadline,
+                          RangeDone done) {
+  if (const RangeDescriptor* known = router_->Locate(full_key); known != nullptr) {
+    const RangeDescriptor copy = *known;
+    return done(now, RangeAnswer(), copy);
+  }
+  storage::v1::MetaQuery query;
+  query.set_ranges_from(full_key);
+  query.set_limit(kLookupRows);
+  Query(now, query, deadline,
+        [this, full_key, done = std::move(done)](const ClockReading& when, RangeAnswer answer,
+                                                 storage::v1::MetaQueryResult result) {
+          const RangeDescriptor* known = router_->Locate(full_key);
+          if (known == nullptr) known = Holding(result, full_key);
+          if (known == nullptr && answer.response.outcome == Outcome::kOk) {
+            answer.response.outcome = Outcome::kNotFound;
+            answer.response.message = "the directory names no range for the key";
+          }
+          RangeDescriptor range;
+          if (known != nullptr) range = *known;
+          done(when, std::move(answer), std::move(range));
+        });
+}
+
+void Directory::FindRangeById(const ClockReading& now, uint64_t range_id, Instant deadline,
+                              RangeDone done) {
+  if (const RangeDescriptor* known = router_->Find(range_id); known != nullptr) {
+    const RangeDescriptor copy = *known;
+    return done(now, RangeAnswer(), copy);
+  }
+  WalkForId(now, range_id, "", deadline, std::move(done));
+}
+
+void Directory::WalkForId(const ClockReading& now, uint64_t range_id, const std::string& from,
+                          Instant deadline, RangeDone done) {
+  storage::v1::MetaQuery query;
+  query.set_ranges_from(from);
+  query.set_limit(kWalkRows);
+  Query(now, query, deadline,
+        [this, range_id, deadline, done = std::move(done)](
+            const ClockReading& when, RangeAnswer answer, storage::v1::MetaQueryResult result) {
+          if (answer.response.outcome != Outcome::kOk) return done(when, std::move(answer), {});
+          for (const auto& range : result.ranges()) {
+            if (range.range_id() == range_id) return done(when, std::move(answer), range);
+          }
+          const bool more = result.more() && result.ranges_size() > 0 &&
+                            !result.ranges(result.ranges_size() - 1).end_key().empty();
+          if (more) {
+            const std::string next = result.ranges(result.ranges_size() - 1).end_key();
+            return WalkForId(when, range_id, next, deadline, done);
+          }
+          answer.response.outcome = Outcome::kNotFound;
+          answer.response.message = "there is no range of this id";
+          done(when, std::move(answer), {});
+        });
+}
+
+void Directory::AllocateRangeId(const ClockReading& now, Instant deadline, IdDone done) {
+  if (next_range_id_ < range_ids_end_) return done(now, RangeAnswer(), next_range_id_++);
+  storage::v1::MetaCommand command;
+  command.mutable_allocate_ids()->set_range_ids(kRangeIdBlock);
+  Command(now, command, /*repeatable=*/true, deadline,
+          [this, done = std::move(done)](const ClockReading& when, RangeAnswer answer,
+                                         storage::v1::MetaResult result) {
+            if (answer.response.outcome != Outcome::kOk) return done(when, std::move(answer), 0);
+            // Of two blocks taken at the same time the later one stays; ids that are lost are never
+            // used.
+            next_range_id_ = result.first_id() + 1;
+            range_ids_end_ = result.first_id() + kRangeIdBlock;
+            done(when, std::move(answer), result.first_id());
+          });
+}
+
+}  // namespace rasputin::server

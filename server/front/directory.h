@@ -1,0 +1,85 @@
+// The front end's access to the meta range: lookups of ranges and collections, commands, ids.
+//
+// Fills the route cache from what it reads; lookups that are asked for while one is under way share
+// its answer. The meta range's own place comes from the store's bootstrap record and is then learnt
+// like any other. Not responsible for keeping the directory up to date (upkeep.h). Not thread-safe.
+
+#ifndef RASPUTIN_SERVER_FRONT_DIRECTORY_H_
+#define RASPUTIN_SERVER_FRONT_DIRECTORY_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "client/route/router.h"
+#include "rasputin/storage/v1/storage.pb.h"
+#include "server/front/dispatcher.h"
+
+namespace rasputin::server {
+
+class Directory {
+ public:
+  using Collection = type::v1::Collection;
+  using QueryDone = std::function<void(const ClockReading& now, RangeAnswer answer,
+                                       storage::v1::MetaQueryResult result)>;
+  using CommandDone = std::function<void(const ClockReading& now, RangeAnswer answer,
+                                         storage::v1::MetaResult result)>;
+  // `answer.response.outcome` is kOk exactly if the other argument is meaningful.
+  using CollectionDone =
+      std::function<void(const ClockReading& now, RangeAnswer answer, Collection collection)>;
+  using RangeDone = std::function<void(const ClockReading& now, RangeAnswer answer,
+                                       range::RangeDescriptor range)>;
+  using IdDone = std::function<void(const ClockReading& now, RangeAnswer answer, uint64_t id)>;
+
+  // Learns the bootstrap record, and serves the dispatcher's lookups from here on.
+  Directory(const storage::v1::StoreManifest& manifest, Dispatcher* dispatcher,
+            client::Router* router, FrontCounters* counters);
+
+  // One read of the meta range; linearizable. Learns what it brings.
+  void Query(const ClockReading& now, const storage::v1::MetaQuery& query, Instant deadline,
+             QueryDone done);
+  // One command to the meta range. `repeatable`: a repetition changes nothing.
+  void Command(const ClockReading& now, const storage::v1::MetaCommand& command, bool repeatable,
+               Instant deadline, CommandDone done);
+
+  // The collection of this name (empty: `default`), from the cache or the meta range. NOT_FOUND if
+  // there is none, FAILED_PRECONDITION if its creation has not been finished. Calls back before it
+  // returns if the cache knows.
+  void FindCollection(const ClockReading& now, const std::string& name, Instant deadline,
+                      CollectionDone done);
+  // The range that holds a full key, from the cache or the meta range.
+  void FindRange(const ClockReading& now, const std::string& full_key, Instant deadline,
+                 RangeDone done);
+  // The range of this id, from the cache, else by walking the directory. NOT_FOUND if there is
+  // none.
+  void FindRangeById(const ClockReading& now, uint64_t range_id, Instant deadline, RangeDone done);
+  // A range id that nobody else gets, out of a block taken from the meta range.
+  void AllocateRangeId(const ClockReading& now, Instant deadline, IdDone done);
+
+ private:
+  struct Waiting {
+    std::string full_key;
+    Dispatcher::Found found;
+  };
+
+  void LookUp(const ClockReading& now, const std::string& full_key, Dispatcher::Found found);
+  void StartLookup(const ClockReading& now, const std::string& full_key);
+  void Learn(const storage::v1::MetaQueryResult& result);
+  void WalkForId(const ClockReading& now, uint64_t range_id, const std::string& from,
+                 Instant deadline, RangeDone done);
+  void EnsureMeta();
+
+  range::RangeDescriptor meta_range_;  // As bootstrapped.
+  Dispatcher* const dispatcher_;
+  client::Router* const router_;
+  FrontCounters* const counters_;
+  std::vector<Waiting> waiting_;
+  bool lookup_under_way_ = false;
+  uint64_t next_range_id_ = 0;  // Of the block; none left if equal to the end.
+  uint64_t range_ids_end_ = 0;
+};
+
+}  // namespace rasputin::server
+
+#endif  // RASPUTIN_SERVER_FRONT_DIRECTORY_H_

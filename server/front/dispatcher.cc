@@ -1,0 +1,345 @@
+// The life of a request on its way to a range; see dispatcher.h. Relays are in dispatcher_relay.cc.
+//
+// A *flight* is one request with all its attempts; a *ticket* is what the local store holds of one
+// attempt and outlives the flight if its deadline passes first; an *outbound* is the same at a
+// peer.
+
+#include "server/front/dispatcher.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+
+#include "client/route/full_key.h"
+#include "server/front/dispatcher_internal.h"
+
+namespace rasputin::server {
+
+using client::Failure;
+using range::Outcome;
+using range::Response;
+
+Dispatcher::Dispatcher(const FrontOptions& options, const FrontPorts& ports, client::Router* router,
+                       FrontCounters* counters)
+    : options_(options),
+      ports_(ports),
+      self_(ports.store->manifest().store_id()),
+      router_(router),
+      counters_(counters) {}
+
+Dispatcher::~Dispatcher() = default;
+
+Dispatcher::Flight* Dispatcher::Find(uint64_t id) {
+  const auto it = flights_.find(id);
+  return it == flights_.end() ? nullptr : it->second.get();
+}
+
+Dispatcher::Ticket* Dispatcher::NewTicket() {
+  const uint64_t id = next_id_++;
+  auto ticket = std::make_unique<Ticket>(id, &answered_);
+  return tickets_.emplace(id, std::move(ticket)).first->second.get();
+}
+
+void Dispatcher::SetTimer(Flight* flight, Instant at) {
+  if (flight->timer == at) return;
+  due_.erase({flight->timer, flight->id});
+  flight->timer = at;
+  due_.insert({at, flight->id});
+}
+
+void Dispatcher::After(const ClockReading& now, Duration delay, Timer timer) {
+  const uint64_t id = next_id_++;
+  timers_.emplace(id, std::move(timer));
+  due_.insert({now.boot + delay, id});
+}
+
+void Dispatcher::Send(const ClockReading& now, RangeCall call, Done done) {
+  CHECK(call.deadline < Instant::max()) << "every request ends";
+  const uint64_t id = next_id_++;
+  auto owned = std::make_unique<Flight>(id, std::move(call), std::move(done),
+                                        client::Backoff(options_.retry, options_.seed ^ id));
+  Flight* flight = flights_.emplace(id, std::move(owned)).first->second.get();
+  SetTimer(flight, flight->call.deadline);
+  if (flight->call.kind == ForwardKind::kRange) {
+    TrySend(now, flight, nullptr);
+  } else {
+    flight->range = flight->call.range;
+    SendTo(now, flight, flight->call.store);
+  }
+}
+
+void Dispatcher::TrySend(const ClockReading& now, Flight* flight,
+                         const range::RangeDescriptor* found) {
+  if (now.boot >= flight->call.deadline) return Expire(flight);
+  const range::RangeDescriptor* range = router_->Locate(flight->call.first_key);
+  // What the directory says is tried even if the cache believes that it is out of date: the range
+  // itself will say what is true.
+  if (range == nullptr) range = found;
+  if (range == nullptr) return LookUp(now, flight);
+
+  flight->range = RangeId(range->range_id());
+  flight->generation = consensus::Generation(range->generation());
+  if (!flight->call.last_key.empty() &&
+      !client::KeyInBounds(flight->call.last_key, range->start_key(), range->end_key())) {
+    Response split;
+    split.outcome = Outcome::kRangeMismatch;
+    split.message = "the keys lie in different ranges";
+    flight->must_split = true;
+    return Finish(flight, std::move(split));
+  }
+  if (flight->call.wants_descriptor) flight->descriptor = *range;
+  const StoreId store = ChooseStore(flight, *range);
+  if (!store.IsSet()) {
+    Response none;
+    none.outcome = Outcome::kNotLeader;
+    none.message = "the directory knows no member of the range";
+    return OnFailure(now, flight, Failure::kNoRoute, false, std::move(none));
+  }
+  SendTo(now, flight, store);
+}
+
+StoreId Dispatcher::ChooseStore(Flight* flight, const range::RangeDescriptor& range) {
+  const uint64_t leader = router_->Leader(range.range_id());
+  if (leader != 0) return StoreId(leader);
+  return StoreId(client::MemberToTry(range, self_.value(), flight->members_tried++));
+}
+
+void Dispatcher::SendTo(const ClockReading& now, Flight* flight, StoreId store) {
+  flight->asked = store;
+  if (store == self_) {
+    SubmitLocally(now, flight);
+  } else {
+    ForwardTo(now, flight, store);
+  }
+}
+
+void Dispatcher::SubmitLocally(const ClockReading& now, Flight* flight) {
+  const RangeCall& call = flight->call;
+  ++counters_->served_locally;
+  Ticket* ticket = NewTicket();
+  ticket->flight = flight->id;
+  flight->state = Flight::State::kAsked;
+  flight->waits_for = ticket->id;
+  if (call.kind != ForwardKind::kRange) {
+    ticket->Done(ExecuteHere(now, call.kind, call.range, call.target));
+    return;
+  }
+  range::Request request;
+  request.range = flight->range;
+  request.generation = flight->generation;
+  request.operation = call.operation;
+  request.body = call.body;
+  request.id = call.request_id;
+  request.first_key = call.first_key;
+  request.last_key = call.last_key;
+  request.read_index = call.read_index;
+  request.deadline = call.deadline;
+  request.completion = ticket;
+  ports_.store->Submit(now, std::move(request));
+}
+
+void Dispatcher::ForwardTo(const ClockReading& now, Flight* flight, StoreId store) {
+  const RangeCall& call = flight->call;
+  ForwardRequest request;
+  request.id = next_id_++;
+  request.hops = 1;
+  request.kind = call.kind;
+  request.range = flight->range;
+  request.generation = flight->generation;
+  request.operation = call.operation;
+  request.body = call.body;
+  request.request_id = call.request_id;
+  request.first_key = call.first_key;
+  request.last_key = call.last_key;
+  request.read_index = call.read_index;
+  request.target = call.target;
+  request.time_left = call.deadline - now.boot;
+
+  ++counters_->forwarded;
+  flight->state = Flight::State::kAsked;
+  flight->waits_for = request.id;
+  Outbound outbound;
+  outbound.peer = store;
+  outbound.flight = flight->id;
+  outbound_[request.id] = outbound;
+  const uint64_t id = request.id;
+  if (call.repeatable) {
+    SetTimer(flight, std::min(call.deadline, now.boot + options_.attempt_wait));
+  } else {
+    SetTimer(flight, call.deadline);
+  }
+  if (ports_.peers->Forward(store, std::move(request))) return;
+  outbound_.erase(id);
+  router_->ForgetLeadersOn(store.value());
+  OnFailure(now, flight, Failure::kNotSent, false, Unreachable(store));
+}
+
+void Dispatcher::LookUp(const ClockReading& now, Flight* flight) {
+  CHECK(lookup_ != nullptr);
+  flight->state = Flight::State::kLooksUp;
+  SetTimer(flight, flight->call.deadline);
+  lookup_(now, flight->call.first_key,
+          [this, id = flight->id](const ClockReading& when, const range::RangeDescriptor* range) {
+            Flight* waiting = Find(id);
+            if (waiting == nullptr || waiting->state != Flight::State::kLooksUp) return;
+            if (range != nullptr) return TrySend(when, waiting, range);
+            Response none;
+            none.outcome = Outcome::kNotLeader;
+            none.message = "the directory (the meta range) does not answer";
+            OnFailure(when, waiting, Failure::kNoRoute, false, std::move(none));
+          });
+}
+
+void Dispatcher::OnAnswer(const ClockReading& now, Flight* flight, StoreId from,
+                          Response response) {
+  flight->waits_for = 0;
+  for (const auto& descriptor : response.descriptors) router_->Learn(descriptor);
+  if (flight->call.kind != ForwardKind::kRange) return Finish(flight, std::move(response));
+  switch (response.outcome) {
+    case Outcome::kOk:
+      router_->LearnLeader(flight->range.value(), response.leader_store.IsSet()
+                                                      ? response.leader_store.value()
+                                                      : from.value());
+      return Finish(flight, std::move(response));
+    case Outcome::kNotLeader:
+      return OnNotLeader(now, flight, from, std::move(response));
+    case Outcome::kRangeMismatch:
+      return OnMismatch(now, flight, std::move(response));
+    case Outcome::kOverloaded:
+      return OnFailure(now, flight, Failure::kOverloaded, false, std::move(response));
+    case Outcome::kOutcomeUnknown:
+      return OnFailure(now, flight, Failure::kOutcomeUnknown, false, std::move(response));
+    default:
+      return Finish(flight, std::move(response));
+  }
+}
+
+void Dispatcher::OnNotLeader(const ClockReading& now, Flight* flight, StoreId from,
+                             Response response) {
+  const StoreId hint = response.leader_store;
+  const bool better = hint.IsSet() && hint != from;
+  router_->LearnLeader(flight->range.value(), better ? hint.value() : 0);
+  OnFailure(now, flight, Failure::kNotLeader, better, std::move(response));
+}
+
+void Dispatcher::OnMismatch(const ClockReading& now, Flight* flight, Response response) {
+  ++counters_->stale_routes;
+  const range::RangeDescriptor* range = router_->Locate(flight->call.first_key);
+  const bool better = range != nullptr && (range->range_id() != flight->range.value() ||
+                                           range->generation() != flight->generation.value());
+  // Without anything better the directory is asked. The meta range has none above it: it stays.
+  if (!better && flight->range.value() != client::kMetaRangeId) {
+    router_->Forget(flight->range.value());
+  }
+  OnFailure(now, flight, Failure::kRangeMismatch, better, std::move(response));
+}
+
+void Dispatcher::OnFailure(const ClockReading& now, Flight* flight, Failure failure,
+                           bool better_route, Response response) {
+  if (client::OutcomeIsUnknown(failure)) flight->call.maybe_executed = true;
+  flight->unreachable = failure == Failure::kNotSent || failure == Failure::kNoRoute;
+  client::AttemptResult result;
+  result.failure = failure;
+  result.repeatable = flight->call.repeatable;
+  result.better_route = better_route;
+  result.time_left = flight->call.deadline - now.boot;
+  result.retry_after = response.retry_after;
+  const client::RetryDecision decision = flight->backoff.Next(result);
+  if (flight->call.kind != ForwardKind::kRange || !decision.retry) {
+    return Finish(flight, std::move(response));
+  }
+  ++counters_->retries;
+  flight->last_failure = std::move(response);
+  flight->state = Flight::State::kWaits;
+  SetTimer(flight, now.boot + decision.wait);
+}
+
+void Dispatcher::OnFlightTimer(const ClockReading& now, Flight* flight) {
+  if (now.boot >= flight->call.deadline) return Expire(flight);
+  SetTimer(flight, flight->call.deadline);
+  if (flight->state == Flight::State::kWaits) return TrySend(now, flight, nullptr);
+  if (flight->state != Flight::State::kAsked) return;
+  // A peer that is silent without a broken connection: another one may know more.
+  outbound_.erase(flight->waits_for);
+  flight->waits_for = 0;
+  router_->ForgetLeadersOn(flight->asked.value());
+  OnFailure(now, flight, Failure::kBroken, false, Unreachable(flight->asked));
+}
+
+void Dispatcher::Expire(Flight* flight) {
+  Response response;
+  if (flight->state == Flight::State::kAsked) {
+    flight->call.maybe_executed = true;
+    outbound_.erase(flight->waits_for);
+  }
+  if (flight->last_failure.has_value()) {
+    response = *std::move(flight->last_failure);
+  } else {
+    response.outcome = Outcome::kDeadlineExceeded;
+    response.message = "the deadline passed before the request was executed";
+  }
+  Finish(flight, std::move(response));
+}
+
+void Dispatcher::Finish(Flight* flight, Response response) {
+  RangeAnswer answer;
+  answer.maybe_executed = flight->call.maybe_executed;
+  answer.must_split = flight->must_split;
+  answer.unreachable = flight->unreachable && response.outcome != Outcome::kOk;
+  answer.range = flight->range;
+  answer.descriptor = std::move(flight->descriptor);
+  const bool not_executed =
+      IsNotExecuted(response.outcome) || response.outcome == Outcome::kOutcomeUnknown;
+  if (answer.maybe_executed && not_executed && !answer.must_split) {
+    answer.unreachable = false;
+    if (IsRead(flight->call)) {
+      if (response.outcome == Outcome::kOutcomeUnknown) response.outcome = Outcome::kNotLeader;
+    } else {
+      response.outcome = Outcome::kOutcomeUnknown;
+      response.message = "the request may or may not have been executed";
+    }
+  }
+  answer.response = std::move(response);
+  finished_.push_back({std::move(flight->done), std::move(answer)});
+  due_.erase({flight->timer, flight->id});
+  flights_.erase(flight->id);
+}
+
+bool Dispatcher::Run(const ClockReading& now) {
+  bool worked = false;
+  while (true) {
+    auto answered = std::exchange(answered_, {});
+    for (auto& [ticket, response] : answered) OnTicket(now, ticket, std::move(response));
+    while (!due_.empty() && due_.begin()->first <= now.boot) {
+      const uint64_t id = due_.begin()->second;
+      due_.erase(due_.begin());
+      OnTimer(now, id);
+      worked = true;
+    }
+    auto finished = std::exchange(finished_, {});
+    for (Finished& done : finished) done.done(now, std::move(done.answer));
+    if (answered.empty() && finished.empty()) return worked;
+    worked = true;
+  }
+}
+
+void Dispatcher::OnTimer(const ClockReading& now, uint64_t id) {
+  if (Flight* flight = Find(id); flight != nullptr) {
+    flight->timer = Instant::max();
+    return OnFlightTimer(now, flight);
+  }
+  const auto timer = timers_.find(id);
+  if (timer != timers_.end()) {
+    const Timer run = std::move(timer->second);
+    timers_.erase(timer);
+    return run(now);
+  }
+  outbound_.erase(id);  // A relay whose origin has given up.
+}
+
+Instant Dispatcher::NextDeadline() const {
+  if (!answered_.empty() || !finished_.empty()) return Instant::min();
+  return due_.empty() ? Instant::max() : due_.begin()->first;
+}
+
+}  // namespace rasputin::server

@@ -1,0 +1,156 @@
+// Brings one request to the leader of its range and its answer back, through whatever is stale.
+//
+// Chooses range and store from the route cache, submits locally or forwards, learns from refusals,
+// waits and tries again as the retry policy allows until the request's deadline; executes and
+// relays what other front ends forward. Not responsible for splitting requests by range
+// (batch_call.h, kv_calls.h) nor for reading the directory (a hook). Not thread-safe.
+//
+// Invariants: a mutation that may have been executed is sent again only if that is safe by
+// RequestId or by its nature; its answer is then never "not executed" unless that is certain; no
+// request travels more than client::kHopsMax hops.
+
+#ifndef RASPUTIN_SERVER_FRONT_DISPATCHER_H_
+#define RASPUTIN_SERVER_FRONT_DISPATCHER_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "client/route/retry_policy.h"
+#include "client/route/router.h"
+#include "server/front/front_end.h"
+#include "server/front/ports.h"
+
+namespace rasputin::server {
+
+// A request to one range, or to one store.
+struct RangeCall {
+  ForwardKind kind = ForwardKind::kRange;
+  kv::Operation operation = kv::Operation::kNone;
+  absl::Cord body;
+  std::optional<kv::RequestId> request_id;
+  std::string first_key;  // kRange: what it is routed by.
+  std::string last_key;   // Must lie in the same range; empty: not checked.
+  bool read_index = false;
+  bool mutates = false;
+  bool repeatable = false;  // Does not mutate, has a RequestId, or repeating it changes nothing.
+  bool maybe_executed = false;    // An earlier attempt had an unknown outcome.
+  bool wants_descriptor = false;  // RangeAnswer.descriptor is filled in.
+  StoreId store;                  // Other kinds: the store to ask, and no other; no retries.
+  RangeId range;                  // Other kinds: the range concerned.
+  StoreId target;                 // kTransferLease.
+  Instant deadline;
+};
+
+struct RangeAnswer {
+  range::Response response;
+  // Of the range that executed it, if asked for.
+  range::RangeDescriptor descriptor;
+  RangeId range;  // The range asked last; 0: none was found.
+  // The keys lie in different ranges: the caller must split the request. Not executed by the last
+  // attempt; see `maybe_executed`. `response.outcome` is kRangeMismatch.
+  bool must_split = false;
+  bool maybe_executed = false;
+  bool unreachable = false;  // The failure is that of the connection, not of the store.
+};
+
+class Dispatcher {
+ public:
+  using Done = std::function<void(const ClockReading& now, RangeAnswer answer)>;
+  // Reads the range that holds a full key from the directory and lets the router learn it. Calls
+  // back with it, or with null if the directory did not answer. Never calls back before it returns.
+  using Found = std::function<void(const ClockReading& now, const range::RangeDescriptor* range)>;
+  using Lookup = std::function<void(const ClockReading& now, const std::string& full_key, Found)>;
+  using Timer = std::function<void(const ClockReading& now)>;
+
+  Dispatcher(const FrontOptions& options, const FrontPorts& ports, client::Router* router,
+             FrontCounters* counters);
+  ~Dispatcher();
+  void SetLookup(Lookup lookup) { lookup_ = std::move(lookup); }
+
+  // `done` is called exactly once, from Run, with the final outcome.
+  void Send(const ClockReading& now, RangeCall call, Done done);
+  // Calls `timer` from the first Run at or after now + delay.
+  void After(const ClockReading& now, Duration delay, Timer timer);
+
+  void OnForward(const ClockReading& now, StoreId from, ForwardRequest request);
+  void OnForwardReply(const ClockReading& now, StoreId from, ForwardReply reply);
+  void OnPeerBroken(const ClockReading& now, StoreId peer);
+
+  // Processes answers and due timers; true if there was something to do.
+  bool Run(const ClockReading& now);
+  Instant NextDeadline() const;
+
+  StoreId self() const { return self_; }
+
+ private:
+  struct Flight;
+  struct Ticket;
+  // A request sent to a peer, of a flight or (relay) of another front end.
+  struct Outbound {
+    StoreId peer;
+    uint64_t flight = 0;  // 0: a relay.
+    StoreId relay_from;
+    uint64_t relay_id = 0;
+    Instant relay_ends;
+  };
+
+  void TrySend(const ClockReading& now, Flight* flight, const range::RangeDescriptor* found);
+  void SendTo(const ClockReading& now, Flight* flight, StoreId store);
+  void SubmitLocally(const ClockReading& now, Flight* flight);
+  void ForwardTo(const ClockReading& now, Flight* flight, StoreId store);
+  void LookUp(const ClockReading& now, Flight* flight);
+  StoreId ChooseStore(Flight* flight, const range::RangeDescriptor& range);
+
+  void OnAnswer(const ClockReading& now, Flight* flight, StoreId from, range::Response response);
+  void OnNotLeader(const ClockReading& now, Flight* flight, StoreId from, range::Response response);
+  void OnMismatch(const ClockReading& now, Flight* flight, range::Response response);
+  void OnFailure(const ClockReading& now, Flight* flight, client::Failure failure,
+                 bool better_route, range::Response response);
+  void OnTimer(const ClockReading& now, uint64_t id);
+  void OnFlightTimer(const ClockReading& now, Flight* flight);
+  void Finish(Flight* flight, range::Response response);
+  void Expire(Flight* flight);
+  void SetTimer(Flight* flight, Instant at);
+
+  void OnTicket(const ClockReading& now, uint64_t ticket_id, range::Response response);
+  void OnForwardedAnswer(const ClockReading& now, Ticket* ticket, range::Response response);
+  // Executes what is not a request to a range.
+  range::Response ExecuteHere(const ClockReading& now, ForwardKind kind, RangeId range,
+                              StoreId target);
+  Flight* Find(uint64_t id);
+  Ticket* NewTicket();
+
+  const FrontOptions options_;
+  const FrontPorts ports_;
+  const StoreId self_;
+  client::Router* const router_;
+  FrontCounters* const counters_;
+  Lookup lookup_;
+
+  uint64_t next_id_ = 1;  // Of flights, tickets, outbound requests and timers alike.
+  // Looked up by id only, except where noted; ordered where iterated.
+  absl::flat_hash_map<uint64_t, std::unique_ptr<Flight>> flights_;
+  absl::flat_hash_map<uint64_t, std::unique_ptr<Ticket>> tickets_;
+  std::map<uint64_t, Outbound> outbound_;
+  absl::flat_hash_map<uint64_t, Timer> timers_;
+  std::set<std::pair<Instant, uint64_t>> due_;  // Of flights, timers and relays.
+
+  struct Finished {
+    Done done;
+    RangeAnswer answer;
+  };
+  std::vector<std::pair<uint64_t, range::Response>>
+      answered_;  // By ticket, as the store gave them.
+  std::vector<Finished> finished_;
+};
+
+}  // namespace rasputin::server
+
+#endif  // RASPUTIN_SERVER_FRONT_DISPATCHER_H_

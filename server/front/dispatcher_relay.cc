@@ -1,0 +1,172 @@
+// The receiving side of the dispatcher: executes what other front ends forward, relays it once more
+// where it does not lead, and takes in replies and broken connections; see dispatcher.h.
+//
+// A relayed request is answered to its origin by whoever received it from there; the origin, not
+// the relay, decides about repetition, because it alone knows the client's deadline and RequestId.
+
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "client/route/retry_policy.h"
+#include "rasputin/admin/v1/admin.pb.h"
+#include "server/front/dispatcher.h"
+#include "server/front/dispatcher_internal.h"
+#include "server/front/replica_report.h"
+
+namespace rasputin::server {
+
+using range::Outcome;
+using range::Response;
+
+void Dispatcher::OnForward(const ClockReading& now, StoreId from, ForwardRequest request) {
+  if (request.kind != ForwardKind::kRange) {
+    ForwardReply reply;
+    reply.id = request.id;
+    reply.response = ExecuteHere(now, request.kind, request.range, request.target);
+    ports_.peers->Reply(from, std::move(reply));
+    return;
+  }
+  ++counters_->served_locally;
+  Ticket* ticket = NewTicket();
+  range::Request local;
+  local.range = request.range;
+  local.generation = request.generation;
+  local.operation = request.operation;
+  local.body = request.body;
+  local.id = request.request_id;
+  local.first_key = request.first_key;
+  local.last_key = request.last_key;
+  local.read_index = request.read_index;
+  local.deadline = now.boot + std::min(request.time_left, options_.call_duration_max);
+  local.completion = ticket;
+  ticket->deadline = local.deadline;
+  ticket->from = from;
+  ticket->forwarded = std::move(request);
+  ports_.store->Submit(now, std::move(local));
+}
+
+void Dispatcher::OnTicket(const ClockReading& now, uint64_t ticket_id, Response response) {
+  const auto it = tickets_.find(ticket_id);
+  CHECK(it != tickets_.end()) << "the store answered twice";
+  const std::unique_ptr<Ticket> ticket = std::move(it->second);
+  tickets_.erase(it);
+  if (ticket->forwarded.has_value()) {
+    return OnForwardedAnswer(now, ticket.get(), std::move(response));
+  }
+  Flight* flight = Find(ticket->flight);
+  if (flight == nullptr || flight->waits_for != ticket_id) return;
+  OnAnswer(now, flight, self_, std::move(response));
+}
+
+void Dispatcher::OnForwardedAnswer(const ClockReading& now, Ticket* ticket, Response response) {
+  ForwardRequest request = *std::move(ticket->forwarded);
+  const StoreId from = ticket->from;
+  const StoreId hint = response.leader_store;
+  const Instant deadline = ticket->deadline;
+  const bool may_relay = response.outcome == Outcome::kNotLeader && hint.IsSet() && hint != self_ &&
+                         hint != from && request.hops < client::kHopsMax && now.boot < deadline;
+  const uint64_t origin_id = request.id;
+  if (may_relay) {
+    Outbound outbound;
+    outbound.peer = hint;
+    outbound.relay_from = from;
+    outbound.relay_id = origin_id;
+    outbound.relay_ends = deadline;
+    request.id = next_id_++;
+    request.time_left = deadline - now.boot;
+    ++request.hops;
+    const uint64_t id = request.id;
+    outbound_[id] = outbound;
+    due_.insert({deadline, id});
+    if (ports_.peers->Forward(hint, std::move(request))) {
+      ++counters_->relayed;
+      return;
+    }
+    outbound_.erase(id);
+    due_.erase({deadline, id});
+  }
+  ForwardReply reply;
+  reply.id = origin_id;
+  reply.response = std::move(response);
+  ports_.peers->Reply(from, std::move(reply));
+}
+
+void Dispatcher::OnForwardReply(const ClockReading& now, StoreId from, ForwardReply reply) {
+  const auto it = outbound_.find(reply.id);
+  if (it == outbound_.end() || it->second.peer != from) return;  // Given up meanwhile.
+  const Outbound outbound = it->second;
+  outbound_.erase(it);
+  if (outbound.flight == 0) {
+    due_.erase({outbound.relay_ends, reply.id});
+    // So that the origin goes straight there next time.
+    if (reply.response.outcome == Outcome::kOk) reply.response.leader_store = from;
+    reply.id = outbound.relay_id;
+    ports_.peers->Reply(outbound.relay_from, std::move(reply));
+    return;
+  }
+  Flight* flight = Find(outbound.flight);
+  if (flight == nullptr || flight->waits_for != reply.id) return;
+  OnAnswer(now, flight, from, std::move(reply.response));
+}
+
+void Dispatcher::OnPeerBroken(const ClockReading& now, StoreId peer) {
+  router_->ForgetLeadersOn(peer.value());
+  std::vector<std::pair<uint64_t, Outbound>> broken;
+  for (const auto& [id, outbound] : outbound_) {
+    if (outbound.peer == peer) broken.emplace_back(id, outbound);
+  }
+  for (const auto& [id, outbound] : broken) {
+    outbound_.erase(id);
+    if (outbound.flight == 0) {
+      due_.erase({outbound.relay_ends, id});
+      ForwardReply reply;
+      reply.id = outbound.relay_id;
+      reply.response.outcome = Outcome::kOutcomeUnknown;
+      reply.response.message = "the connection to the leader broke";
+      ports_.peers->Reply(outbound.relay_from, std::move(reply));
+    } else if (Flight* flight = Find(outbound.flight); flight != nullptr) {
+      flight->waits_for = 0;
+      OnFailure(now, flight, client::Failure::kBroken, false, Unreachable(peer));
+    }
+  }
+}
+
+Response Dispatcher::ExecuteHere(const ClockReading& now, ForwardKind kind, RangeId range,
+                                 StoreId target) {
+  Response response;
+  const std::vector<ReplicaSummary> replicas = ports_.store->ListReplicas(now);
+  if (kind == ForwardKind::kStoreStatus) {
+    admin::v1::StoreStatus status;
+    status.set_reachable(true);
+    status.set_replicas(replicas.size());
+    for (const auto& replica : replicas) status.set_leaders(status.leaders() + replica.serving);
+    response.body = absl::Cord(status.SerializeAsString());
+    return response;
+  }
+  const auto it =
+      std::find_if(replicas.begin(), replicas.end(), [&](const ReplicaSummary& replica) {
+        return replica.descriptor.range_id() == range.value();
+      });
+  if (it == replicas.end()) {
+    response.outcome = Outcome::kNotFound;
+    response.message = "the store holds no replica of the range";
+  } else if (kind == ForwardKind::kDescribeRange) {
+    response.body = absl::Cord(ReportReplica(self_, *it).SerializeAsString());
+  } else if (!it->serving) {
+    response.outcome = Outcome::kNotLeader;
+    response.leader_store = it->leader_store;
+  } else {
+    const absl::Status begun = ports_.store->TransferLease(now, range, target);
+    if (!begun.ok()) {
+      response.outcome = Outcome::kFailedPrecondition;
+      response.message = std::string(begun.message());
+    }
+  }
+  return response;
+}
+
+}  // namespace rasputin::server

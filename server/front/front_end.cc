@@ -1,0 +1,151 @@
+// Puts the parts of the front end together; see front_end.h. Not thread-safe.
+//
+// Each part is a class of its own; this file only hands calls and events to the one concerned, and
+// runs them until nothing is left to do.
+
+#include "server/front/front_end.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "client/route/router.h"
+#include "server/front/call_table.h"
+#include "server/front/collection_calls.h"
+#include "server/front/directory.h"
+#include "server/front/dispatcher.h"
+#include "server/front/kv_calls.h"
+#include "server/front/range_calls.h"
+#include "server/front/range_splitter.h"
+#include "server/front/status_calls.h"
+#include "server/front/upkeep.h"
+
+namespace rasputin::server {
+
+class FrontEnd::Impl {
+ public:
+  Impl(const FrontOptions& front_options, const FrontPorts& ports)
+      : options(front_options),
+        dispatcher(options, ports, &router, &counters),
+        directory(ports.store->manifest(), &dispatcher, &router, &counters),
+        splitter(&directory, &dispatcher, &router),
+        kv_calls(options.limits, &calls, &directory, &dispatcher, &router),
+        collection_calls(&calls, &directory, &splitter, &router),
+        range_calls(options, &calls, &directory, &dispatcher, &splitter, &router),
+        status_calls(options, ports.store->manifest(), &calls, &directory, &dispatcher, &router),
+        upkeep(&directory, &dispatcher) {}
+
+  void Start(const ClockReading& now, CallId id, ClientCall call, Instant deadline);
+
+  const FrontOptions options;
+  FrontCounters counters;
+  client::Router router;
+  CallTable calls;
+  Dispatcher dispatcher;
+  Directory directory;
+  RangeSplitter splitter;
+  KvCalls kv_calls;
+  CollectionCalls collection_calls;
+  RangeCalls range_calls;
+  StatusCalls status_calls;
+  Upkeep upkeep;
+};
+
+void FrontEnd::Impl::Start(const ClockReading& now, CallId id, ClientCall call, Instant deadline) {
+  switch (call.method) {
+    case Method::kGet:
+    case Method::kSet:
+    case Method::kCas:
+    case Method::kDelete:
+    case Method::kScan:
+    case Method::kBatch:
+      return kv_calls.Start(now, id, call.method, std::move(call.request), deadline);
+    case Method::kCreateCollection:
+      return collection_calls.Create(now, id, call.request, deadline);
+    case Method::kGetCollection:
+      return collection_calls.Get(now, id, call.request, deadline);
+    case Method::kListCollections:
+      return collection_calls.List(now, id, call.request, deadline);
+    case Method::kLookupRange:
+      return range_calls.Lookup(now, id, call.request, deadline);
+    case Method::kListRanges:
+      return range_calls.List(now, id, call.request, deadline);
+    case Method::kGetStatus:
+      return status_calls.GetStatus(now, id, call.request, deadline);
+    case Method::kListStores:
+      return status_calls.ListStores(now, id, call.request, deadline);
+    case Method::kDescribeRange:
+      return range_calls.Describe(now, id, call.request, deadline);
+    case Method::kSplitRange:
+      return range_calls.Split(now, id, call.request, deadline);
+    case Method::kTransferLease:
+      return range_calls.TransferLease(now, id, call.request, deadline);
+  }
+  LOG(FATAL) << "no such method: " << static_cast<int>(call.method);
+}
+
+FrontEnd::FrontEnd(const FrontOptions& options, const FrontPorts& ports)
+    : impl_(std::make_unique<Impl>(options, ports)) {}
+
+FrontEnd::~FrontEnd() = default;
+
+CallId FrontEnd::Start(const ClockReading& now, ClientCall call) {
+  const CallId id = impl_->calls.Add(call.completion);
+  ++impl_->counters.calls_started;
+  const Instant deadline = std::min(call.deadline, now.boot + impl_->options.call_duration_max);
+  impl_->Start(now, id, std::move(call), deadline);
+  return id;
+}
+
+void FrontEnd::Resume(const ClockReading& now, CallId call) { impl_->kv_calls.Resume(now, call); }
+
+void FrontEnd::Cancel(CallId call) {
+  impl_->calls.Cancel(call);
+  impl_->kv_calls.Cancel(call);
+}
+
+void FrontEnd::OnForward(const ClockReading& now, StoreId from, ForwardRequest request) {
+  impl_->dispatcher.OnForward(now, from, std::move(request));
+}
+
+void FrontEnd::OnForwardReply(const ClockReading& now, StoreId from, ForwardReply reply) {
+  impl_->dispatcher.OnForwardReply(now, from, std::move(reply));
+}
+
+void FrontEnd::OnPeerBroken(const ClockReading& now, StoreId peer) {
+  impl_->dispatcher.OnPeerBroken(now, peer);
+}
+
+void FrontEnd::OnDescriptor(const range::RangeDescriptor& descriptor, bool leads) {
+  impl_->router.Learn(descriptor);
+  if (leads) {
+    impl_->router.LearnLeader(descriptor.range_id(), impl_->dispatcher.self().value());
+  }
+  impl_->upkeep.OnDescriptor(descriptor, leads);
+}
+
+void FrontEnd::OnLeader(RangeId range, StoreId leader) {
+  impl_->router.LearnLeader(range.value(), leader.value());
+  impl_->upkeep.OnLeader(range, leader);
+}
+
+void FrontEnd::Run(const ClockReading& now) {
+  bool worked = true;
+  while (worked) {
+    worked = impl_->dispatcher.Run(now);
+    worked |= impl_->upkeep.Run(now);
+    const size_t delivered = impl_->calls.Deliver();
+    impl_->counters.calls_done += delivered;
+    worked |= delivered > 0;
+  }
+}
+
+Instant FrontEnd::NextDeadline() const {
+  if (impl_->calls.HasFinished() || impl_->upkeep.HasWork()) return Instant::min();
+  return impl_->dispatcher.NextDeadline();
+}
+
+const FrontCounters& FrontEnd::counters() const { return impl_->counters; }
+
+}  // namespace rasputin::server

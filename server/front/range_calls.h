@@ -1,0 +1,61 @@
+// Calls about single ranges at the front end: DirectoryService, and DescribeRange, SplitRange and
+// TransferLease of ClusterService.
+//
+// Not responsible for the state of the whole cluster (status_calls.h). Not thread-safe.
+
+#ifndef RASPUTIN_SERVER_FRONT_RANGE_CALLS_H_
+#define RASPUTIN_SERVER_FRONT_RANGE_CALLS_H_
+
+#include <functional>
+#include <memory>
+
+#include "absl/strings/cord.h"
+#include "rasputin/admin/v1/admin.pb.h"
+#include "server/front/call_table.h"
+#include "server/front/directory.h"
+#include "server/front/dispatcher.h"
+#include "server/front/range_splitter.h"
+
+namespace rasputin::server {
+
+class RangeCalls {
+ public:
+  RangeCalls(const FrontOptions& options, CallTable* calls, Directory* directory,
+             Dispatcher* dispatcher, RangeSplitter* splitter, client::Router* router);
+
+  void Lookup(const ClockReading& now, CallId id, const absl::Cord& request, Instant deadline);
+  void List(const ClockReading& now, CallId id, const absl::Cord& request, Instant deadline);
+  void Describe(const ClockReading& now, CallId id, const absl::Cord& request, Instant deadline);
+  void Split(const ClockReading& now, CallId id, const absl::Cord& request, Instant deadline);
+  void TransferLease(const ClockReading& now, CallId id, const absl::Cord& request,
+                     Instant deadline);
+
+ private:
+  struct Inquiry;
+  struct Transfer;
+  // The report of the serving leader, else the first that a member gave.
+  using Reported = std::function<void(const ClockReading& now, RangeAnswer answer,
+                                      admin::v1::DescribeRangeResponse report)>;
+
+  void ListFrom(const ClockReading& now, CallId id, const std::string& from, uint32_t limit,
+                uint64_t collection, Instant deadline);
+  void AskMembers(const ClockReading& now, const range::RangeDescriptor& range, Instant deadline,
+                  Reported done);
+  void AskNext(const ClockReading& now, std::shared_ptr<Inquiry> inquiry);
+  void StepTransfer(const ClockReading& now, std::shared_ptr<Transfer> transfer);
+  void AskForHandover(const ClockReading& now, std::shared_ptr<Transfer> transfer, StoreId leader);
+  void RetryTransfer(const ClockReading& now, std::shared_ptr<Transfer> transfer);
+  void FinishLookup(CallId id, const range::RangeDescriptor& range);
+  admin::v1::RangeRoute RouteOf(const range::RangeDescriptor& range) const;
+
+  const FrontOptions options_;
+  CallTable* const calls_;
+  Directory* const directory_;
+  Dispatcher* const dispatcher_;
+  RangeSplitter* const splitter_;
+  client::Router* const router_;
+};
+
+}  // namespace rasputin::server
+
+#endif  // RASPUTIN_SERVER_FRONT_RANGE_CALLS_H_

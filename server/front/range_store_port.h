@@ -1,0 +1,32 @@
+// StorePort over a real range::Store.
+//
+// Adds nothing: only converts what a front end sees of replicas. Used by the server and the
+// simulator, under the lock of the store's shard side.
+
+#ifndef RASPUTIN_SERVER_FRONT_RANGE_STORE_PORT_H_
+#define RASPUTIN_SERVER_FRONT_RANGE_STORE_PORT_H_
+
+#include <vector>
+
+#include "range/store.h"
+#include "server/front/ports.h"
+
+namespace rasputin::server {
+
+class RangeStorePort final : public StorePort {
+ public:
+  // `store` outlives this.
+  explicit RangeStorePort(range::Store* store) : store_(store) {}
+
+  void Submit(const ClockReading& now, range::Request request) override;
+  absl::Status TransferLease(const ClockReading& now, RangeId range, StoreId target) override;
+  std::vector<ReplicaSummary> ListReplicas(const ClockReading& now) const override;
+  const storage::v1::StoreManifest& manifest() const override;
+
+ private:
+  range::Store* const store_;
+};
+
+}  // namespace rasputin::server
+
+#endif  // RASPUTIN_SERVER_FRONT_RANGE_STORE_PORT_H_
