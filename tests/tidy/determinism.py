@@ -33,7 +33,7 @@ _IMPURE = (
 )
 
 # RocksDB calls back on threads of its own; the port's implementation must hold a lock there.
-_MAY_USE = {"thread": re.compile(r"^kv/(?:\w+/)*\w*rocksdb\w*\.(?:h|cc)$")}
+_MAY_USE = {"thread": re.compile(r"^kv/(?:\w+/)*\w*rocks\w*\.(?:h|cc)$")}
 
 
 def _is_pure(source):

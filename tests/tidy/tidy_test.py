@@ -169,7 +169,7 @@ class LayersTest(unittest.TestCase):
                              ("consensus/core/a.cc", '"absl/status/status.h"'),
                              ("consensus/wire/a.cc", '"rasputin/peer/v1/peer.pb.h"'),
                              ("kv/a.cc", '"rasputin/kv/v1/kv.pb.h"'),
-                             ("kv/engine_rocksdb.cc", "<rocksdb/db.h>"),
+                             ("kv/rocks_engine.cc", "<rocksdb/db.h>"),
                              ("range/a.cc", '"consensus/log/shared_log.h"'),
                              ("server/a.cc", '"client/route/cache.h"'),
                              ("server/a.cc", '"google/rpc/status.pb.h"'),
