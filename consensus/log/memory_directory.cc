@@ -68,8 +68,8 @@ struct MemoryDirectory::FileState {
 struct MemoryDirectory::State {
   mutable std::mutex mutex;
   std::map<std::string, std::shared_ptr<FileState>> files;
-  Hook hook;
-  uint64_t incarnation = 0;  // Grows at each crash; older handles are dead.
+  std::shared_ptr<Hook> hook;  // Called without the mutex.
+  uint64_t incarnation = 0;    // Grows at each crash; older handles are dead.
   uint64_t capacity = UINT64_MAX;
   bool lose_next_write = false;
   int64_t misdirect_next_write = 0;
@@ -81,12 +81,12 @@ struct MemoryDirectory::State {
     return used;
   }
   absl::Status Ask(DiskOperation operation, const std::string& name) {
-    Hook ask;
+    std::shared_ptr<Hook> ask;
     {
       std::lock_guard<std::mutex> lock(mutex);
       ask = hook;
     }
-    return ask ? ask(operation, name) : absl::OkStatus();
+    return ask != nullptr ? (*ask)(operation, name) : absl::OkStatus();
   }
 };
 
@@ -275,7 +275,7 @@ void MemoryDirectory::Crash(CrashKind kind, uint64_t seed) {
 
 void MemoryDirectory::SetHook(Hook hook) {
   std::lock_guard<std::mutex> lock(state_->mutex);
-  state_->hook = std::move(hook);
+  state_->hook = hook ? std::make_shared<Hook>(std::move(hook)) : nullptr;
 }
 
 void MemoryDirectory::SetCapacity(uint64_t bytes) {
