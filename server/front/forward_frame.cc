@@ -70,7 +70,8 @@ absl::StatusOr<ForwardRequest> FromFrame(const wire::ForwardRequest& frame) {
   if (frame.kind < wire::ForwardKind::kRange || frame.kind > wire::ForwardKind::kStoreStatus) {
     return absl::InvalidArgumentError("a forwarded request of an unknown kind");
   }
-  if (!IsKnownOperation(frame.operation)) {
+  const bool needs_operation = frame.kind == wire::ForwardKind::kRange;
+  if (!IsKnownOperation(frame.operation) || (needs_operation && frame.operation == 0)) {
     return absl::InvalidArgumentError("operation " + std::to_string(frame.operation) +
                                       " is not known to this version");
   }

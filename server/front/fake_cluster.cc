@@ -1,0 +1,376 @@
+// The cluster without consensus; see fake_cluster.h. Not thread-safe.
+//
+// Bounds, generations and leadership are checked as a real store does; everything else is real code
+// of kv and range.
+
+#include "server/front/fake_cluster.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+
+#include "client/route/full_key.h"
+#include "google/rpc/status.pb.h"
+#include "kv/fields.h"
+#include "kv/state_machine.h"
+#include "range/descriptor.h"
+#include "range/meta_state.h"
+
+namespace rasputin::server {
+
+using range::Outcome;
+using range::RangeDescriptor;
+using range::Response;
+
+namespace {
+
+Response FromKv(const absl::StatusOr<kv::Outcome>& outcome) {
+  CHECK(outcome.ok()) << outcome.status();
+  Response response;
+  response.body = outcome->response;
+  response.message = outcome->message;
+  switch (outcome->code) {
+    case kv::OutcomeCode::kOk:
+      response.outcome = Outcome::kOk;
+      break;
+    case kv::OutcomeCode::kInvalidArgument:
+      response.outcome = Outcome::kInvalidArgument;
+      break;
+    case kv::OutcomeCode::kSessionExpired:
+      response.outcome = Outcome::kSessionExpired;
+      break;
+    case kv::OutcomeCode::kResourceExhausted:
+      response.outcome = Outcome::kOverloaded;
+      break;
+    case kv::OutcomeCode::kFailedPrecondition:
+      response.outcome = Outcome::kFailedPrecondition;
+      break;
+    case kv::OutcomeCode::kNotFound:
+      response.outcome = Outcome::kNotFound;
+      break;
+    case kv::OutcomeCode::kAlreadyExists:
+      response.outcome = Outcome::kAlreadyExists;
+      break;
+  }
+  return response;
+}
+
+}  // namespace
+
+bool FakeCall::Page(absl::Cord response) {
+  CHECK(!result.has_value()) << "a page after the end";
+  pages.emplace_back();
+  CHECK(pages.back().ParseFromString(std::string(response)));
+  return takes_pages;
+}
+
+void FakeCall::Done(CallResult call_result) {
+  CHECK(!result.has_value()) << "a second answer";
+  result = std::move(call_result);
+}
+
+rasputin::v1::ErrorDetail FakeCall::Detail() const {
+  google::rpc::Status status;
+  rasputin::v1::ErrorDetail detail;
+  CHECK(status.ParseFromString(result.value().details));
+  CHECK_EQ(status.details_size(), 1);
+  CHECK(status.details(0).UnpackTo(&detail));
+  return detail;
+}
+
+struct FakeCluster::Node final : StorePort, PeerPort {
+  void Submit(const ClockReading&, range::Request request) override {
+    request.completion->Done(cluster->Execute(StoreId(id), request));
+  }
+  absl::Status TransferLease(const ClockReading&, RangeId range, StoreId target) override {
+    CHECK_EQ(cluster->Leader(range.value()), id);
+    cluster->SetLeader(range.value(), target.value());
+    return absl::OkStatus();
+  }
+  std::vector<ReplicaSummary> ListReplicas(const ClockReading&) const override {
+    std::vector<ReplicaSummary> summaries;
+    for (const auto& [range_id, range] : cluster->ranges_) {
+      ReplicaSummary summary;
+      summary.descriptor = range;
+      summary.leader_store = StoreId(cluster->Leader(range_id));
+      summary.serving = summary.leader_store.value() == id;
+      summaries.push_back(summary);
+    }
+    return summaries;
+  }
+  const storage::v1::StoreManifest& manifest() const override { return store_manifest; }
+
+  bool Forward(StoreId to, ForwardRequest request) override {
+    if (cluster->disconnected.count({id, to.value()}) != 0) return false;
+    ++cluster->forwards[{id, to.value()}];
+    cluster->hops_seen_max = std::max(cluster->hops_seen_max, request.hops);
+    cluster->frames_.push_back({id, to.value(), std::move(request), std::nullopt});
+    return true;
+  }
+  void Reply(StoreId to, ForwardReply reply) override {
+    cluster->frames_.push_back({id, to.value(), std::nullopt, std::move(reply)});
+  }
+
+  FakeCluster* cluster = nullptr;
+  uint64_t id = 0;
+  storage::v1::StoreManifest store_manifest;
+  std::unique_ptr<FrontEnd> front;
+};
+
+FakeCluster::FakeCluster(uint64_t stores, FrontOptions options) : options_(options) {
+  now.boot = Instant(std::chrono::seconds(1));
+  record_.set_cluster_id(99);
+  for (uint64_t id = 1; id <= 2; ++id) {
+    RangeDescriptor range;
+    range.set_range_id(id);
+    range.set_generation(1);
+    range.set_collection_id(id);
+    range.set_start_key(client::KeyPrefix(id));
+    if (id == 1) range.set_end_key(client::KeyPrefix(2));
+    for (uint64_t store = 1; store <= stores; ++store) {
+      auto* replica = range.add_replicas();
+      replica->set_replica_id(store);
+      replica->set_store_id(store);
+    }
+    ranges_[id] = range;
+    leaders_[id] = 1;
+    *record_.add_ranges() = range;
+  }
+  for (uint64_t store = 1; store <= stores; ++store) {
+    auto* descriptor = record_.add_stores();
+    descriptor->set_store_id(store);
+    descriptor->set_client_address("node" + std::to_string(store) + ":8880");
+  }
+  auto* collection = record_.add_collections();
+  collection->set_id(2);
+  collection->set_name("default");
+  collection->set_type(type::v1::COLLECTION_TYPE_KV);
+  collection->set_ready(true);
+
+  kv::Turn turn(&engine_);
+  CHECK(range::WriteFirstMetaState(record_, &turn).ok());
+  CHECK(turn.Commit().ok());
+  for (uint64_t store = 1; store <= stores; ++store) RestartFront(store);
+}
+
+FakeCluster::~FakeCluster() = default;
+
+FrontEnd& FakeCluster::front(uint64_t store) { return *nodes_.at(store)->front; }
+
+storage::v1::StoreManifest FakeCluster::ManifestOf(uint64_t store) const {
+  storage::v1::StoreManifest manifest;
+  manifest.set_format(1);
+  manifest.set_cluster_id(record_.cluster_id());
+  manifest.set_store_id(store);
+  *manifest.mutable_bootstrap() = record_;
+  return manifest;
+}
+
+void FakeCluster::RestartFront(uint64_t store) {
+  auto node = std::make_unique<Node>();
+  node->cluster = this;
+  node->id = store;
+  node->store_manifest = ManifestOf(store);
+  FrontOptions options = options_;
+  options.seed += store;
+  node->front = std::make_unique<FrontEnd>(options, FrontPorts{node.get(), node.get()});
+  nodes_[store] = std::move(node);
+}
+
+void FakeCluster::Start(uint64_t store, Method method, const std::string& request, FakeCall* call,
+                        Duration timeout) {
+  ClientCall client_call;
+  client_call.method = method;
+  client_call.request = absl::Cord(request);
+  client_call.deadline = now.boot + timeout;
+  client_call.completion = call;
+  call->id = front(store).Start(now, std::move(client_call));
+}
+
+bool FakeCluster::DeliverOne() {
+  for (auto it = frames_.begin(); it != frames_.end(); ++it) {
+    if (held.count({it->from, it->to}) != 0) continue;
+    Frame frame = std::move(*it);
+    frames_.erase(it);
+    if (frame.request.has_value()) {
+      front(frame.to).OnForward(now, StoreId(frame.from), *std::move(frame.request));
+    } else {
+      front(frame.to).OnForwardReply(now, StoreId(frame.from), *std::move(frame.reply));
+    }
+    front(frame.to).Run(now);
+    return true;
+  }
+  return false;
+}
+
+void FakeCluster::Settle() {
+  for (auto& [id, node] : nodes_) node->front->Run(now);
+  while (DeliverOne()) continue;
+}
+
+void FakeCluster::DeliverOnly(uint64_t store) {
+  std::deque<Frame> others;
+  auto frames = std::exchange(frames_, {});
+  for (Frame& frame : frames) {
+    if (frame.to != store || !frame.reply.has_value()) {
+      others.push_back(std::move(frame));
+      continue;
+    }
+    front(store).OnForwardReply(now, StoreId(frame.from), *std::move(frame.reply));
+    front(store).Run(now);
+  }
+  frames_.insert(frames_.begin(), std::make_move_iterator(others.begin()),
+                 std::make_move_iterator(others.end()));
+}
+
+void FakeCluster::Advance(Duration by) {
+  now.boot += by;
+  now.raw += by;
+  Settle();
+}
+
+void FakeCluster::RunUntilDone(const FakeCall& call) {
+  const Instant end = now.boot + std::chrono::minutes(1);
+  Settle();
+  while (!call.result.has_value() && now.boot < end) {
+    Instant next = end;
+    for (auto& [id, node] : nodes_) next = std::min(next, node->front->NextDeadline());
+    Advance(std::max<Duration>(next - now.boot, Duration(1)));
+  }
+  CHECK(call.result.has_value()) << "the call was not answered in a minute";
+}
+
+RangeDescriptor FakeCluster::SplitSilently(const std::string& full_key, uint64_t child_id) {
+  const RangeDescriptor parent = *RangeOf(full_key);
+  const range::SplitDescriptors halves =
+      range::Split(parent, full_key, child_id, client::CollectionOf(full_key));
+  ranges_[parent.range_id()] = halves.left;
+  ranges_[child_id] = halves.right;
+  leaders_[child_id] = leaders_[parent.range_id()];
+  return halves.right;
+}
+
+const RangeDescriptor* FakeCluster::RangeOf(const std::string& full_key) const {
+  for (const auto& [id, range] : ranges_) {
+    if (range::Contains(range, full_key)) return &range;
+  }
+  return nullptr;
+}
+
+void FakeCluster::SetLeader(uint64_t range, uint64_t store) { leaders_[range] = store; }
+
+uint64_t FakeCluster::Leader(uint64_t range) const {
+  const auto it = leaders_.find(range);
+  return it == leaders_.end() ? 0 : it->second;
+}
+
+RangeDescriptor FakeCluster::InDirectory(const std::string& full_key) {
+  storage::v1::MetaQuery query;
+  query.set_ranges_from(full_key);
+  const auto outcome = range::AnswerMetaQuery(absl::Cord(query.SerializeAsString()), engine_);
+  CHECK(outcome.ok());
+  storage::v1::MetaQueryResult result;
+  CHECK(result.ParseFromString(std::string(outcome->response)));
+  return result.ranges_size() == 0 ? RangeDescriptor() : result.ranges(0);
+}
+
+void FakeCluster::TellObservers(uint64_t range) {
+  for (auto& [id, node] : nodes_) node->front->OnDescriptor(ranges_.at(range), Leader(range) == id);
+}
+
+void FakeCluster::BreakConnectionsOf(uint64_t store) {
+  const auto concerns = [store](const Frame& f) { return f.from == store || f.to == store; };
+  frames_.erase(std::remove_if(frames_.begin(), frames_.end(), concerns), frames_.end());
+  for (auto& [id, node] : nodes_) {
+    if (id != store) node->front->OnPeerBroken(now, StoreId(store));
+  }
+}
+
+uint64_t FakeCluster::requests_executed(kv::Operation operation) const {
+  const auto it = executed_.find(operation);
+  return it == executed_.end() ? 0 : it->second;
+}
+
+Response FakeCluster::Execute(StoreId store, const range::Request& request) {
+  if (intercept != nullptr) {
+    if (auto answer = intercept(store, request); answer.has_value()) return *std::move(answer);
+  }
+  Response response;
+  const auto it = ranges_.find(request.range.value());
+  const bool matches = it != ranges_.end() &&
+                       it->second.generation() == request.generation.value() &&
+                       range::Contains(it->second, request.first_key) &&
+                       (request.last_key.empty() || range::Contains(it->second, request.last_key));
+  if (!matches) {
+    response.outcome = Outcome::kRangeMismatch;
+    const RangeDescriptor* right = RangeOf(request.first_key);
+    if (right != nullptr) response.descriptors.push_back(*right);
+    return response;
+  }
+  if (Leader(request.range.value()) != store.value()) {
+    response.outcome = Outcome::kNotLeader;
+    if (give_hints) response.leader_store = StoreId(Leader(request.range.value()));
+    return response;
+  }
+  ++executed_[request.operation];
+  const RangeDescriptor& range = it->second;
+  const kv::Space space{range.range_id(), range.collection_id()};
+  switch (request.operation) {
+    case kv::Operation::kGet:
+      return FromKv(kv::Get(space, request.body, engine_));
+    case kv::Operation::kScan: {
+      const bool bounded = client::CollectionOf(range.end_key()) == range.collection_id();
+      return FromKv(kv::ScanPage(space, range::UserKey(range.start_key()),
+                                 bounded ? range::UserKey(range.end_key()) : absl::string_view(),
+                                 request.body, engine_));
+    }
+    case kv::Operation::kMetaRead:
+      return FromKv(range::AnswerMetaQuery(request.body, engine_));
+    case kv::Operation::kSplit:
+      return ExecuteSplit(request);
+    case kv::Operation::kBatch:
+      if (!kv::ReadFields(request.operation, request.body)->mutates) {
+        return FromKv(kv::GetBatch(space, request.body, engine_));
+      }
+      return ExecuteWrite(request, range);
+    default:
+      return ExecuteWrite(request, range);
+  }
+}
+
+Response FakeCluster::ExecuteWrite(const range::Request& request, const RangeDescriptor& range) {
+  kv::Turn turn(&engine_);
+  Response response;
+  if (request.operation == kv::Operation::kMeta) {
+    response = FromKv(range::ApplyMetaCommand(request.body, &turn));
+  } else {
+    kv::Command command;
+    command.version = next_version_++ << 16;
+    command.session = request.id;
+    command.operation = request.operation;
+    command.body = request.body;
+    response = FromKv(kv::Apply({range.range_id(), range.collection_id()}, command, &turn));
+  }
+  CHECK(turn.Commit().ok());
+  return response;
+}
+
+Response FakeCluster::ExecuteSplit(const range::Request& request) {
+  storage::v1::SplitCommand command;
+  CHECK(command.ParseFromString(std::string(request.body)));
+  Response response;
+  const absl::Status valid = range::ValidateSplit(
+      ranges_.at(request.range.value()), command.split_key(), command.child_collection_id());
+  if (!valid.ok()) {
+    response.outcome = Outcome::kFailedPrecondition;
+    response.message = std::string(valid.message());
+    return response;
+  }
+  storage::v1::SplitResult result;
+  *result.mutable_right() = SplitSilently(command.split_key(), command.child_range_id());
+  *result.mutable_left() = ranges_.at(request.range.value());
+  response.body = absl::Cord(result.SerializeAsString());
+  return response;
+}
+
+}  // namespace rasputin::server

@@ -1,0 +1,132 @@
+// Front ends over a cluster without consensus: what tests of the front end run.
+//
+// N stores with a front end each, one shared truth (ranges, their leaders, real kv and meta state
+// in one memory engine), and a network that tests can hold, break and count. Each request is
+// executed at once by the store that leads its range. Not responsible for replication: tests/sim
+// runs the real store. Not thread-safe.
+
+#ifndef RASPUTIN_SERVER_FRONT_FAKE_CLUSTER_H_
+#define RASPUTIN_SERVER_FRONT_FAKE_CLUSTER_H_
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kv/memory_engine.h"
+#include "rasputin/kv/v1/kv.pb.h"
+#include "rasputin/v1/error.pb.h"
+#include "server/front/front_end.h"
+
+namespace rasputin::server {
+
+// Records what a call answers.
+struct FakeCall final : CallCompletion {
+  bool Page(absl::Cord response) override;
+  void Done(CallResult call_result) override;
+
+  bool ok() const { return result.has_value() && result->code == absl::StatusCode::kOk; }
+  rasputin::v1::ErrorDetail Detail() const;
+  template <typename Message>
+  Message Body() const {
+    Message message;
+    message.ParseFromString(std::string(result.value().body));
+    return message;
+  }
+
+  std::optional<CallResult> result;
+  std::vector<kv::v1::ScanResponse> pages;
+  bool takes_pages = true;  // What Page returns.
+  CallId id = 0;
+};
+
+class FakeCluster {
+ public:
+  // Sees a request before its store; an answer returned here replaces the execution.
+  using Interceptor =
+      std::function<std::optional<range::Response>(StoreId store, const range::Request& request)>;
+
+  explicit FakeCluster(uint64_t stores = 3, FrontOptions options = {});
+  ~FakeCluster();
+
+  FrontEnd& front(uint64_t store);
+  // Starts a call at the node of `store` without running it.
+  void Start(uint64_t store, Method method, const std::string& request, FakeCall* call,
+             Duration timeout = std::chrono::seconds(10));
+  // Starts a call and runs the cluster until it is answered; CHECKs that it is.
+  template <typename Request>
+  FakeCall Call(uint64_t store, Method method, const Request& request) {
+    FakeCall call;
+    Start(store, method, request.SerializeAsString(), &call);
+    RunUntilDone(call);
+    return call;
+  }
+  // Delivers messages and runs front ends until nothing is left to do at this instant.
+  void Settle();
+  // Settles, and lets time pass, timer by timer, until the call is answered or a minute has passed.
+  void RunUntilDone(const FakeCall& call);
+  void Advance(Duration by);
+  // Delivers what waits for this store, and nothing that comes of it.
+  void DeliverOnly(uint64_t store);
+  // Replaces a node's front end by a new one that knows only its manifest.
+  void RestartFront(uint64_t store);
+
+  // ---- The truth.
+  // Splits without telling anybody: no event, no directory.
+  range::RangeDescriptor SplitSilently(const std::string& full_key, uint64_t child_id);
+  const range::RangeDescriptor* RangeOf(const std::string& full_key) const;
+  size_t RangeCount() const { return ranges_.size(); }
+  void SetLeader(uint64_t range, uint64_t store);  // 0: nobody leads.
+  uint64_t Leader(uint64_t range) const;
+  // What the directory says about the range that holds the key.
+  range::RangeDescriptor InDirectory(const std::string& full_key);
+  void TellObservers(uint64_t range);  // OnDescriptor, at every store.
+
+  Interceptor intercept;
+  bool give_hints = true;  // Refusals of stores that do not lead name the leader.
+
+  // ---- The network. Pairs are (from, to).
+  std::set<std::pair<uint64_t, uint64_t>> disconnected;  // Forward returns false.
+  std::set<std::pair<uint64_t, uint64_t>> held;  // Messages are kept, neither lost nor sent.
+  // Loses what is held from and to the store, and tells all others that the connection broke.
+  void BreakConnectionsOf(uint64_t store);
+  uint64_t requests_executed(kv::Operation operation) const;
+  std::map<std::pair<uint64_t, uint64_t>, int> forwards;  // By pair.
+  uint32_t hops_seen_max = 0;
+
+  ClockReading now;
+
+ private:
+  struct Node;
+  struct Frame {
+    uint64_t from = 0;
+    uint64_t to = 0;
+    std::optional<ForwardRequest> request;
+    std::optional<ForwardReply> reply;
+  };
+
+  storage::v1::StoreManifest ManifestOf(uint64_t store) const;
+  range::Response Execute(StoreId store, const range::Request& request);
+  range::Response ExecuteWrite(const range::Request& request, const range::RangeDescriptor& range);
+  range::Response ExecuteSplit(const range::Request& request);
+  bool DeliverOne();
+
+  FrontOptions options_;
+  storage::v1::BootstrapRecord record_;
+  kv::MemoryEngine engine_;
+  uint64_t next_version_ = 1;
+  std::map<uint64_t, range::RangeDescriptor> ranges_;
+  std::map<uint64_t, uint64_t> leaders_;
+  std::map<kv::Operation, uint64_t> executed_;
+  std::deque<Frame> frames_;
+  std::map<uint64_t, std::unique_ptr<Node>> nodes_;
+};
+
+}  // namespace rasputin::server
+
+#endif  // RASPUTIN_SERVER_FRONT_FAKE_CLUSTER_H_
