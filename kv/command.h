@@ -31,6 +31,9 @@ enum class Operation : uint8_t {
   kMeta = 33,
 };
 
+// True iff the operation goes through the log.
+constexpr bool IsWrite(Operation operation) { return operation >= Operation::kSet; }
+
 // From rasputin.type.v1.RequestId; absent: the request is not deduplicated.
 struct RequestId {
   uint64_t client_id = 0;

@@ -26,11 +26,6 @@ ReplicaId SelfIn(const RangeDescriptor& descriptor, StoreId store) {
   LOG(FATAL) << "store " << store << " is no member of range " << descriptor.range_id();
 }
 
-bool IsRead(kv::Operation operation) {
-  return operation == kv::Operation::kGet || operation == kv::Operation::kScan ||
-         operation == kv::Operation::kMetaRead;
-}
-
 Response Refuse(Outcome outcome, std::string message) {
   Response response;
   response.outcome = outcome;
@@ -87,7 +82,7 @@ void Replica::Submit(const ClockReading& now, Request request, std::vector<Answe
     answers->push_back(
         {request.completion, Refuse(Outcome::kDeadlineExceeded,
                                     "the deadline passed before the request was taken up")});
-  } else if (IsRead(request.operation)) {
+  } else if (!kv::IsWrite(request.operation)) {
     SubmitRead(now, std::move(request), answers);
   } else {
     Propose(now, std::move(request), answers);
@@ -259,7 +254,7 @@ absl::Status Replica::ExecuteReads(const ClockReading& now, std::vector<ReadAnsw
       if (!outcome.ok()) return outcome.status();
       ReadAnswer answer;
       answer.replica = this;
-      answer.generation = Generation(descriptor_.generation());
+      answer.generation = read.request.generation;
       answer.by_lease = !read.confirmed;
       answer.answer = {read.request.completion, ToResponse(*outcome)};
       answer.request = std::move(read.request);

@@ -64,8 +64,8 @@ struct SplitEffect {
 // The result of a read that was executed and waits for the check of lease and generation [H-10].
 struct ReadAnswer {
   class Replica* replica = nullptr;
-  Generation generation;
-  bool by_lease = true;  // False: confirmed by a read index round.
+  Generation generation;  // Under which it was admitted.
+  bool by_lease = true;   // False: confirmed by a read index round.
   Request request;
   Answer answer;
 };

@@ -77,6 +77,13 @@ void Store::Impl::Submit(const ClockReading& now, Request request) {
     answers_.push_back({request.completion, Mismatch(request)});
     return;
   }
+  if (turn_stalled_ && kv::IsWrite(request.operation)) {
+    Response response;
+    response.outcome = Outcome::kOverloaded;
+    response.message = "the storage engine of the leader is stalled by compaction; retry later";
+    answers_.push_back({request.completion, std::move(response)});
+    return;
+  }
   replica->Submit(now, std::move(request), &answers_);
   Wake(replica);
 }
@@ -174,7 +181,9 @@ Store::~Store() = default;
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(const StoreOptions& options, const Ports& ports,
                                                    const ClockReading& now) {
-  auto impl = std::make_unique<Impl>(options, ports, now);
+  absl::StatusOr<storage::v1::StoreManifest> manifest = ReadManifest(ports.directory);
+  if (!manifest.ok()) return manifest.status();
+  auto impl = std::make_unique<Impl>(options, ports, *std::move(manifest), now);
   if (absl::Status status = impl->Recover(now); !status.ok()) return status;
   return std::unique_ptr<Store>(new Store(std::move(impl)));
 }

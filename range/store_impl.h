@@ -25,7 +25,8 @@ namespace rasputin::range {
 
 class Store::Impl {
  public:
-  Impl(const StoreOptions& options, const Ports& ports, const ClockReading& now);
+  Impl(const StoreOptions& options, const Ports& ports, storage::v1::StoreManifest manifest,
+       const ClockReading& now);
 
   // store_open.cc
   absl::Status Recover(const ClockReading& now);
@@ -114,8 +115,8 @@ class Store::Impl {
 
   const StoreOptions options_;
   const Ports ports_;
-  storage::v1::StoreManifest manifest_;
-  StoreId id_;
+  const storage::v1::StoreManifest manifest_;
+  const StoreId id_;
   std::unique_ptr<consensus::log::SharedLog> log_;
 
   // Shard side.

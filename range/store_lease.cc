@@ -1,5 +1,6 @@
 // See store.h: the lease side, and what a lease update wakes on the shard side.
 
+#include <set>
 #include <utility>
 
 #include "range/store_impl.h"
@@ -12,17 +13,21 @@ using consensus::lease::LeaseUpdate;
 // ---- Shard side.
 
 void Store::Impl::OnLeaseUpdates(const ClockReading& now, std::vector<LeaseUpdate> updates) {
+  std::set<StoreId> touched = {id_};
   for (const LeaseUpdate& update : updates) {
     leases_.Apply(update);
-    PeerLease& peer = peers_[update.peer];
-    const consensus::Support support = leases_.SupportFrom(update.peer);
+    if (update.peer.IsSet()) touched.insert(update.peer);
+  }
+  for (const StoreId store : touched) {
+    PeerLease& peer = peers_[store];
+    const consensus::Support support = leases_.SupportFrom(store);
     const bool alive = !support.until.EndedForHolder(now);
-    const bool wake_leaders = peer.own_epoch != leases_.OwnEpoch(update.peer) ||
+    const bool wake_leaders = peer.own_epoch != leases_.OwnEpoch(store) ||
                               peer.supported_epoch != support.epoch || peer.alive != alive;
-    const bool wake_bound = peer.lowest_accepted != leases_.LowestAccepted(update.peer);
-    peer = {support.until, leases_.OwnEpoch(update.peer), support.epoch,
-            leases_.LowestAccepted(update.peer), alive};
-    if (wake_leaders || wake_bound) WakeAfterLeaseChange(update.peer, wake_leaders, wake_bound);
+    const bool wake_bound = peer.lowest_accepted != leases_.LowestAccepted(store);
+    peer = {support.until, leases_.OwnEpoch(store), support.epoch, leases_.LowestAccepted(store),
+            alive};
+    if (wake_leaders || wake_bound) WakeAfterLeaseChange(store, wake_leaders, wake_bound);
   }
 }
 

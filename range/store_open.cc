@@ -95,10 +95,13 @@ absl::Status Store::Bootstrap(consensus::log::SegmentDirectory* directory,
   return directory->ReplaceFile(kManifestFile, absl::StrCat(Checksum(bytes), bytes));
 }
 
-Store::Impl::Impl(const StoreOptions& options, const Ports& ports, const ClockReading& now)
+Store::Impl::Impl(const StoreOptions& options, const Ports& ports, StoreManifest manifest,
+                  const ClockReading& now)
     : options_(options),
       ports_(ports),
-      leases_(StoreId()),
+      manifest_(std::move(manifest)),
+      id_(manifest_.store_id()),
+      leases_(id_),
       versions_(now),
       turn_(ports.engine),
       next_maintenance_(now.boot) {}
@@ -115,11 +118,6 @@ consensus::CoreOptions Store::Impl::GroupOptions() const {
 }
 
 absl::Status Store::Impl::Recover(const ClockReading& now) {
-  absl::StatusOr<StoreManifest> manifest = Store::ReadManifest(ports_.directory);
-  if (!manifest.ok()) return manifest.status();
-  manifest_ = *std::move(manifest);
-  id_ = StoreId(manifest_.store_id());
-  leases_ = consensus::lease::LeaseTable(id_);
   consensus::log::LogOptions log_options;
   log_options.store = id_;
   log_options.segment_bytes = options_.log_segment_bytes;

@@ -1,0 +1,165 @@
+// Whole stores: from a request to every replica's state, through crashes and splits.
+
+#include "range/store.h"
+
+#include <gtest/gtest.h>
+
+#include "range/descriptor.h"
+#include "range/test_cluster.h"
+
+namespace rasputin::range {
+namespace {
+
+std::string Key(const std::string& user) { return CollectionPrefix(kDefaultCollectionId) + user; }
+
+Response Set(TestCluster* cluster, uint64_t range, const std::string& key,
+             const std::string& value) {
+  return cluster->CallLeader(range, kv::Operation::kSet, Key(key), SetBody(key, value));
+}
+Response Get(TestCluster* cluster, uint64_t range, const std::string& key) {
+  return cluster->CallLeader(range, kv::Operation::kGet, Key(key), GetBody(key));
+}
+Response SplitAt(TestCluster* cluster, const std::string& key, uint64_t child) {
+  return cluster->CallLeader(2, kv::Operation::kSplit, Key(key), SplitBody(Key(key), child, 2));
+}
+
+TEST(Store, OneStoreAloneServesWritesAndReads) {
+  TestCluster cluster(1);
+  EXPECT_EQ(Set(&cluster, 2, "a", "1").outcome, Outcome::kOk);
+  EXPECT_EQ(ValueOf(Get(&cluster, 2, "a")), "1");
+  EXPECT_EQ(ValueOf(Get(&cluster, 2, "b")), std::nullopt);
+}
+
+TEST(Store, ThreeStoresElectOneLeaderPerRangeAndServe) {
+  TestCluster cluster(3);
+  EXPECT_EQ(Set(&cluster, 2, "a", "1").outcome, Outcome::kOk);
+  EXPECT_EQ(ValueOf(Get(&cluster, 2, "a")), "1");
+}
+
+TEST(Store, AFollowerNamesTheLeader) {
+  TestCluster cluster(3);
+  Set(&cluster, 2, "a", "1");
+  const int leader = cluster.Leader(2);
+  const int follower = leader % 3 + 1;
+  Request request;
+  request.range = RangeId(2);
+  request.generation = Generation(1);
+  request.operation = kv::Operation::kGet;
+  request.first_key = request.last_key = Key("a");
+  request.body = absl::Cord(GetBody("a"));
+  const Response response = cluster.Call(follower, std::move(request));
+  EXPECT_EQ(response.outcome, Outcome::kNotLeader);
+  EXPECT_EQ(response.leader_store, StoreId(static_cast<uint64_t>(leader)));
+}
+
+TEST(Store, AcknowledgedWritesSurviveTheLossOfTheLeader) {
+  TestCluster cluster(3);
+  for (int i = 0; i < 20; ++i) Set(&cluster, 2, "k" + std::to_string(i), std::to_string(i));
+  const int leader = cluster.Leader(2);
+  cluster.Crash(leader);
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(ValueOf(Get(&cluster, 2, "k" + std::to_string(i))), std::to_string(i));
+  }
+}
+
+TEST(Store, AcknowledgedWritesSurviveACrashOfAllStoresAtOnce) {
+  TestCluster cluster(3);
+  for (int i = 0; i < 20; ++i) Set(&cluster, 2, "k" + std::to_string(i), std::to_string(i));
+  for (int id = 1; id <= 3; ++id) cluster.Crash(id);
+  for (int id = 1; id <= 3; ++id) cluster.Restart(id);
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(ValueOf(Get(&cluster, 2, "k" + std::to_string(i))), std::to_string(i));
+  }
+}
+
+TEST(Store, ALeaderIsolatedStopsServingAndAnotherServes) {
+  TestCluster cluster(3);
+  Set(&cluster, 2, "a", "1");
+  const int leader = cluster.Leader(2);
+  cluster.Isolate(leader, true);
+  // TestCluster::Leader checks after each step that no two serve.
+  EXPECT_TRUE(
+      cluster.RunUntil([&] { return cluster.Leader(2) != leader && cluster.Leader(2) != 0; }));
+  EXPECT_EQ(Set(&cluster, 2, "a", "2").outcome, Outcome::kOk);
+  cluster.Isolate(leader, false);
+  cluster.RunFor(5000);
+  EXPECT_EQ(ValueOf(Get(&cluster, 2, "a")), "2");
+}
+
+TEST(Store, ASplitDividesTheKeysAndTheChildServesAtOnce) {
+  TestCluster cluster(3);
+  Set(&cluster, 2, "a", "left");
+  Set(&cluster, 2, "z", "right");
+  const int leader = cluster.Leader(2);
+  ASSERT_EQ(SplitAt(&cluster, "m", 10).outcome, Outcome::kOk);
+  EXPECT_TRUE(cluster.RunUntil([&] { return cluster.Leader(10) != 0; }, 300));
+  EXPECT_EQ(cluster.Leader(10), leader);
+  EXPECT_EQ(ValueOf(Get(&cluster, 2, "a")), "left");
+  EXPECT_EQ(ValueOf(Get(&cluster, 10, "z")), "right");
+  EXPECT_EQ(Set(&cluster, 10, "z", "new").outcome, Outcome::kOk);
+  EXPECT_EQ(ValueOf(Get(&cluster, 10, "z")), "new");
+}
+
+TEST(Store, AStaleRouteIsAnsweredWithBothHalves) {
+  TestCluster cluster(3);
+  Set(&cluster, 2, "a", "1");
+  ASSERT_EQ(SplitAt(&cluster, "m", 10).outcome, Outcome::kOk);
+  Request request;
+  request.range = RangeId(2);
+  request.generation = Generation(1);
+  request.operation = kv::Operation::kGet;
+  request.first_key = request.last_key = Key("z");
+  request.body = absl::Cord(GetBody("z"));
+  const Response response = cluster.Call(cluster.Leader(2), std::move(request));
+  EXPECT_EQ(response.outcome, Outcome::kRangeMismatch);
+  ASSERT_EQ(response.descriptors.size(), 2u);
+  EXPECT_EQ(response.descriptors[0].range_id(), 2u);
+  EXPECT_EQ(response.descriptors[1].range_id(), 10u);
+}
+
+TEST(Store, ASplitSurvivesACrashOfAllStores) {
+  TestCluster cluster(3);
+  Set(&cluster, 2, "a", "left");
+  ASSERT_EQ(SplitAt(&cluster, "m", 10).outcome, Outcome::kOk);
+  EXPECT_EQ(Set(&cluster, 10, "z", "right").outcome, Outcome::kOk);
+  for (int id = 1; id <= 3; ++id) cluster.Crash(id);
+  for (int id = 1; id <= 3; ++id) cluster.Restart(id);
+  EXPECT_EQ(ValueOf(Get(&cluster, 10, "z")), "right");
+  EXPECT_EQ(ValueOf(Get(&cluster, 2, "a")), "left");
+}
+
+TEST(Store, LeadershipGoesToTheChosenStoreWithoutAnElectionTimeout) {
+  TestCluster cluster(3);
+  Set(&cluster, 2, "a", "1");
+  const int leader = cluster.Leader(2);
+  const int target = leader % 3 + 1;
+  ASSERT_TRUE(cluster.store(leader)
+                  .TransferLease(cluster.Now(), RangeId(2), StoreId(static_cast<uint64_t>(target)))
+                  .ok());
+  EXPECT_TRUE(cluster.RunUntil([&] { return cluster.Leader(2) == target; }, 100));
+  EXPECT_EQ(ValueOf(Get(&cluster, 2, "a")), "1");
+}
+
+TEST(Store, ShutdownHandsEveryLeadershipOver) {
+  TestCluster cluster(3);
+  Set(&cluster, 2, "a", "1");
+  const int leader = cluster.Leader(2);
+  cluster.store(leader).BeginShutdown(cluster.Now());
+  EXPECT_TRUE(cluster.RunUntil([&] { return !cluster.store(leader).LeadsAny(); }, 500));
+  EXPECT_TRUE(cluster.RunUntil([&] { return cluster.Leader(2) != 0; }, 500));
+  EXPECT_NE(cluster.Leader(2), leader);
+}
+
+TEST(Store, AnIdleClusterKeepsItsLeadersAndItsLog) {
+  TestCluster cluster(3);
+  Set(&cluster, 2, "a", "1");
+  const int leader = cluster.Leader(2);
+  const uint64_t records = cluster.store(leader).log()->stats().records;
+  cluster.RunFor(30000);
+  EXPECT_EQ(cluster.Leader(2), leader);
+  // Nothing but the disk probes of [S-7], at most one in D/4, however many ranges there are.
+  EXPECT_LE(cluster.store(leader).log()->stats().records, records + 30000 / 500);
+}
+
+}  // namespace
+}  // namespace rasputin::range

@@ -1,0 +1,250 @@
+// See test_cluster.h.
+
+#include "range/test_cluster.h"
+
+#include <glog/logging.h>
+
+#include "range/descriptor.h"
+#include "rasputin/kv/v1/kv.pb.h"
+
+namespace rasputin::range {
+namespace {
+
+class Waiting : public Completion {
+ public:
+  void Done(Response response) override {
+    CHECK(!response_.has_value()) << "answered twice";
+    response_ = std::move(response);
+  }
+  const std::optional<Response>& response() const { return response_; }
+
+ private:
+  std::optional<Response> response_;
+};
+
+storage::v1::StoreManifest Manifest(int store, int n) {
+  storage::v1::StoreManifest manifest;
+  manifest.set_cluster_id(42);
+  manifest.set_store_id(static_cast<uint64_t>(store));
+  auto* record = manifest.mutable_bootstrap();
+  record->set_cluster_id(42);
+  for (uint64_t range = 1; range <= 2; ++range) {
+    auto* descriptor = record->add_ranges();
+    descriptor->set_range_id(range);
+    descriptor->set_generation(1);
+    descriptor->set_collection_id(range);
+    descriptor->set_start_key(CollectionPrefix(range));
+    if (range == 1) descriptor->set_end_key(CollectionPrefix(2));
+    for (int i = 1; i <= n; ++i) {
+      auto* replica = descriptor->add_replicas();
+      replica->set_replica_id(static_cast<uint64_t>(i));
+      replica->set_store_id(static_cast<uint64_t>(i));
+    }
+    descriptor->set_next_replica_id(static_cast<uint64_t>(n) + 1);
+  }
+  auto* collection = record->add_collections();
+  collection->set_id(kDefaultCollectionId);
+  collection->set_name("default");
+  collection->set_type(type::v1::COLLECTION_TYPE_KV);
+  collection->set_ready(true);
+  return manifest;
+}
+
+}  // namespace
+
+struct TestCluster::Node : public Transport, public Observer, public Clock {
+  void Send(StoreId to, std::vector<consensus::Message> messages) override {
+    cluster->Post(id, static_cast<int>(to.value()), {0, std::move(messages), {}});
+  }
+  void OnEvent(const consensus::Event& event) override { cluster->events_.push_back(event); }
+  void OnDescriptor(const RangeDescriptor&, bool) override {}
+  void OnLeader(RangeId, StoreId) override {}
+  ClockReading Now() override { return cluster->Now(); }
+
+  void Open() {
+    StoreOptions options;
+    options.seed = static_cast<uint64_t>(id);
+    options.log_segment_bytes = 1 << 20;
+    options.log_reserve_bytes = 1 << 20;
+    Ports ports{&directory, &engine, this, this, this};
+    absl::StatusOr<std::unique_ptr<Store>> opened = Store::Open(options, ports, cluster->Now());
+    CHECK(opened.ok()) << opened.status();
+    store = *std::move(opened);
+  }
+
+  TestCluster* cluster = nullptr;
+  int id = 0;
+  consensus::log::MemoryDirectory directory;
+  kv::MemoryEngine engine;
+  std::unique_ptr<Store> store;
+};
+
+TestCluster::TestCluster(int n) {
+  for (int id = 1; id <= n; ++id) {
+    auto node = std::make_unique<Node>();
+    node->cluster = this;
+    node->id = id;
+    CHECK(Store::Bootstrap(&node->directory, Manifest(id, n)).ok());
+    node->Open();
+    nodes_[id] = std::move(node);
+  }
+}
+
+TestCluster::~TestCluster() = default;
+
+Store& TestCluster::store(int id) { return *nodes_.at(id)->store; }
+
+ClockReading TestCluster::Now() const {
+  ClockReading now;
+  now.boot = consensus::Instant(std::chrono::milliseconds(now_ms_));
+  now.raw = now.boot;
+  now.wall_us = 1'700'000'000'000'000 + now_ms_ * 1000;
+  return now;
+}
+
+void TestCluster::Post(int from, int to, Mail mail) {
+  if (isolated_[from] || isolated_[to]) return;
+  mail.to = to;
+  in_flight_.push_back(std::move(mail));
+}
+
+void TestCluster::CarryLeases(Node* node) {
+  Store::LeaseOutput output = node->store->TakeLeaseOutput();
+  for (auto& message : output.send) {
+    const int to = static_cast<int>(message.to.value());
+    Post(node->id, to, {0, {}, {message}});
+  }
+  for (const auto& event : output.events) events_.push_back(event);
+  if (!output.updates.empty()) node->store->OnLeaseUpdates(Now(), std::move(output.updates));
+}
+
+void TestCluster::WriteLog(Node* node) {
+  const ClockReading now = Now();
+  std::unique_ptr<consensus::log::WriteJob> job = node->store->log()->TakeWrite();
+  if (job == nullptr) return;
+  CHECK(node->store->log()->Execute(job.get()).ok());
+  const consensus::log::Lsn durable = node->store->log()->FinishWrite(std::move(job));
+  node->store->LeaseLogDurable(now, consensus::DualInstant::At(now), durable);
+  node->store->OnLogDurable(now, durable);
+}
+
+void TestCluster::StepNode(Node* node) {
+  const ClockReading now = Now();
+  if (node->store->NextLeaseDeadline() <= now.boot) node->store->LeaseTick(now);
+  CarryLeases(node);
+  WriteLog(node);
+  CarryLeases(node);
+  CHECK(node->store->RunTurn(now).ok());
+}
+
+void TestCluster::RunFor(int milliseconds) {
+  for (int i = 0; i < milliseconds; ++i) {
+    ++now_ms_;
+    std::vector<Mail> arriving;
+    arriving.swap(in_flight_);
+    for (Mail& mail : arriving) {
+      Store* store = nodes_.at(mail.to)->store.get();
+      if (store == nullptr) continue;
+      if (!mail.messages.empty()) store->Step(Now(), std::move(mail.messages));
+      for (const auto& message : mail.leases) store->LeaseStep(Now(), message);
+    }
+    for (auto& [id, node] : nodes_) {
+      if (node->store != nullptr) StepNode(node.get());
+    }
+  }
+}
+
+bool TestCluster::RunUntil(const std::function<bool()>& done, int milliseconds) {
+  for (int i = 0; i < milliseconds; ++i) {
+    if (done()) return true;
+    RunFor(1);
+  }
+  return done();
+}
+
+int TestCluster::Leader(uint64_t range) const {
+  int leader = 0;
+  for (const auto& [id, node] : nodes_) {
+    if (node->store == nullptr) continue;
+    for (const ReplicaStatus& status : node->store->ListReplicas(Now())) {
+      if (status.descriptor.range_id() != range || !status.serving) continue;
+      CHECK_EQ(leader, 0) << "two leaders serve range " << range;
+      leader = id;
+    }
+  }
+  return leader;
+}
+
+std::optional<RangeDescriptor> TestCluster::Descriptor(int store, uint64_t range) const {
+  for (const ReplicaStatus& status : nodes_.at(store)->store->ListReplicas(Now())) {
+    if (status.descriptor.range_id() == range) return status.descriptor;
+  }
+  return std::nullopt;
+}
+
+Response TestCluster::Call(int store, Request request) {
+  Waiting waiting;
+  request.completion = &waiting;
+  nodes_.at(store)->store->Submit(Now(), std::move(request));
+  CHECK(RunUntil([&waiting] { return waiting.response().has_value(); })) << "no answer";
+  return *waiting.response();
+}
+
+Response TestCluster::CallLeader(uint64_t range, kv::Operation operation, const std::string& key,
+                                 const std::string& body) {
+  Response response;
+  for (int attempt = 0; attempt < 50; ++attempt) {
+    RunUntil([&] { return Leader(range) != 0; });
+    const int leader = Leader(range);
+    CHECK_NE(leader, 0) << "range " << range << " has no leader";
+    Request request;
+    request.range = RangeId(range);
+    request.generation = Generation(Descriptor(leader, range)->generation());
+    request.operation = operation;
+    request.first_key = key;
+    request.last_key = key;
+    request.body = absl::Cord(body);
+    response = Call(leader, std::move(request));
+    if (response.outcome != Outcome::kNotLeader) break;
+  }
+  return response;
+}
+
+void TestCluster::Crash(int id) {
+  Node* node = nodes_.at(id).get();
+  node->store.reset();
+  node->directory.Crash(consensus::log::CrashKind::kLoseAll, static_cast<uint64_t>(now_ms_));
+  node->engine.Crash();
+}
+
+void TestCluster::Restart(int id) { nodes_.at(id)->Open(); }
+
+std::string SetBody(const std::string& key, const std::string& value) {
+  ::rasputin::kv::v1::SetRequest request;
+  request.set_key(key);
+  request.set_value(value);
+  return request.SerializeAsString();
+}
+
+std::string GetBody(const std::string& key) {
+  ::rasputin::kv::v1::GetRequest request;
+  request.set_key(key);
+  return request.SerializeAsString();
+}
+
+std::string SplitBody(const std::string& full_key, uint64_t child, uint64_t collection) {
+  storage::v1::SplitCommand split;
+  split.set_split_key(full_key);
+  split.set_child_range_id(child);
+  split.set_child_collection_id(collection);
+  return split.SerializeAsString();
+}
+
+std::optional<std::string> ValueOf(const Response& response) {
+  ::rasputin::kv::v1::GetResponse get;
+  CHECK(get.ParseFromString(std::string(response.body)));
+  if (!get.found()) return std::nullopt;
+  return get.value();
+}
+
+}  // namespace rasputin::range

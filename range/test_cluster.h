@@ -1,0 +1,82 @@
+// A few real stores in one thread, over a perfect network and disks in memory, in virtual time.
+//
+// For tests of range/ that need a whole store; faults belong to tests/sim. Time moves in steps of
+// one millisecond; a message takes one step, a log write as well.
+
+#ifndef RASPUTIN_RANGE_TEST_CLUSTER_H_
+#define RASPUTIN_RANGE_TEST_CLUSTER_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "consensus/log/memory_directory.h"
+#include "kv/memory_engine.h"
+#include "range/store.h"
+
+namespace rasputin::range {
+
+class TestCluster {
+ public:
+  // Stores 1..n; ranges 1 and 2 on all of them.
+  explicit TestCluster(int n);
+  ~TestCluster();
+
+  ClockReading Now() const;
+  void RunFor(int milliseconds);
+  // Runs until `done`, at most `milliseconds`; returns whether it was reached.
+  bool RunUntil(const std::function<bool()>& done, int milliseconds = 20000);
+
+  // Id of the store that serves `range`; 0: none.
+  int Leader(uint64_t range) const;
+  Store& store(int id);
+
+  // Submits to a store and runs until it is answered.
+  Response Call(int store, Request request);
+  // To the leader of the range, by the descriptor that it has; repeats while not leader.
+  Response CallLeader(uint64_t range, kv::Operation operation, const std::string& key,
+                      const std::string& body);
+  std::optional<RangeDescriptor> Descriptor(int store, uint64_t range) const;
+
+  // Unsynced data and unflushed state are lost.
+  void Crash(int id);
+  void Restart(int id);
+  // Until undone, nothing goes from or to the store.
+  void Isolate(int id, bool isolated) { isolated_[id] = isolated; }
+
+  const std::vector<consensus::Event>& events() const { return events_; }
+
+ private:
+  struct Node;
+  struct Mail {
+    int to = 0;
+    std::vector<consensus::Message> messages;
+    std::vector<consensus::lease::LeaseMessage> leases;
+  };
+
+  void StepNode(Node* node);
+  void CarryLeases(Node* node);
+  void WriteLog(Node* node);
+  void Post(int from, int to, Mail mail);
+
+  int64_t now_ms_ = 1000;
+  std::map<int, std::unique_ptr<Node>> nodes_;
+  std::map<int, bool> isolated_;
+  std::vector<Mail> in_flight_;
+  std::vector<consensus::Event> events_;
+};
+
+// Encoded messages for tests.
+std::string SetBody(const std::string& key, const std::string& value);
+std::string GetBody(const std::string& key);
+std::string SplitBody(const std::string& full_key, uint64_t child, uint64_t collection);
+// The value in an encoded GetResponse; nullopt: not found.
+std::optional<std::string> ValueOf(const Response& response);
+
+}  // namespace rasputin::range
+
+#endif  // RASPUTIN_RANGE_TEST_CLUSTER_H_
