@@ -67,7 +67,8 @@ class Engine {
   // Iterates [begin, end) of a snapshot taken now. An empty `end` is unbounded.
   virtual std::unique_ptr<EngineIterator> NewIterator(absl::string_view begin,
                                                       absl::string_view end) const = 0;
-  // Starts writing everything so far to durable files; does not wait.
+  // Starts writing everything so far to durable files; does not wait. While a flush is under way,
+  // the next one begins after it, at the latest with the next Write. In the thread of Write.
   virtual absl::Status StartFlush() = 0;
   // The value as of what has been flushed (what a crash would leave).
   virtual absl::StatusOr<std::optional<std::string>> GetPersisted(absl::string_view key) const = 0;

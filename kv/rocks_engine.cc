@@ -103,6 +103,7 @@ class RocksEngine : public Engine {
       }
       if (!status.ok()) return ToStatus(status, "building an engine batch");
     }
+    if (flush_wanted_) StartFlush().IgnoreError();  // It is wanted still if this fails.
     return ToStatus(db_->Write(write_, &buffer_), "writing to the engine");
   }
 
@@ -115,12 +116,19 @@ class RocksEngine : public Engine {
     return std::make_unique<RocksIterator>(db_.get(), begin, end);
   }
 
+  // Each flush takes a memtable, and too many at once would stop writes: while one is under way,
+  // the next begins with a later write or call.
   absl::Status StartFlush() override {
+    uint64_t under_way = 0;
+    db_->GetIntProperty(rocksdb::DB::Properties::kNumImmutableMemTable, &under_way);
+    flush_wanted_ = true;
+    if (under_way > 0) return absl::OkStatus();
     rocksdb::FlushOptions options;
     options.wait = false;
     options.allow_write_stall = true;  // Otherwise it would wait until no stall is near.
     const rocksdb::Status status = db_->Flush(options);
-    if (status.IsTryAgain()) return absl::OkStatus();  // One is under way already.
+    if (status.IsTryAgain()) return absl::OkStatus();  // One is being scheduled.
+    flush_wanted_ = !status.ok();
     return ToStatus(status, "starting a flush of the engine");
   }
 
@@ -159,6 +167,7 @@ class RocksEngine : public Engine {
 
   std::unique_ptr<rocksdb::DB> db_;
   const bool flush_on_close_;
+  bool flush_wanted_ = false;  // Of Write and StartFlush, like `buffer_`.
   rocksdb::WriteOptions write_;
   rocksdb::ReadOptions persisted_;
   rocksdb::WriteBatch buffer_;  // Of Write, which one thread at a time calls.
