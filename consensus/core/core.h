@@ -147,6 +147,7 @@ class Core {
   Instant NextDeadline() const;
 
  private:
+  friend class CoreInvariants;  // Tests look at what is between calls.
   class Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -256,7 +256,8 @@ void Core::Impl::OnAppendReply(const Message& m, const AppendReply& reply) {
   } else {
     OnAppendRefused(progress, reply);
   }
-  if (!had_lease_) CheckLease();
+  // A handover may have ended the leadership, and `progress` with it.
+  if (role_ == Role::kLeader && !had_lease_) CheckLease();
   if (role_ != Role::kLeader) return;
   CompleteReads();
   CheckTransfer();

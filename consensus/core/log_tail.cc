@@ -68,7 +68,10 @@ void LogTail::Append(std::vector<Entry> entries, Index committed) {
   }
   last_ = {entries.back().term, entries.back().index};
   persisted_ = std::min(persisted_, first.Previous());
-  for (InFlight& flight : in_flight_) flight.last = std::min(flight.last, first.Previous());
+  for (auto flight = in_flight_.rbegin(); flight != in_flight_.rend(); ++flight) {
+    if (flight->last < first) break;  // In order, so the earlier ones are not touched either.
+    flight->last = first.Previous();
+  }
   if (pending_.empty() || first <= pending_.front().index) {
     pending_ = std::move(entries);
     return;
