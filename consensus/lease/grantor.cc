@@ -12,10 +12,9 @@ namespace rasputin::consensus::lease {
 
 Grantor::Grantor(const Options& options, Epoch lowest_accepted, const DualInstant& restart_wait_end)
     : options_(options), lowest_accepted_(lowest_accepted) {
-  if (lowest_accepted.IsSet() && !options_.mutants.Has(21)) {
-    promised_ = lowest_accepted;
-    until_ = restart_wait_end;
-  }
+  if (!lowest_accepted.IsSet()) return;
+  promised_ = lowest_accepted;
+  until_ = options_.mutants.Has(21) ? DualInstant{} : restart_wait_end;
 }
 
 Grantor::Answer Grantor::OnRequest(const ClockReading& now, const SupportRequest& request,

@@ -103,11 +103,13 @@ class StoreLeases::Impl {
   void OnRequest(const ClockReading& now, StoreId from, const SupportRequest& request);
   void OnReply(const ClockReading& now, StoreId from, const SupportReply& reply);
   void Ask(const ClockReading& now, StoreId peer, Pair* pair);
+  bool CanAsk(const ClockReading& now, const Pair& pair) const;
   void AskWhereDue(const ClockReading& now);
   void Send(StoreId to, std::variant<SupportRequest, SupportReply> body);
   void OnPairPersisted(const ClockReading& now, const PairState& state);
   bool DiskWorks(const ClockReading& now) const;
   void WatchDisk(const ClockReading& now);
+  Instant ProbeDueAt() const;
   DualInstant DiskWorksUntil() const;
   void Publish(const ClockReading& now);
   void PublishPair(const ClockReading& now, StoreId peer, Pair* pair);
@@ -125,6 +127,7 @@ class StoreLeases::Impl {
   std::map<StoreId, Pair> pairs_;  // Never shrinks: bounded by the stores of the cluster.
   size_t peers_ = 0;
   bool tick_wanted_ = true;
+  Instant ticked_at_{};
 
   // Epochs. `epoch_counter_` is the last one drawn; the boot epoch is the own store's own.
   Epoch epoch_counter_;
@@ -200,6 +203,7 @@ void StoreLeases::Impl::SetPeers(const std::vector<StoreId>& peers) {
 void StoreLeases::Impl::Tick(const ClockReading& reading) {
   const ClockReading now = Observe(reading);
   tick_wanted_ = false;
+  ticked_at_ = now.boot;
   for (auto& [peer, pair] : pairs_) {
     if (pair.grantor.WithdrawIfEnded(now)) changed_.insert(peer);
   }
@@ -295,7 +299,14 @@ Instant StoreLeases::Impl::NextDeadline() const {
         std::min(deadline, last.boot + std::max<Duration>(left, std::chrono::milliseconds(1)));
   }
   if (!HasPeers()) return deadline;
-  return std::min(deadline, last.boot + options_.lease_duration / 8);
+  deadline = std::min(deadline, ticked_at_ + options_.lease_duration / 8);
+  if (!probe_asked_at_.has_value()) deadline = std::min(deadline, ProbeDueAt());
+  for (const auto& [peer, pair] : pairs_) {
+    if (CanAsk(last, pair) && pair.asked_at.has_value()) {
+      deadline = std::min(deadline, *pair.asked_at + options_.lease_duration / 5);
+    }
+  }
+  return deadline;
 }
 
 // Every input passes here: pauses and jumps are noticed before anything is decided by `reading`.
@@ -387,11 +398,15 @@ void StoreLeases::Impl::OnReply(const ClockReading& now, StoreId from, const Sup
 }
 
 void StoreLeases::Impl::Ask(const ClockReading& now, StoreId peer, Pair* pair) {
-  if (!pair->is_peer || pair->durable.own_epoch != pair->holder.epoch()) return;
-  // [S-7]: no disk, no lease.
-  if (!DiskWorks(now) && !options_.mutants.Has(20)) return;
+  if (!CanAsk(now, *pair)) return;
   pair->asked_at = now.boot;
   Send(peer, pair->holder.Ask(now));
+}
+
+bool StoreLeases::Impl::CanAsk(const ClockReading& now, const Pair& pair) const {
+  if (!pair.is_peer || pair.durable.own_epoch != pair.holder.epoch()) return false;
+  // [S-7]: no disk, no lease.
+  return DiskWorks(now) || options_.mutants.Has(20);
 }
 
 void StoreLeases::Impl::AskWhereDue(const ClockReading& now) {
@@ -417,7 +432,11 @@ DualInstant StoreLeases::Impl::DiskWorksUntil() const {
   return wrote_ ? write_completed_.Plus(options_.lease_duration / 2) : DualInstant{};
 }
 
-// Asks for a record if no write completed for D/4, so that D/4 is left for it to complete [S-7].
+// A record is asked for if no write completed for D/4, so that D/4 is left for it to complete [S-7].
+Instant StoreLeases::Impl::ProbeDueAt() const {
+  return wrote_ ? write_completed_.boot + options_.lease_duration / 4 : start_.boot;
+}
+
 void StoreLeases::Impl::WatchDisk(const ClockReading& now) {
   if (!HasPeers()) return;
   const bool works = DiskWorks(now);
@@ -425,8 +444,7 @@ void StoreLeases::Impl::WatchDisk(const ClockReading& now) {
     Report(works ? EventType::kDiskRecovered : EventType::kDiskStalled, StoreId(), Epoch());
     disk_worked_ = works;
   }
-  const bool due = !wrote_ || now.boot >= write_completed_.boot + options_.lease_duration / 4;
-  if (due && !probe_asked_at_.has_value()) {
+  if (now.boot >= ProbeDueAt() && !probe_asked_at_.has_value()) {
     probe_asked_at_ = now.boot;
     effects_.write_disk_probe = true;
   }

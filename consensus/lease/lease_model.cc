@@ -1,0 +1,403 @@
+// Implementation of lease_model.h: an event queue in real time and a few faulty parts.
+//
+// Thread-safety: see the header.
+
+#include "consensus/lease/lease_model.h"
+
+#include <algorithm>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <queue>
+#include <random>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "consensus/lease/lease_table.h"
+#include "consensus/lease/store_leases.h"
+
+namespace rasputin::consensus::lease {
+namespace {
+
+using RealTime = int64_t;  // Nanoseconds; what no store can read.
+
+constexpr RealTime kD = 400'000'000;
+constexpr RealTime kFaultyTime = 14 * kD;
+constexpr RealTime kLongest = 1'000'000 * kD;
+
+}  // namespace
+
+class LeaseModel::Impl {
+ public:
+  explicit Impl(const LeaseModelOptions& options) : options_(options), random_(options.seed) {}
+
+  LeaseModelResult Run();
+
+ private:
+  // A clock: its reading is a linear function of real time, with steps where a machine slept.
+  struct Clock {
+    double rate = 1;
+    RealTime offset = 0;
+    RealTime At(RealTime t) const { return offset + static_cast<RealTime>(rate * t); }
+  };
+
+  struct Write {
+    std::vector<PairState> pairs;
+    Epoch counter;
+    uint64_t sequence = 0;
+  };
+
+  struct Node {
+    StoreId id;
+    Clock boot, raw;
+    std::unique_ptr<StoreLeases> leases;  // Null: crashed.
+    std::unique_ptr<LeaseTable> table;
+    std::deque<LeaseUpdate> lagging;  // Not yet applied to the table.
+    uint64_t life = 0;                // Grows at each crash; events of former lives are void.
+    RealTime frozen_until = 0;        // The process is paused.
+    uint64_t wake_generation = 0;
+    // The disk.
+    std::map<StoreId, PairState> durable;
+    Epoch durable_counter;
+    std::deque<Write> queued;
+    std::optional<Write> writing;
+    DualInstant write_started;
+    RealTime stalled_until = 0;
+    bool was_member = false;
+  };
+
+  struct Event {
+    RealTime at;
+    uint64_t order;
+    std::function<void()> run;
+    bool operator<(const Event& other) const {
+      return at != other.at ? at > other.at : order > other.order;
+    }
+  };
+
+  bool Chance(double p) { return std::uniform_real_distribution<double>(0, 1)(random_) < p; }
+  RealTime Between(RealTime low, RealTime high) {
+    return std::uniform_int_distribution<RealTime>(low, high)(random_);
+  }
+  size_t AnyStore() { return static_cast<size_t>(Between(0, options_.stores - 1)); }
+
+  ClockReading Read(const Node& node) const;
+  void At(RealTime at, std::function<void()> run) { events_.push({at, ++order_, std::move(run)}); }
+  // Runs `run` in the node's process, then carries out what follows: after its pause, and never if
+  // it crashed meanwhile.
+  void InProcess(Node* node, RealTime at, std::function<void()> run);
+  void Start(Node* node);
+  void Crash(Node* node);
+  void Pump(Node* node);
+  void ApplyUpdates(Node* node, size_t count);
+  void ScheduleWake(Node* node);
+  void BeginWrite(Node* node);
+  void FinishWrite(Node* node);
+  void Deliver(const LeaseMessage& message);
+  void InjectFault();
+  void Freeze();
+  void Check();
+  void CheckEnd();
+  bool Counts(const Node& holder, const Node& grantor, Epoch* epoch) const;
+  void Violation(const std::string& what, const Node& holder, const Node& grantor, Epoch epoch);
+  void RunUntil(RealTime end);
+  LeaseOptions Options(const Node& node) const;
+
+  const LeaseModelOptions options_;
+  std::mt19937_64 random_;
+  RealTime now_ = 0;
+  uint64_t order_ = 0;
+  std::priority_queue<Event> events_;
+  std::vector<Node> nodes_;
+  double rate_error_max_ = 0.01;
+  bool faults_ = true;
+  std::set<std::pair<size_t, size_t>> cut_;                   // Ordered pairs.
+  std::map<std::pair<StoreId, StoreId>, Epoch> ever_lowest_;  // (grantor, holder): acted upon.
+  LeaseModelResult result_;
+};
+
+ClockReading LeaseModel::Impl::Read(const Node& node) const {
+  ClockReading reading;
+  reading.boot = Instant(Duration(node.boot.At(now_)));
+  reading.raw = Instant(Duration(node.raw.At(now_)));
+  reading.wall_us = now_ / 1000;
+  return reading;
+}
+
+LeaseOptions LeaseModel::Impl::Options(const Node& node) const {
+  LeaseOptions options;
+  options.self = node.id;
+  options.lease_duration = Duration(kD);
+  options.clock_rate_error_max = rate_error_max_;
+  options.seed = options_.seed * 101 + node.id.value();
+  options.mutants = options_.mutants;
+  return options;
+}
+
+void LeaseModel::Impl::InProcess(Node* node, RealTime at, std::function<void()> run) {
+  const uint64_t life = node->life;
+  At(at, [this, node, life, run = std::move(run)] {
+    if (node->life != life || node->leases == nullptr) return;
+    if (now_ < node->frozen_until) {
+      InProcess(node, node->frozen_until, run);
+      return;
+    }
+    run();
+    Pump(node);
+  });
+}
+
+void LeaseModel::Impl::Start(Node* node) {
+  DurableLeases durable;
+  durable.epoch_counter = node->durable_counter;
+  durable.was_member = node->was_member;
+  for (const auto& [peer, state] : node->durable) durable.pairs.push_back(state);
+  node->was_member = true;
+  node->leases = std::make_unique<StoreLeases>(Options(*node), durable, Read(*node));
+  node->table = std::make_unique<LeaseTable>(node->id);
+  node->lagging.clear();
+  std::vector<StoreId> peers;
+  for (const Node& other : nodes_) peers.push_back(other.id);
+  node->leases->SetPeers(peers);
+  Pump(node);
+}
+
+void LeaseModel::Impl::Crash(Node* node) {
+  if (node->leases == nullptr) return;
+  ++result_.crashes;
+  // A write under way may have reached the disk without anybody being told.
+  if (node->writing.has_value() && Chance(0.5)) {
+    for (const PairState& state : node->writing->pairs) node->durable[state.peer] = state;
+    if (node->writing->counter.IsSet()) node->durable_counter = node->writing->counter;
+  }
+  node->writing.reset();
+  node->queued.clear();
+  node->leases.reset();
+  ++node->life;
+  const uint64_t life = node->life;
+  At(std::max(now_ + Between(0, 3 * kD), node->frozen_until), [this, node, life] {
+    if (node->life == life && node->leases == nullptr) Start(node);
+  });
+}
+
+void LeaseModel::Impl::Pump(Node* node) {
+  LeaseEffects effects = node->leases->TakeEffects();
+  for (LeaseMessage& message : effects.send) {
+    const int copies = faults_ && Chance(0.1) ? 2 : 1;
+    for (int i = 0; i < copies; ++i) {
+      if (faults_ && Chance(0.1)) continue;
+      RealTime delay = Between(0, kD / 100);
+      if (faults_ && Chance(0.1)) delay = Between(0, 3 * kD);
+      At(now_ + delay, [this, message] { Deliver(message); });
+    }
+  }
+  for (const consensus::Event& event : effects.events) {
+    if (event.type == EventType::kSupportWithdrawn) ++result_.withdrawals;
+    if (event.type == EventType::kLeasesSuspended) ++result_.suspensions;
+    if (event.type == EventType::kDiskStalled) ++result_.disk_stalls;
+  }
+  for (LeaseUpdate& update : effects.updates) node->lagging.push_back(update);
+  const size_t lag = faults_ && Chance(0.2) ? node->lagging.size() / 2 : 0;
+  ApplyUpdates(node, node->lagging.size() - lag);
+  if (effects.persist_sequence != 0) {
+    node->queued.push_back({effects.persist, effects.persist_counter, effects.persist_sequence});
+  }
+  if (effects.write_disk_probe) node->queued.push_back({});
+  BeginWrite(node);
+  ScheduleWake(node);
+}
+
+void LeaseModel::Impl::ApplyUpdates(Node* node, size_t count) {
+  for (; count > 0; --count) {
+    const LeaseUpdate& update = node->lagging.front();
+    node->table->Apply(update);
+    Epoch& lowest = ever_lowest_[{node->id, update.peer}];
+    lowest = std::max(lowest, update.lowest_accepted);
+    node->lagging.pop_front();
+  }
+}
+
+void LeaseModel::Impl::ScheduleWake(Node* node) {
+  const Instant deadline = node->leases->NextDeadline();
+  if (deadline == Instant::max()) return;
+  const RealTime left = deadline.time_since_epoch().count() - node->boot.At(now_);
+  RealTime late = Between(1, kD / 200);
+  if (faults_ && Chance(0.02)) late = Between(0, kD);
+  const uint64_t generation = ++node->wake_generation;
+  At(now_ + std::max<RealTime>(left, 0) + late, [this, node, generation] {
+    if (node->wake_generation != generation) return;  // Something else woke it meanwhile.
+    InProcess(node, now_, [this, node] { node->leases->Tick(Read(*node)); });
+  });
+}
+
+void LeaseModel::Impl::BeginWrite(Node* node) {
+  if (node->writing.has_value() || node->queued.empty()) return;
+  node->writing = std::move(node->queued.front());
+  node->queued.pop_front();
+  node->write_started = DualInstant::At(Read(*node));
+  const RealTime done = now_ + Between(1, kD / 200);
+  InProcess(node, std::max(done, node->stalled_until), [this, node] { FinishWrite(node); });
+}
+
+void LeaseModel::Impl::FinishWrite(Node* node) {
+  if (now_ < node->stalled_until) {
+    InProcess(node, node->stalled_until, [this, node] { FinishWrite(node); });
+    return;
+  }
+  const Write done = *node->writing;
+  node->writing.reset();
+  for (const PairState& state : done.pairs) node->durable[state.peer] = state;
+  if (done.counter.IsSet()) node->durable_counter = done.counter;
+  node->leases->OnLogWriteCompleted(Read(*node), node->write_started);
+  if (done.sequence != 0) node->leases->OnPersisted(Read(*node), done.sequence);
+}
+
+void LeaseModel::Impl::Deliver(const LeaseMessage& message) {
+  if (cut_.count({message.from.value() - 1, message.to.value() - 1}) != 0) return;
+  Node* to = &nodes_[message.to.value() - 1];
+  InProcess(to, now_, [this, to, message] { to->leases->Step(Read(*to), message); });
+}
+
+void LeaseModel::Impl::InjectFault() {
+  if (!faults_) return;
+  Node* node = &nodes_[AnyStore()];
+  const std::pair<size_t, size_t> link{AnyStore(), AnyStore()};
+  switch (Between(0, 6)) {
+    case 0:
+      if (Chance(0.4)) Crash(node);
+      break;
+    case 1:
+      node->stalled_until = now_ + Between(0, 3 * kD);
+      break;
+    case 2:
+      node->frozen_until = now_ + Between(0, 2 * kD);
+      break;
+    case 3: {
+      // The machine sleeps: MONOTONIC_RAW stands still, BOOTTIME does not.
+      const RealTime sleep = Between(0, 2 * kD);
+      node->frozen_until = now_ + sleep;
+      At(now_ + sleep, [node, sleep] {
+        node->raw.offset -= static_cast<RealTime>(node->raw.rate * static_cast<double>(sleep));
+      });
+      break;
+    }
+    case 4:
+    case 5:
+      cut_.insert(link);
+      break;
+    default:
+      cut_.erase(link);
+      if (Chance(0.3)) cut_.clear();
+  }
+  At(now_ + Between(0, kD / 2), [this] { InjectFault(); });
+}
+
+bool LeaseModel::Impl::Counts(const Node& holder, const Node& grantor, Epoch* epoch) const {
+  if (holder.table == nullptr || holder.leases == nullptr) return false;
+  const Support support = holder.table->SupportFrom(grantor.id);
+  *epoch = support.epoch;
+  return support.epoch.IsSet() && !support.until.EndedForHolder(Read(holder));
+}
+
+void LeaseModel::Impl::Violation(const std::string& what, const Node& holder, const Node& grantor,
+                                 Epoch epoch) {
+  if (!result_.violation.empty()) return;
+  result_.violation =
+      "seed " + std::to_string(options_.seed) + ", " + std::to_string(now_ / 1000000) +
+      " ms: store " + std::to_string(holder.id.value()) + " and grantor " +
+      std::to_string(grantor.id.value()) + ", epoch " + std::to_string(epoch.value()) + ": " + what;
+}
+
+void LeaseModel::Impl::Check() {
+  for (const Node& holder : nodes_) {
+    // A machine that sleeps reads no clock and serves nothing.
+    if (now_ < holder.frozen_until) continue;
+    for (const Node& grantor : nodes_) {
+      Epoch epoch;
+      if (&holder == &grantor || !Counts(holder, grantor, &epoch)) continue;
+      ++result_.checks_supported;
+      const auto lowest = ever_lowest_.find({grantor.id, holder.id});
+      if (lowest != ever_lowest_.end() && lowest->second > epoch) {
+        Violation("counted on after its withdrawal", holder, grantor, epoch);
+      }
+      if (holder.table->OwnEpoch(grantor.id) != epoch) {
+        Violation("supported at another epoch than groups bind to", holder, grantor, epoch);
+      }
+    }
+  }
+}
+
+// From here on nothing new fails; what has failed ends by itself, but some links stay cut.
+void LeaseModel::Impl::Freeze() {
+  faults_ = false;
+  std::set<std::pair<size_t, size_t>> kept;
+  for (const auto& link : cut_) {
+    if (Chance(0.5)) kept.insert(link);
+  }
+  cut_ = kept;
+}
+
+void LeaseModel::Impl::CheckEnd() {
+  for (const Node& holder : nodes_) {
+    for (const Node& grantor : nodes_) {
+      if (&holder == &grantor) continue;
+      const size_t h = holder.id.value() - 1;
+      const size_t g = grantor.id.value() - 1;
+      const bool two_way = cut_.count({h, g}) == 0 && cut_.count({g, h}) == 0;
+      Epoch epoch;
+      const bool counts = Counts(holder, grantor, &epoch);
+      if (two_way && !counts) Violation("no support over a two-way link", holder, grantor, epoch);
+      if (!two_way && counts) Violation("support over a one-way link", holder, grantor, epoch);
+      const bool accepted = grantor.table->LowestAccepted(holder.id) <= epoch;
+      if (two_way && !accepted) Violation("refuses what it supports", holder, grantor, epoch);
+    }
+    if (!holder.table->MayVote(Read(holder))) {
+      Violation("may not vote with a disk that works", holder, holder, Epoch());
+    }
+  }
+}
+
+void LeaseModel::Impl::RunUntil(RealTime end) {
+  while (!events_.empty() && events_.top().at <= end && result_.violation.empty()) {
+    const Event event = events_.top();
+    events_.pop();
+    now_ = std::max(now_, event.at);
+    event.run();
+    ++result_.events;
+    Check();
+  }
+  now_ = std::max(now_, end);
+}
+
+LeaseModelResult LeaseModel::Impl::Run() {
+  rate_error_max_ = Chance(0.5) ? 0.01 : 0.05;
+  nodes_.resize(static_cast<size_t>(options_.stores));
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    Node& node = nodes_[i];
+    node.id = StoreId(i + 1);
+    for (Clock* clock : {&node.boot, &node.raw}) {
+      clock->rate = 1 + (Between(0, 2) - 1) * rate_error_max_;  // Right, or at the bound.
+      clock->offset = Between(kD, kLongest);
+    }
+  }
+  for (Node& node : nodes_) Start(&node);
+  At(0, [this] { InjectFault(); });
+  RunUntil(kFaultyTime);
+  if (!result_.violation.empty()) return result_;
+  Freeze();
+  // Messages, stalls and crashes of before last up to 3 D, pauses 2 D, and then a restart waits P.
+  RunUntil(now_ + 7 * kD);
+  for (int i = 0; i < 20 && result_.violation.empty(); ++i) {
+    CheckEnd();
+    RunUntil(now_ + kD / 10);
+  }
+  return result_;
+}
+
+LeaseModel::LeaseModel(const LeaseModelOptions& options) : impl_(std::make_unique<Impl>(options)) {}
+LeaseModel::~LeaseModel() = default;
+LeaseModelResult LeaseModel::Run() { return impl_->Run(); }
+
+}  // namespace rasputin::consensus::lease
