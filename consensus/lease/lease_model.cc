@@ -26,6 +26,7 @@ using RealTime = int64_t;  // Nanoseconds; what no store can read.
 constexpr RealTime kD = 400'000'000;
 constexpr RealTime kFaultyTime = 14 * kD;
 constexpr RealTime kLongest = 1'000'000 * kD;
+constexpr RealTime kNever = -kLongest;
 
 }  // namespace
 
@@ -65,6 +66,10 @@ class LeaseModel::Impl {
     std::optional<Write> writing;
     DualInstant write_started;
     RealTime stalled_until = 0;
+    // Of this life, in real time; kNever: no write yet.
+    RealTime real_write_begun = kNever;
+    RealTime last_write_begun = kNever;
+    RealTime last_write_done = kNever;
     bool was_member = false;
   };
 
@@ -95,11 +100,16 @@ class LeaseModel::Impl {
   void ScheduleWake(Node* node);
   void BeginWrite(Node* node);
   void FinishWrite(Node* node);
-  void Deliver(const LeaseMessage& message);
+  void Deliver(const LeaseMessage& message, RealTime sent);
   void InjectFault();
   void Freeze();
   void Check();
+  void CheckGrant(const Node& grantor, const consensus::Event& event);
   void CheckEnd();
+  // The longest real time that a clock within the bound takes for `duration`.
+  RealTime Longest(RealTime duration) const {
+    return static_cast<RealTime>(static_cast<double>(duration) / (1 - rate_error_max_)) + 1;
+  }
   bool Counts(const Node& holder, const Node& grantor, Epoch* epoch) const;
   void Violation(const std::string& what, const Node& holder, const Node& grantor, Epoch epoch);
   void RunUntil(RealTime end);
@@ -115,6 +125,7 @@ class LeaseModel::Impl {
   bool faults_ = true;
   std::set<std::pair<size_t, size_t>> cut_;                   // Ordered pairs.
   std::map<std::pair<StoreId, StoreId>, Epoch> ever_lowest_;  // (grantor, holder): acted upon.
+  std::map<std::pair<StoreId, StoreId>, RealTime> heard_;     // (hearer, speaker): newest sending.
   LeaseModelResult result_;
 };
 
@@ -158,6 +169,7 @@ void LeaseModel::Impl::Start(Node* node) {
   node->leases = std::make_unique<StoreLeases>(Options(*node), durable, Read(*node));
   node->table = std::make_unique<LeaseTable>(node->id);
   node->lagging.clear();
+  node->last_write_begun = node->last_write_done = kNever;
   std::vector<StoreId> peers;
   for (const Node& other : nodes_) peers.push_back(other.id);
   node->leases->SetPeers(peers);
@@ -190,13 +202,14 @@ void LeaseModel::Impl::Pump(Node* node) {
       if (faults_ && Chance(0.1)) continue;
       RealTime delay = Between(0, kD / 100);
       if (faults_ && Chance(0.1)) delay = Between(0, 3 * kD);
-      At(now_ + delay, [this, message] { Deliver(message); });
+      At(now_ + delay, [this, message, sent = now_] { Deliver(message, sent); });
     }
   }
   for (const consensus::Event& event : effects.events) {
     if (event.type == EventType::kSupportWithdrawn) ++result_.withdrawals;
     if (event.type == EventType::kLeasesSuspended) ++result_.suspensions;
     if (event.type == EventType::kDiskStalled) ++result_.disk_stalls;
+    if (event.type == EventType::kSupportGranted) CheckGrant(*node, event);
   }
   for (LeaseUpdate& update : effects.updates) node->lagging.push_back(update);
   const size_t lag = faults_ && Chance(0.2) ? node->lagging.size() / 2 : 0;
@@ -237,6 +250,7 @@ void LeaseModel::Impl::BeginWrite(Node* node) {
   node->writing = std::move(node->queued.front());
   node->queued.pop_front();
   node->write_started = DualInstant::At(Read(*node));
+  node->real_write_begun = now_;
   const RealTime done = now_ + Between(1, kD / 200);
   InProcess(node, std::max(done, node->stalled_until), [this, node] { FinishWrite(node); });
 }
@@ -250,14 +264,20 @@ void LeaseModel::Impl::FinishWrite(Node* node) {
   node->writing.reset();
   for (const PairState& state : done.pairs) node->durable[state.peer] = state;
   if (done.counter.IsSet()) node->durable_counter = done.counter;
+  node->last_write_begun = node->real_write_begun;
+  node->last_write_done = now_;
   node->leases->OnLogWriteCompleted(Read(*node), node->write_started);
   if (done.sequence != 0) node->leases->OnPersisted(Read(*node), done.sequence);
 }
 
-void LeaseModel::Impl::Deliver(const LeaseMessage& message) {
+void LeaseModel::Impl::Deliver(const LeaseMessage& message, RealTime sent) {
   if (cut_.count({message.from.value() - 1, message.to.value() - 1}) != 0) return;
   Node* to = &nodes_[message.to.value() - 1];
-  InProcess(to, now_, [this, to, message] { to->leases->Step(Read(*to), message); });
+  InProcess(to, now_, [this, to, message, sent] {
+    RealTime& heard = heard_.emplace(std::make_pair(to->id, message.from), kNever).first->second;
+    heard = std::max(heard, sent);
+    to->leases->Step(Read(*to), message);
+  });
 }
 
 void LeaseModel::Impl::InjectFault() {
@@ -313,7 +333,10 @@ void LeaseModel::Impl::Violation(const std::string& what, const Node& holder, co
 void LeaseModel::Impl::Check() {
   for (const Node& holder : nodes_) {
     // A machine that sleeps reads no clock and serves nothing.
-    if (now_ < holder.frozen_until) continue;
+    if (now_ < holder.frozen_until || holder.leases == nullptr) continue;
+    if (holder.table->MayVote(Read(holder)) && now_ - holder.last_write_done > Longest(kD / 2)) {
+      Violation("may vote with a disk that does not work [S-7]", holder, holder, Epoch());
+    }
     for (const Node& grantor : nodes_) {
       Epoch epoch;
       if (&holder == &grantor || !Counts(holder, grantor, &epoch)) continue;
@@ -322,10 +345,25 @@ void LeaseModel::Impl::Check() {
       if (lowest != ever_lowest_.end() && lowest->second > epoch) {
         Violation("counted on after its withdrawal", holder, grantor, epoch);
       }
+      if (now_ - holder.last_write_begun > Longest(kD)) {
+        Violation("holds a lease that its disk did not pay for [S-3]", holder, grantor, epoch);
+      }
       if (holder.table->OwnEpoch(grantor.id) != epoch) {
         Violation("supported at another epoch than groups bind to", holder, grantor, epoch);
       }
     }
+  }
+}
+
+void LeaseModel::Impl::CheckGrant(const Node& grantor, const consensus::Event& event) {
+  const Node& holder = nodes_[event.peer_store.value() - 1];
+  const auto heard = heard_.find({holder.id, grantor.id});
+  if (heard == heard_.end() || now_ - heard->second > Longest(4 * kD)) {
+    Violation("granted to a store that does not hear the grantor [S-2]", holder, grantor,
+              event.epoch);
+  }
+  if (now_ - grantor.last_write_done > Longest(kD / 2)) {
+    Violation("granted with a disk that does not work [S-7]", holder, grantor, event.epoch);
   }
 }
 

@@ -178,7 +178,8 @@ StoreLeases::Impl::Impl(const LeaseOptions& options, const DurableLeases& durabl
     pair.durable = state;
     CHECK(pairs_.emplace(state.peer, std::move(pair)).second) << "a pair is recorded twice";
   }
-  Publish(now);
+  // Nothing is told before the first input, which is SetPeers where there are peers: without peers
+  // any disk would do.
 }
 
 void StoreLeases::Impl::SetPeers(const std::vector<StoreId>& peers) {
@@ -432,7 +433,8 @@ DualInstant StoreLeases::Impl::DiskWorksUntil() const {
   return wrote_ ? write_completed_.Plus(options_.lease_duration / 2) : DualInstant{};
 }
 
-// A record is asked for if no write completed for D/4, so that D/4 is left for it to complete [S-7].
+// A record is asked for if no write completed for D/4, so that D/4 is left for it to complete
+// [S-7].
 Instant StoreLeases::Impl::ProbeDueAt() const {
   return wrote_ ? write_completed_.boot + options_.lease_duration / 4 : start_.boot;
 }

@@ -83,7 +83,8 @@ class StoreLeases {
   StoreLeases(const LeaseOptions& options, const DurableLeases& durable, const ClockReading& now);
   ~StoreLeases();
 
-  // Peers with which this store shares at least one range. Asking begins at the next Tick.
+  // Peers with which this store shares at least one range; first called before the first Tick if
+  // there are any. Asking begins at the next Tick.
   void SetPeers(const std::vector<StoreId>& peers);
 
   // Each input carries the instant at which it is processed. A reading older than an earlier one
