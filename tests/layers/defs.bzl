@@ -9,6 +9,8 @@ REPRESENTATIVES = {
     "consensus/lease": "//consensus/lease:message",
     "consensus/wire": "//consensus/wire:frame",
     "kv": "//kv:command",
+    "range": "//range:request",
+    "server": "//server/front:ports",
     "grpc": "@grpc//:grpc++",
     "protobuf": "@protobuf//:protobuf",
     "rocksdb": "@rocksdb//:rocksdb",
