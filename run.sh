@@ -85,8 +85,9 @@ start_node() {  # NODE
   local home="$folder/node$1"
   mkdir -p "$home"
   "$rasputind" --listen-host=127.0.0.1 --advertise-host=127.0.0.1 \
-    --peer-port="$(peer_port "$1")" --cli-port="$(client_port "$1")" --http-port="$(http_port "$1")" --storage-dir="$home/data" \
-    --logfile="$home/log" --seed-peers="$(all_of peer_port)" >"$home/output" 2>&1 </dev/null &
+    --peer-port="$(peer_port "$1")" --cli-port="$(client_port "$1")" \
+    --http-port="$(http_port "$1")" --storage-dir="$home/data" --logfile="$home/log" \
+    --seed-peers="$(all_of peer_port)" >"$home/output" 2>&1 </dev/null &
   pids+=($!)
 }
 

@@ -27,7 +27,8 @@ _IMPURE = (
         r"|(?<![\w:.>])s?rand\s*\("
         r"|\bgetrandom\s*\(")),
     ("logging", re.compile(
-        r"(?<![\w])(?:D|P|V)?LOG(?:_IF|_EVERY_N|_FIRST_N)?\s*\((?!FATAL\))|\bstd::(?:cout|cerr|clog)\b"
+        r"(?<![\w])(?:D|P|V)?LOG(?:_IF|_EVERY_N|_FIRST_N)?\s*\((?!FATAL\))"
+        r"|\bstd::(?:cout|cerr|clog)\b"
         r"|(?<![\w:.>])(?:std::)?f?printf\s*\(|<iostream>")),
     ("environment", re.compile(r"\b(?:std::)?getenv\s*\(|/proc/")),
 )

@@ -61,7 +61,8 @@ class SourceFile:
     def is_test(self):
         """Test code, wherever it stands: by name, or because everything under tests/ is."""
         stem = os.path.splitext(self.name)[0]
-        return self.path.startswith("tests/") or stem.endswith(("_test", "_testing", "_fuzz"))
+        return (self.path.startswith("tests/") or stem.startswith("test_")
+                or stem.endswith(("_test", "_testing", "_fuzz", "_model")))
 
     def finding(self, line, rule, message):
         """A Finding in this file."""
