@@ -62,7 +62,7 @@ absl::Status SegmentSet::WriteFrame(std::string* buffer, uint32_t records, uint6
   CHECK_GT(buffer->size(), kBufferHeadBytes);
   FrameHeader frame;
   frame.body_bytes = static_cast<uint32_t>(buffer->size() - kBufferHeadBytes);
-  CHECK_LE(frame.body_bytes, BodyBytesMax());
+  CHECK_LE(buffer->size(), size_t{1} << 30);
   frame.body_crc = Crc32c(0, absl::string_view(*buffer).substr(kBufferHeadBytes));
   frame.records = records;
   frame.next_sequence = next_sequence;

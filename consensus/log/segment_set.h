@@ -58,7 +58,8 @@ class SegmentSet {
     std::shared_ptr<SegmentFile> opened;  // Set if a new segment was begun.
   };
   // Writes the records in `buffer` behind kBufferHeadBytes as one frame and syncs (unless told not
-  // to: mutant 29). Fills in the head and pads the buffer. RESOURCE_EXHAUSTED: nothing was
+  // to: mutant 29). Fills in the head and pads the buffer. A frame larger than a segment makes its
+  // segment grow. RESOURCE_EXHAUSTED: nothing was
   // promised, the same call may be made again later. Any other error: every later call fails
   // [H-18].
   absl::Status WriteFrame(std::string* buffer, uint32_t records, uint64_t next_sequence, bool sync,
@@ -78,7 +79,7 @@ class SegmentSet {
   size_t spares() const { return tail_.spares.size(); }
   uint64_t syncs() const { return syncs_; }
   uint64_t bytes_written() const { return bytes_written_; }
-  // Largest sum of record bytes that fits one frame.
+  // Largest sum of record bytes that fits one frame of one segment of the usual size.
   uint64_t BodyBytesMax() const { return options_.segment_bytes - kBufferHeadBytes - 8; }
 
  private:

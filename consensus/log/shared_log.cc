@@ -31,6 +31,8 @@ constexpr size_t kKeptBufferBytes = 2 << 20;
 constexpr uint64_t kScanPerByteWritten = 4;
 constexpr uint64_t kScanStepBytes = 256 << 10;
 constexpr uint64_t kScanMinPerWrite = 4 << 10;
+// One record larger than a segment gets a segment of its own that is as large as it must be.
+constexpr uint64_t kRecordBytesMax = 512 << 20;
 // Adjacent entries on disk are read together up to this span.
 constexpr uint64_t kReadSpanBytes = 1 << 20;
 constexpr uint64_t kReadGapBytes = 4 << 10;
@@ -176,8 +178,7 @@ absl::Status SharedLog::Impl::Open(Recovered* recovered) {
 }
 
 std::string* SharedLog::Impl::Room(uint64_t record_bytes) {
-  CHECK_LE(record_bytes, segments_->BodyBytesMax())
-      << "an entry must fit a segment: choose larger segments";
+  CHECK_LE(record_bytes, kRecordBytesMax);
   if (queue_.empty() || (queue_.back().bytes.size() > kBufferHeadBytes &&
                          queue_.back().bytes.size() + record_bytes > chunk_bytes_max_)) {
     if (free_chunks_.empty()) {

@@ -33,8 +33,8 @@ using Lsn = StrongId<struct LsnTag>;
 
 struct LogOptions {
   StoreId store;
-  // Of each segment file, at most 1 GiB; the largest entry must fit one. A store occupies at least
-  // one segment and the reserve.
+  // Of each segment file, at most 1 GiB; an entry that is larger makes its segment grow. A store
+  // occupies at least one segment and the reserve.
   uint64_t segment_bytes = 16 << 20;
   // Kept for hard state and lease records when the disk fills: spare files, at least two unless 0.
   uint64_t reserve_bytes = 64 << 20;
