@@ -1,0 +1,63 @@
+// See endpoints.h.
+
+#include "client/endpoints.h"
+
+#include <glog/logging.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+
+#include <utility>
+
+namespace rasputin::client {
+namespace {
+
+constexpr int kReconnectMinMs = 50;
+constexpr int kReconnectMaxMs = 1000;
+
+bool Failing(grpc::Channel* channel) {
+  return channel->GetState(/*try_to_connect=*/true) == GRPC_CHANNEL_TRANSIENT_FAILURE;
+}
+
+}  // namespace
+
+std::shared_ptr<grpc::Channel> NewChannel(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(-1);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMinMs);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kReconnectMinMs);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMaxMs);
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+Endpoints::Endpoints(std::vector<std::string> addresses) : addresses_(std::move(addresses)) {
+  CHECK(!addresses_.empty()) << "a client needs at least one endpoint";
+}
+
+std::shared_ptr<grpc::Channel> Endpoints::ChannelTo(const std::string& address) {
+  std::shared_ptr<grpc::Channel>& channel = channels_[address];
+  if (channel == nullptr) channel = NewChannel(address);
+  return channel;
+}
+
+std::shared_ptr<grpc::Channel> Endpoints::Pick(const std::string& preferred) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (!preferred.empty()) {
+    std::shared_ptr<grpc::Channel> channel = ChannelTo(preferred);
+    if (!Failing(channel.get())) return channel;
+  }
+  for (size_t i = 0; i < addresses_.size(); ++i) {
+    std::shared_ptr<grpc::Channel> channel = ChannelTo(addresses_[(next_ + i) % addresses_.size()]);
+    if (!Failing(channel.get())) return channel;
+  }
+  return ChannelTo(addresses_[next_++ % addresses_.size()]);
+}
+
+void Endpoints::Advance() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  ++next_;
+}
+
+}  // namespace rasputin::client

@@ -1,0 +1,93 @@
+// See status.h.
+
+#include "client/status.h"
+
+#include <glog/logging.h>
+
+#include <string>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "google/rpc/status.pb.h"
+
+namespace rasputin::client {
+namespace {
+
+constexpr char kReasonUrl[] = "rasputin.v1.ErrorReason";
+
+}  // namespace
+
+std::optional<v1::ErrorDetail> DetailOf(const grpc::Status& status) {
+  google::rpc::Status rich;
+  if (status.error_details().empty() || !rich.ParseFromString(status.error_details())) {
+    return std::nullopt;
+  }
+  for (const auto& any : rich.details()) {
+    v1::ErrorDetail detail;
+    if (any.Is<v1::ErrorDetail>() && any.UnpackTo(&detail)) return detail;
+  }
+  return std::nullopt;
+}
+
+Failure FailureOf(const grpc::Status& status, const std::optional<v1::ErrorDetail>& detail) {
+  CHECK(!status.ok());
+  if (!detail.has_value()) {
+    return status.error_code() == grpc::StatusCode::UNAVAILABLE ? Failure::kBroken
+                                                                : Failure::kFinal;
+  }
+  switch (detail->reason()) {
+    case v1::ERROR_REASON_NOT_LEADER:
+      return Failure::kNotLeader;
+    case v1::ERROR_REASON_RANGE_MISMATCH:
+      return Failure::kRangeMismatch;
+    case v1::ERROR_REASON_OVERLOADED:
+      return Failure::kOverloaded;
+    case v1::ERROR_REASON_STORE_UNREACHABLE:
+      return Failure::kNotSent;
+    case v1::ERROR_REASON_OUTCOME_UNKNOWN:
+      return Failure::kOutcomeUnknown;
+    default:
+      return Failure::kFinal;
+  }
+}
+
+absl::Status ToAbslStatus(const grpc::Status& status,
+                          const std::optional<v1::ErrorDetail>& detail) {
+  const bool broken = !detail.has_value() && status.error_code() == grpc::StatusCode::UNAVAILABLE;
+  // The numbers of the two code enumerations are the same by definition.
+  const auto code =
+      broken ? absl::StatusCode::kUnknown : static_cast<absl::StatusCode>(status.error_code());
+  absl::Status out(code, broken
+                             ? absl::StrCat("no node could be reached, or the connection broke: ",
+                                            status.error_message())
+                             : status.error_message());
+  if (detail.has_value()) {
+    out.SetPayload(kReasonUrl, absl::Cord(absl::StrCat(static_cast<int>(detail->reason()))));
+  }
+  return out;
+}
+
+v1::ErrorReason ReasonOf(const absl::Status& status) {
+  const absl::optional<absl::Cord> payload = status.GetPayload(kReasonUrl);
+  int reason = 0;
+  if (!payload.has_value() || !absl::SimpleAtoi(std::string(*payload), &reason)) {
+    return v1::ERROR_REASON_UNSPECIFIED;
+  }
+  return static_cast<v1::ErrorReason>(reason);
+}
+
+bool OutcomeIsUnknown(const absl::Status& status) {
+  switch (ReasonOf(status)) {
+    case v1::ERROR_REASON_OUTCOME_UNKNOWN:
+    case v1::ERROR_REASON_SESSION_EXPIRED:
+      return true;
+    case v1::ERROR_REASON_UNSPECIFIED:
+      return absl::IsUnknown(status) || absl::IsDeadlineExceeded(status) ||
+             absl::IsCancelled(status);
+    default:
+      return false;
+  }
+}
+
+}  // namespace rasputin::client

@@ -1,0 +1,36 @@
+// What a failed call means: from gRPC's status and our ErrorDetail to a decision and a sentence.
+//
+// Pure. An error without an ErrorDetail was raised by gRPC or the network: a mutation's outcome is
+// then unknown (api/README.md).
+
+#ifndef RASPUTIN_CLIENT_STATUS_H_
+#define RASPUTIN_CLIENT_STATUS_H_
+
+#include <grpcpp/support/status.h>
+
+#include <optional>
+
+#include "absl/status/status.h"
+#include "client/route/retry_policy.h"
+#include "rasputin/v1/error.pb.h"
+
+namespace rasputin::client {
+
+// The detail of an error, if Rasputin itself raised it.
+std::optional<v1::ErrorDetail> DetailOf(const grpc::Status& status);
+
+// How the retry policy sees it. Must not be OK (CHECK).
+Failure FailureOf(const grpc::Status& status, const std::optional<v1::ErrorDetail>& detail);
+
+// The same code and message; the reason is kept as a payload. An error whose outcome is unknown has
+// the code UNKNOWN unless gRPC said DEADLINE_EXCEEDED or CANCELLED.
+absl::Status ToAbslStatus(const grpc::Status& status, const std::optional<v1::ErrorDetail>& detail);
+
+// The reason kept by ToAbslStatus; UNSPECIFIED: none.
+v1::ErrorReason ReasonOf(const absl::Status& status);
+// Whether the mutation that failed like this may or may not have been executed.
+bool OutcomeIsUnknown(const absl::Status& status);
+
+}  // namespace rasputin::client
+
+#endif  // RASPUTIN_CLIENT_STATUS_H_
