@@ -1,9 +1,9 @@
 #!/bin/bash
 # Lints the protos and compares them with the committed baseline, by buf.
 #
-# buf is taken from $RASPUTIN_BUF (set by test.sh), else from where third_party/buf.sh puts it; without
-# it the test fails. Outside of Bazel: `api/buf_test.sh --update-baseline` accepts what the protos are now
-# as the new baseline, which must be the last step of a change that only adds.
+# buf is taken from $RASPUTIN_BUF (set by test.sh), else from where third_party/buf.sh puts it;
+# without it the test fails. Outside of Bazel: `api/buf_test.sh --update-baseline` accepts what the
+# protos are now as the new baseline, which must be the last step of a change that only adds.
 set -euo pipefail
 
 version=1.75.0
@@ -38,7 +38,7 @@ cd "$scratch/api"
 declared="$(find . -name '*.proto' | sort)"
 present="$(cd "$here" && find . -name '*.proto' | sort)"
 [[ "$declared" == "$present" ]] ||
-  fail "add to PROTOS of api/BUILD.bazel: $(comm -13 <(echo "$declared") <(echo "$present") | xargs)"
+  fail "PROTOS of api/BUILD.bazel lacks $(comm -13 <(echo "$declared") <(echo "$present") | xargs)"
 
 "$buf" lint || fail "the protos break a rule of api/buf.yaml"
 "$buf" breaking --against baseline.binpb ||
@@ -50,4 +50,4 @@ cp "$victim" "$scratch/kept.proto"
 sed -i 's|^}$|  uint64 uncommented = 99;\n}|' "$victim"
 if "$buf" lint >/dev/null; then fail "lint lets a field without comment pass"; fi
 sed 's|uint64 range_id = 1;|uint64 range_id = 90;|' "$scratch/kept.proto" >"$victim"
-if "$buf" breaking --against baseline.binpb >/dev/null; then fail "a changed field number passes"; fi
+if "$buf" breaking --against baseline.binpb >/dev/null; then fail "a changed number passes"; fi

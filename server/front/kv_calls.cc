@@ -59,6 +59,12 @@ void KvCalls::Start(const ClockReading& now, CallId id, Method method, absl::Cor
   const absl::Status within = kv::CheckLimits(*fields, limits_);
   if (!within.ok()) return calls_->Finish(id, RefuseInvalid(within));
 
+  const absl::string_view name =
+      fields->collection.empty() ? absl::string_view("default") : fields->collection;
+  const type::v1::Collection* known = router_->FindCollection(name);
+  if (known != nullptr && known->type() == type::v1::COLLECTION_TYPE_KV) {
+    return Begin(now, id, operation, std::move(request), *fields, known->id(), deadline);
+  }
   const std::string collection = fields->collection;
   directory_->FindCollection(
       now, collection, deadline,
@@ -98,12 +104,18 @@ void KvCalls::SendWhole(const ClockReading& now, CallId id, kv::Operation operat
   call.mutates = fields.mutates;
   call.repeatable = !fields.mutates || fields.request_id.has_value();
   call.deadline = deadline;
+  if (operation != kv::Operation::kBatch) {
+    return dispatcher_->Send(now, std::move(call),
+                             [this, id](const ClockReading&, RangeAnswer answer) {
+                               calls_->Finish(id, ToCallResult(answer, *router_));
+                             });
+  }
   dispatcher_->Send(now, std::move(call),
-                    [this, id, operation, request = std::move(request), fields, collection,
-                     deadline](const ClockReading& when, RangeAnswer answer) {
-                      if (!answer.must_split)
+                    [this, id, request = std::move(request), fields, collection, deadline](
+                        const ClockReading& when, RangeAnswer answer) {
+                      if (!answer.must_split) {
                         return calls_->Finish(id, ToCallResult(answer, *router_));
-                      CHECK(operation == kv::Operation::kBatch) << "one key lies in one range";
+                      }
                       if (!calls_->Contains(id)) return;
                       BeginBatch(when, id, request, fields, collection, deadline,
                                  answer.maybe_executed);

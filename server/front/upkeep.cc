@@ -24,7 +24,7 @@ Upkeep::Upkeep(Directory* directory, Dispatcher* dispatcher)
 
 void Upkeep::OnDescriptor(const range::RangeDescriptor& descriptor, bool leads) {
   local_[descriptor.range_id()] = descriptor;
-  if (leads) pending_.insert(descriptor.range_id());
+  if (leads) OnLeader(RangeId(descriptor.range_id()), dispatcher_->self());
 }
 
 void Upkeep::OnLeader(RangeId range, StoreId leader) {
