@@ -1,0 +1,224 @@
+// Routing by path; see the header.
+
+#include "server/node/call_dispatch.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "google/rpc/status.pb.h"
+#include "grpc/health/v1/health.pb.h"
+#include "rasputin/admin/v1/admin.pb.h"
+#include "rasputin/v1/error.pb.h"
+#include "server/clock/clock.h"
+
+namespace rasputin::server {
+namespace {
+
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+
+constexpr char kRequests[] = "rasputin_requests_total";
+constexpr char kRequestsHelp[] = "Calls of clients by method and gRPC code.";
+
+struct FrontMethod {
+  const char* path;
+  Method method;
+};
+
+constexpr FrontMethod kFrontMethods[] = {
+    {"/rasputin.kv.v1.KvService/Get", Method::kGet},
+    {"/rasputin.kv.v1.KvService/Set", Method::kSet},
+    {"/rasputin.kv.v1.KvService/Cas", Method::kCas},
+    {"/rasputin.kv.v1.KvService/Delete", Method::kDelete},
+    {"/rasputin.kv.v1.KvService/Scan", Method::kScan},
+    {"/rasputin.kv.v1.KvService/Batch", Method::kBatch},
+    {"/rasputin.admin.v1.CollectionService/CreateCollection", Method::kCreateCollection},
+    {"/rasputin.admin.v1.CollectionService/GetCollection", Method::kGetCollection},
+    {"/rasputin.admin.v1.CollectionService/ListCollections", Method::kListCollections},
+    {"/rasputin.admin.v1.DirectoryService/LookupRange", Method::kLookupRange},
+    {"/rasputin.admin.v1.DirectoryService/ListRanges", Method::kListRanges},
+    {"/rasputin.admin.v1.ClusterService/GetStatus", Method::kGetStatus},
+    {"/rasputin.admin.v1.ClusterService/ListStores", Method::kListStores},
+    {"/rasputin.admin.v1.ClusterService/DescribeRange", Method::kDescribeRange},
+    {"/rasputin.admin.v1.ClusterService/SplitRange", Method::kSplitRange},
+    {"/rasputin.admin.v1.ClusterService/TransferLease", Method::kTransferLease},
+};
+
+CallResult Answer(const google::protobuf::MessageLite& message) {
+  CallResult result;
+  result.body = absl::Cord(message.SerializeAsString());
+  return result;
+}
+
+CallResult NotInitialized() {
+  CallResult result;
+  result.code = absl::StatusCode::kFailedPrecondition;
+  result.message = "this node does not belong to a cluster yet; run `rasputin cluster init`";
+  rasputin::v1::ErrorDetail detail;
+  detail.set_reason(rasputin::v1::ERROR_REASON_NOT_INITIALIZED);
+  google::rpc::Status status;
+  status.set_code(static_cast<int>(result.code));
+  status.set_message(result.message);
+  status.add_details()->PackFrom(detail);
+  result.details = status.SerializeAsString();
+  return result;
+}
+
+HealthCheckResponse HealthOf(bool serving) {
+  HealthCheckResponse response;
+  response.set_status(serving ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING);
+  return response;
+}
+
+}  // namespace
+
+CallDispatch::CallDispatch(const Catalog* catalog, MetricsRegistry* registry, Shard* shard,
+                           StartInit start_init)
+    : catalog_(catalog), registry_(registry), shard_(shard), start_init_(std::move(start_init)) {
+  auto add = [this](const std::string& path, Target target, Method method) {
+    Route route;
+    // "/package.Service/Method" without the package.
+    const size_t slash = path.rfind('/');
+    const size_t dot = path.rfind('.', slash);
+    route.label = path.substr(dot + 1);
+    route.target = target;
+    route.method = method;
+    route.seconds = registry_->AddHistogram("rasputin_request_seconds",
+                                            "Time from a client's request to its answer.",
+                                            absl::StrCat("method=\"", route.label, "\""));
+    route_by_path_[path] = static_cast<int>(routes_.size());
+    routes_.push_back(std::move(route));
+  };
+  add("unknown", Target::kFront, Method::kGet);
+  for (const FrontMethod& method : kFrontMethods) add(method.path, Target::kFront, method.method);
+  add("/rasputin.admin.v1.ClusterService/Init", Target::kInit, Method::kGet);
+  add("/grpc.health.v1.Health/Check", Target::kHealthCheck, Method::kGet);
+  add("/grpc.health.v1.Health/Watch", Target::kHealthWatch, Method::kGet);
+  for (const char* version : {"v1", "v1alpha"}) {
+    add(absl::StrCat("/grpc.reflection.", version, ".ServerReflection/ServerReflectionInfo"),
+        Target::kReflection, Method::kGet);
+  }
+}
+
+int CallDispatch::RouteOf(const std::string& path) {
+  const auto found = route_by_path_.find(path);
+  return found == route_by_path_.end() ? 0 : found->second;
+}
+
+void CallDispatch::OnCall(ServerCall* call) {
+  if (call->method < 0) call->method = RouteOf(call->path());
+  const Route& route = routes_[call->method];
+  switch (route.target) {
+    case Target::kFront:
+      ToFront(call, route);
+      break;
+    case Target::kInit:
+      init_calls_.insert(call);
+      if (init_calls_.size() == 1) start_init_();
+      break;
+    case Target::kHealthCheck:
+      CheckHealth(call);
+      break;
+    case Target::kHealthWatch:
+      WatchHealth(call);
+      break;
+    case Target::kReflection:
+      call->Page(catalog_->Reflect(call->TakeRequest()));
+      break;
+  }
+}
+
+void CallDispatch::ToFront(ServerCall* call, const Route& route) {
+  if (call->method == 0) {
+    CallResult result;
+    result.code = absl::StatusCode::kUnimplemented;
+    result.message = "no such method in this version";
+    call->Done(std::move(result));
+  } else if (shard_->attached()) {
+    front_calls_.insert(call);
+    shard_->StartCall(call, route.method);
+  } else if (route.method == Method::kGetStatus) {
+    call->Done(Answer(admin::v1::GetStatusResponse()));
+  } else {
+    call->Done(NotInitialized());
+  }
+}
+
+void CallDispatch::OnPageWritten(ServerCall* call) {
+  if (front_calls_.count(call) > 0) shard_->ResumeCall(call);
+}
+
+void CallDispatch::OnGone(ServerCall* call) {
+  if (front_calls_.count(call) > 0) shard_->CancelCall(call);
+  front_calls_.erase(call);
+  init_calls_.erase(call);
+  watchers_.erase(call);
+}
+
+void CallDispatch::OnFinished(const ServerCall& call, int code) {
+  front_calls_.erase(const_cast<ServerCall*>(&call));
+  const int index = call.method < 0 ? RouteOf(call.path()) : call.method;
+  Route& route = routes_[index];
+  Counter*& outcome = route.outcomes[code >= 0 && code < kCodes ? code : 2];
+  if (outcome == nullptr) {
+    outcome = registry_->AddCounter(
+        kRequests, kRequestsHelp, absl::StrCat("method=\"", route.label, "\",code=\"", code, "\""));
+  }
+  outcome->Increment();
+  route.seconds->Record(Now() - call.started());
+}
+
+void CallDispatch::FinishInit(const CallResult& result) {
+  std::set<ServerCall*> calls;
+  calls.swap(init_calls_);
+  for (ServerCall* call : calls) call->Done(result);
+}
+
+bool CallDispatch::KnowsService(const std::string& name) const {
+  const std::vector<std::string>& services = catalog_->services();
+  return name.empty() || std::binary_search(services.begin(), services.end(), name);
+}
+
+void CallDispatch::CheckHealth(ServerCall* call) {
+  HealthCheckRequest request;
+  CallResult result;
+  if (!request.ParseFromString(std::string(call->TakeRequest()))) {
+    result.code = absl::StatusCode::kInvalidArgument;
+    result.message = "not a HealthCheckRequest";
+  } else if (!KnowsService(request.service())) {
+    result.code = absl::StatusCode::kNotFound;
+    result.message = "no such service";
+  } else {
+    result = Answer(HealthOf(serving_));
+  }
+  call->Done(std::move(result));
+}
+
+void CallDispatch::WatchHealth(ServerCall* call) {
+  HealthCheckRequest request;
+  if (!request.ParseFromString(std::string(call->TakeRequest()))) {
+    CallResult result;
+    result.code = absl::StatusCode::kInvalidArgument;
+    result.message = "not a HealthCheckRequest";
+    call->Done(std::move(result));
+    return;
+  }
+  HealthCheckResponse response = HealthOf(serving_);
+  const bool known = KnowsService(request.service());
+  if (!known) response.set_status(HealthCheckResponse::SERVICE_UNKNOWN);
+  if (known) watchers_.insert(call);
+  call->Page(absl::Cord(response.SerializeAsString()));
+}
+
+void CallDispatch::SetServing(bool serving) {
+  if (serving_ == serving) return;
+  serving_ = serving;
+  for (ServerCall* call : watchers_) {
+    call->Page(absl::Cord(HealthOf(serving_).SerializeAsString()));
+  }
+}
+
+}  // namespace rasputin::server

@@ -1,0 +1,72 @@
+// Where a client's call goes: to the front end, to health or reflection, or to initialisation.
+//
+// Counts and times every call. Inside the shard only, like everything that touches a ServerCall.
+
+#ifndef RASPUTIN_SERVER_NODE_CALL_DISPATCH_H_
+#define RASPUTIN_SERVER_NODE_CALL_DISPATCH_H_
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "server/metrics/metrics.h"
+#include "server/rpc/server_call.h"
+#include "server/services/catalog.h"
+#include "server/shard/shard.h"
+
+namespace rasputin::server {
+
+class CallDispatch final : public CallSink {
+ public:
+  // Starts an initialisation; FinishInit must follow, from any thread that is inside the shard.
+  using StartInit = std::function<void()>;
+
+  CallDispatch(const Catalog* catalog, MetricsRegistry* registry, Shard* shard,
+               StartInit start_init);
+
+  // Answers everybody who waits for an initialisation.
+  void FinishInit(const CallResult& result);
+  // The node began or ceases to serve: tells those who watch its health.
+  void SetServing(bool serving);
+
+  void OnCall(ServerCall* call) override;
+  void OnPageWritten(ServerCall* call) override;
+  void OnGone(ServerCall* call) override;
+  void OnFinished(const ServerCall& call, int code) override;
+
+ private:
+  static constexpr int kCodes = 17;  // gRPC's, 0 to 16.
+  enum class Target { kFront, kInit, kHealthCheck, kHealthWatch, kReflection };
+  struct Route {
+    std::string label;  // "KvService/Get".
+    Target target = Target::kFront;
+    Method method = Method::kGet;
+    Histogram* seconds = nullptr;
+    std::array<Counter*, kCodes> outcomes{};
+  };
+
+  int RouteOf(const std::string& path);
+  void ToFront(ServerCall* call, const Route& route);
+  void CheckHealth(ServerCall* call);
+  void WatchHealth(ServerCall* call);
+  bool KnowsService(const std::string& name) const;
+
+  const Catalog* const catalog_;
+  MetricsRegistry* const registry_;
+  Shard* const shard_;
+  const StartInit start_init_;
+  bool serving_ = false;
+  std::vector<Route> routes_;
+  std::map<std::string, int> route_by_path_;
+  std::set<ServerCall*> front_calls_;
+  std::set<ServerCall*> init_calls_;
+  std::set<ServerCall*> watchers_;
+};
+
+}  // namespace rasputin::server
+
+#endif  // RASPUTIN_SERVER_NODE_CALL_DISPATCH_H_

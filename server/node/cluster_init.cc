@@ -1,0 +1,147 @@
+// The steps of a first start; see the header for why they are in this order.
+
+#include "server/node/cluster_init.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/node/bootstrap_plan.h"
+
+namespace rasputin::server {
+namespace {
+
+absl::Status Unreachable(const std::string& seed, const absl::Status& cause) {
+  if (absl::IsFailedPrecondition(cause)) {
+    return absl::FailedPreconditionError(absl::StrCat("seed ", seed, ": ", cause.message()));
+  }
+  return absl::UnavailableError(absl::StrCat("seed ", seed, " cannot be reached (", cause.message(),
+                                             "); start all seeds and initialise again"));
+}
+
+storage::v1::StoreManifest ManifestOf(const storage::v1::BootstrapRecord& record, uint64_t store) {
+  storage::v1::StoreManifest manifest;
+  manifest.set_format(1);
+  manifest.set_cluster_id(record.cluster_id());
+  manifest.set_store_id(store);
+  *manifest.mutable_bootstrap() = record;
+  return manifest;
+}
+
+ClusterInit::Result ResultOf(const storage::v1::BootstrapRecord& record, bool already) {
+  return {record.cluster_id(), already, {record.stores().begin(), record.stores().end()}};
+}
+
+}  // namespace
+
+ClusterInit::ClusterInit(Self self, Ports ports)
+    : self_(std::move(self)), ports_(std::move(ports)) {}
+
+absl::StatusOr<ClusterInit::Result> ClusterInit::Init() {
+  const std::optional<storage::v1::StoreManifest> manifest = ports_.manifest();
+  const std::string& appointed = self_.seeds.front();
+  if (appointed == self_.probe.peer_address()) return Initialize();
+  if (manifest.has_value()) return ResultOf(manifest->bootstrap(), true);
+  peer::v1::InitializeResponse response;
+  const absl::Status status =
+      ports_.call_peer(appointed, "Initialize", peer::v1::InitializeRequest(), &response);
+  if (!status.ok()) return Unreachable(appointed, status);
+  Result result;
+  result.cluster_id = response.cluster_id();
+  result.stores.assign(response.stores().begin(), response.stores().end());
+  return result;
+}
+
+absl::StatusOr<ClusterInit::Result> ClusterInit::Initialize() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (self_.seeds.front() != self_.probe.peer_address()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(self_.probe.peer_address(), " was started with another --seed-peers, whose "
+                     "first node is ", self_.seeds.front(), "; the lists must be equal"));
+  }
+  const std::optional<storage::v1::StoreManifest> manifest = ports_.manifest();
+  storage::v1::BootstrapRecord record;
+  if (manifest.has_value()) {
+    record = manifest->bootstrap();
+    if (ports_.is_complete()) return ResultOf(record, true);
+  } else {
+    absl::StatusOr<storage::v1::BootstrapRecord> planned = Plan();
+    if (!planned.ok()) return planned.status();
+    record = *std::move(planned);
+    uint64_t own = 0;
+    for (const auto& store : record.stores()) {
+      if (store.peer_address() == self_.probe.peer_address()) own = store.store_id();
+    }
+    const absl::Status status = ports_.adopt(ManifestOf(record, own));
+    if (!status.ok()) return status;
+  }
+  absl::Status status = Push(record);
+  if (status.ok()) status = ports_.mark_complete();
+  if (!status.ok()) return status;
+  return ResultOf(record, false);
+}
+
+absl::StatusOr<storage::v1::BootstrapRecord> ClusterInit::Plan() {
+  std::vector<peer::v1::ProbeResponse> probes;
+  bool listed = false;
+  for (const std::string& seed : self_.seeds) {
+    if (seed == self_.probe.peer_address()) {
+      listed = true;
+      probes.push_back(self_.probe);
+      continue;
+    }
+    peer::v1::ProbeResponse probe;
+    absl::Status status = ports_.call_peer(seed, "Probe", peer::v1::ProbeRequest(), &probe);
+    if (!status.ok()) return Unreachable(seed, status);
+    status = CheckSeed(seed, probe, self_.seeds);
+    if (!status.ok()) return status;
+    probes.push_back(std::move(probe));
+  }
+  if (!listed) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("this node, ", self_.probe.peer_address(), ", is not in its --seed-peers"));
+  }
+  return PlanCluster(ports_.new_cluster_id(), probes);
+}
+
+absl::Status ClusterInit::Push(const storage::v1::BootstrapRecord& record) {
+  for (const auto& store : record.stores()) {
+    if (store.peer_address() == self_.probe.peer_address()) continue;
+    peer::v1::BootstrapRequest request;
+    *request.mutable_manifest() = ManifestOf(record, store.store_id());
+    peer::v1::BootstrapResponse response;
+    const absl::Status status =
+        ports_.call_peer(store.peer_address(), "Bootstrap", request, &response);
+    if (!status.ok()) return Unreachable(store.peer_address(), status);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ClusterInit::Bootstrap(const storage::v1::StoreManifest& manifest) {
+  const auto& stores = manifest.bootstrap().stores();
+  if (manifest.cluster_id() == 0 || manifest.store_id() == 0 ||
+      manifest.cluster_id() != manifest.bootstrap().cluster_id()) {
+    return absl::InvalidArgumentError("the manifest lacks an id");
+  }
+  for (const auto& store : stores) {
+    if (store.store_id() != manifest.store_id()) continue;
+    if (store.peer_address() != self_.probe.peer_address()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("store ", manifest.store_id(), " is meant to be at ", store.peer_address(),
+                       ", this node is ", self_.probe.peer_address()));
+    }
+    return ports_.adopt(manifest);
+  }
+  return absl::InvalidArgumentError("the manifest does not list its own store");
+}
+
+peer::v1::ProbeResponse ClusterInit::Probe() const {
+  peer::v1::ProbeResponse probe = self_.probe;
+  const std::optional<storage::v1::StoreManifest> manifest = ports_.manifest();
+  if (manifest.has_value()) {
+    probe.set_cluster_id(manifest->cluster_id());
+    probe.set_store_id(manifest->store_id());
+  }
+  return probe;
+}
+
+}  // namespace rasputin::server

@@ -1,0 +1,289 @@
+// Start and stop of a node; its pages and the calls of bootstrap are in node_calls.cc.
+
+#include "server/node/node.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <random>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "kv/rocks_engine.h"
+#include "server/clock/clock.h"
+#include "server/node/bootstrap_plan.h"
+#include "server/peer/peer_client.h"
+
+namespace rasputin::server {
+namespace {
+
+constexpr char kReplicatePath[] = "/rasputin.peer.v1.PeerService/Replicate";
+constexpr char kLeasesPath[] = "/rasputin.peer.v1.PeerService/Leases";
+constexpr char kProbePath[] = "/rasputin.peer.v1.PeerService/Probe";
+// Calls under way get so long to be answered after leaderships were handed over.
+constexpr consensus::Duration kGraceForCalls = std::chrono::milliseconds(500);
+
+uint64_t Random() {
+  std::random_device device;
+  const uint64_t random = (uint64_t{device()} << 32) | device();
+  return random != 0 ? random : 1;
+}
+
+}  // namespace
+
+Node::Node(const Flags& flags, std::function<void(const absl::Status&)> fatal)
+    : flags_(flags),
+      fatal_(std::move(fatal)),
+      peer_address_(absl::StrCat(flags.advertise_host, ":", flags.peer_port)),
+      client_address_(absl::StrCat(flags.advertise_host, ":", flags.cli_port)),
+      seeds_(NormalizedSeeds(flags.seed_peers, peer_address_)),
+      recorder_(&registry_),
+      shard_(&registry_, &recorder_, fatal_),
+      dispatch_(&catalog_, &registry_, &shard_,
+                [this] { slow_work_.Add([this] { RunInit(); }); }),
+      lease_thread_({&recorder_,
+                     [this](std::vector<consensus::lease::LeaseUpdate> updates) {
+                       shard_.PostLeaseUpdates(std::move(updates));
+                       executor_->Wake();
+                     },
+                     [this] { log_writer_->Wake(); }}),
+      cluster_init_(
+          [this] {
+            ClusterInit::Self self;
+            self.seeds = seeds_;
+            self.probe.set_peer_address(peer_address_);
+            self.probe.set_client_address(client_address_);
+            self.probe.set_version("0.1.0");
+            for (const std::string& seed : seeds_) self.probe.add_seed_peers(seed);
+            for (const auto& [label, value] : flags_.locality) {
+              (*self.probe.mutable_locality())[label] = value;
+            }
+            return self;
+          }(),
+          InitPorts()) {}
+
+absl::Status Node::Start() {
+  absl::Status status = Listen();
+  if (status.ok()) status = OpenDirectory();
+  if (!status.ok()) return status;
+  absl::StatusOr<storage::v1::StoreManifest> manifest =
+      range::Store::ReadManifest(log_directory_.get());
+  if (!manifest.ok() && !absl::IsNotFound(manifest.status())) {
+    return absl::Status(manifest.status().code(),
+                        absl::StrCat("--storage-dir ", flags_.storage_dir, ": ",
+                                     manifest.status().message()));
+  }
+  if (manifest.ok()) {
+    status = CheckManifest(*manifest);
+    if (!status.ok()) return status;
+  }
+  StartThreads();
+  if (manifest.ok()) status = Adopt(*manifest);
+  if (!manifest.ok() && flags_.dev) status = cluster_init_.Init().status();
+  if (!status.ok()) return status;
+  LOG(INFO) << "node " << peer_address_ << " serves clients at " << client_address_
+            << (ready_ ? "" : "; it waits to be initialised");
+  return absl::OkStatus();
+}
+
+absl::Status Node::Listen() {
+  PortOptions client;
+  client.host = flags_.listen_host;
+  client.port = flags_.cli_port;
+  client.message_bytes_max = flags_.message_bytes_max;
+  client.memory_bytes = flags_.client_memory_bytes;
+  client.streams_max = flags_.connection_streams_max;
+  absl::StatusOr<std::unique_ptr<ClientPort>> client_port =
+      ClientPort::Listen(client, catalog_.frequent(), catalog_.others(), &dispatch_);
+  if (!client_port.ok()) return client_port.status();
+  client_port_ = *std::move(client_port);
+
+  PortOptions peer = client;
+  peer.port = flags_.peer_port;
+  peer.memory_bytes = flags_.peer_memory_bytes;
+  absl::StatusOr<std::unique_ptr<PeerListener>> listener = PeerListener::Listen(
+      peer,
+      {{kReplicatePath, &shard_, client_port_->queue()}, {kLeasesPath, &lease_thread_, nullptr}},
+      PeerCalls());
+  if (!listener.ok()) return listener.status();
+  peer_listener_ = *std::move(listener);
+
+  absl::StatusOr<std::unique_ptr<HttpServer>> http = HttpServer::Start(
+      flags_.listen_host, flags_.http_port,
+      {{"/healthz", [] { return HttpResponse{200, "text/plain; charset=utf-8", "ok\n"}; }},
+       {"/readyz",
+        [this] {
+          return ready_ ? HttpResponse{200, "text/plain; charset=utf-8", "ok\n"}
+                        : HttpResponse{503, "text/plain; charset=utf-8",
+                                       "not initialised or not recovered yet\n"};
+        }},
+       {"/metrics", [this] { return MetricsPage(); }},
+       {"/", [this] { return StatusPage(); }}});
+  if (!http.ok()) return http.status();
+  http_server_ = *std::move(http);
+  return absl::OkStatus();
+}
+
+absl::Status Node::OpenDirectory() {
+  absl::StatusOr<std::unique_ptr<StorageDir>> directory = StorageDir::Open(flags_.storage_dir);
+  if (!directory.ok()) return directory.status();
+  storage_dir_ = *std::move(directory);
+  absl::StatusOr<std::unique_ptr<PosixDirectory>> log =
+      PosixDirectory::At(storage_dir_->log_path());
+  if (!log.ok()) {
+    return absl::Status(log.status().code(), absl::StrCat("--storage-dir cannot be used: ",
+                                                          log.status().message()));
+  }
+  log_directory_ = *std::move(log);
+  return absl::OkStatus();
+}
+
+// Also asks the seeds: a directory of another cluster at the same addresses looks right by itself.
+absl::Status Node::CheckManifest(const storage::v1::StoreManifest& manifest) const {
+  const absl::Status status = CheckDirectory(manifest, peer_address_, seeds_);
+  if (!status.ok()) return status;
+  for (const std::string& seed : seeds_) {
+    if (seed == peer_address_) continue;
+    peer::v1::ProbeResponse probe;
+    const absl::Status answered = CallPeer(seed, kProbePath, peer::v1::ProbeRequest(), &probe,
+                                           std::chrono::milliseconds(300));
+    if (!answered.ok() || probe.cluster_id() == 0 ||
+        probe.cluster_id() == manifest.cluster_id()) {
+      continue;
+    }
+    return absl::FailedPreconditionError(
+        absl::StrCat("--storage-dir ", flags_.storage_dir, " belongs to cluster ",
+                     manifest.cluster_id(), ", but seed ", seed, " to cluster ",
+                     probe.cluster_id(), "; use the directory of this cluster"));
+  }
+  return absl::OkStatus();
+}
+
+void Node::StartThreads() {
+  RunInShard([this] { client_port_->Serve(); });
+  peer_listener_->Serve();
+  executor_ = std::make_unique<Executor>(client_port_->queue(), &shard_);
+  lease_thread_.Start(peer_listener_->queue());
+}
+
+void Node::RunInShard(const std::function<void()>& work) {
+  shard_.Run(work);
+  if (executor_ != nullptr) executor_->WakeBefore(shard_.due());
+}
+
+std::optional<storage::v1::StoreManifest> Node::Manifest() const {
+  std::lock_guard<std::mutex> lock(manifest_mutex_);
+  return manifest_;
+}
+
+absl::Status Node::Adopt(const storage::v1::StoreManifest& manifest) {
+  std::lock_guard<std::mutex> lock(adopt_mutex_);
+  const absl::Status status = range::Store::Bootstrap(log_directory_.get(), manifest);
+  if (!status.ok()) return status;
+  if (ready_) return absl::OkStatus();
+  absl::StatusOr<storage::v1::StoreManifest> written =
+      range::Store::ReadManifest(log_directory_.get());
+  if (!written.ok()) return written.status();
+  return OpenStore(*written);
+}
+
+absl::Status Node::OpenStore(const storage::v1::StoreManifest& manifest) {
+  kv::RocksOptions rocks;
+  rocks.path = storage_dir_->state_path();
+  rocks.block_cache_bytes = flags_.block_cache_bytes;
+  absl::StatusOr<std::unique_ptr<kv::Engine>> engine = kv::OpenRocksEngine(rocks);
+  if (!engine.ok()) return engine.status();
+  engine_ = *std::move(engine);
+
+  range::StoreOptions options;
+  options.lease_duration = std::chrono::milliseconds(flags_.lease_duration_ms);
+  options.clock_rate_error_max = flags_.clock_rate_error_max;
+  options.seed = Random();
+  options.log_segment_bytes = flags_.log_segment_bytes;
+  options.log_reserve_bytes = flags_.log_reserve_bytes;
+  options.log_cache_bytes = flags_.log_cache_bytes;
+  options.flush_bytes = flags_.flush_bytes;
+  options.log_live_bytes_max = flags_.log_live_bytes_max;
+  range::Ports ports;
+  ports.directory = log_directory_.get();
+  ports.engine = engine_.get();
+  ports.transport = &shard_;
+  ports.observer = &shard_;
+  ports.clock = &shard_;
+  absl::StatusOr<std::unique_ptr<range::Store>> opened =
+      range::Store::Open(options, ports, ReadClocks());
+  if (!opened.ok()) return opened.status();
+  range::Store* store = opened->get();
+
+  std::map<StoreId, std::unique_ptr<ReplicateLink>> links;
+  std::vector<LeaseThread::Peer> lease_peers;
+  for (const auto& other : manifest.bootstrap().stores()) {
+    if (other.store_id() == manifest.store_id()) continue;
+    consensus::wire::Hello hello;
+    hello.cluster = consensus::ClusterId(manifest.cluster_id());
+    hello.store = StoreId(manifest.store_id());
+    hello.to_store = StoreId(other.store_id());
+    auto link = std::make_unique<ReplicateLink>(
+        hello, [this, to = hello.to_store] { shard_.OnPeerBroken(to); });
+    link->SetStream(OutboundStream::Make(other.peer_address(), kReplicatePath,
+                                         client_port_->queue(), link.get()));
+    links.emplace(hello.to_store, std::move(link));
+    lease_peers.push_back({hello, other.peer_address()});
+  }
+  log_writer_ = std::make_unique<LogWriter>(
+      store->log(),
+      LogWriter::Sink{[this](const consensus::DualInstant& started,
+                             consensus::log::Lsn durable) { OnLogDurable(started, durable); },
+                      fatal_});
+  FrontOptions front;
+  front.seed = Random();
+  RunInShard([&] {
+    shard_.Attach(*std::move(opened), front, std::move(links), [this] { log_writer_->Wake(); });
+    dispatch_.SetServing(true);
+  });
+  lease_thread_.Attach(store, lease_peers);
+  AddLogMetrics();
+  {
+    std::lock_guard<std::mutex> lock(manifest_mutex_);
+    manifest_ = manifest;
+  }
+  ready_ = true;
+  executor_->Wake();
+  LOG(INFO) << "store " << manifest.store_id() << " of cluster " << manifest.cluster_id()
+            << " is open";
+  return absl::OkStatus();
+}
+
+// The turn after a sync runs here if the executor is idle, which saves a hop to its thread; whoever is
+// in the shard otherwise takes it along.
+void Node::OnLogDurable(const consensus::DualInstant& started, consensus::log::Lsn durable) {
+  lease_thread_.OnLogDurable(started, durable);
+  shard_.PostDurable(durable);
+  if (shard_.RunIfFree()) executor_->WakeBefore(shard_.due());
+}
+
+void Node::Stop() {
+  LOG(INFO) << "stopping";
+  const consensus::Instant deadline = Now() + std::chrono::milliseconds(flags_.shutdown_timeout_ms);
+  RunInShard([this] {
+    dispatch_.SetServing(false);
+    shard_.BeginShutdown();
+  });
+  while (shard_.leads_any() && Now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    RunInShard([] {});
+  }
+  if (shard_.leads_any()) LOG(WARNING) << "nobody took over in time; leaderships were given up";
+  client_port_->Shutdown(kGraceForCalls);
+  peer_listener_->Shutdown();
+  http_server_.reset();
+  lease_thread_.Stop();
+  executor_->Stop();
+  if (log_writer_ != nullptr) log_writer_->Stop();
+  shard_.Run([this] { shard_.Detach(); });
+  engine_.reset();
+  LOG(INFO) << "stopped";
+}
+
+}  // namespace rasputin::server

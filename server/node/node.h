@@ -1,0 +1,105 @@
+// A node: ports, threads, store, assembled and taken apart in the right order.
+//
+// Start listens first (so that a port in use touches nothing), then opens the directory and, if it
+// belongs to a cluster, the store; otherwise the node waits to be initialised. Stop hands leaderships
+// over. The object is never destroyed: after Stop the process exits. For the main thread.
+
+#ifndef RASPUTIN_SERVER_NODE_NODE_H_
+#define RASPUTIN_SERVER_NODE_NODE_H_
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "kv/engine.h"
+#include "rasputin/storage/v1/storage.pb.h"
+#include "server/disk/posix_directory.h"
+#include "server/flags/flags.h"
+#include "server/http/http_server.h"
+#include "server/metrics/event_recorder.h"
+#include "server/metrics/metrics.h"
+#include "server/node/call_dispatch.h"
+#include "server/node/cluster_init.h"
+#include "server/node/slow_work.h"
+#include "server/node/storage_dir.h"
+#include "server/peer/peer_listener.h"
+#include "server/rpc/client_port.h"
+#include "server/services/catalog.h"
+#include "server/shard/executor.h"
+#include "server/shard/lease_thread.h"
+#include "server/shard/log_writer.h"
+#include "server/shard/shard.h"
+
+namespace rasputin::server {
+
+class Node {
+ public:
+  // `fatal` must end the process [H-18]; called in any thread.
+  Node(const Flags& flags, std::function<void(const absl::Status&)> fatal);
+  ~Node() = delete;
+
+  // One sentence for the user if it fails; then the process must exit.
+  absl::Status Start();
+  // Hands leaderships over, answers what is under way, writes and flushes everything. Bounded.
+  void Stop();
+
+ private:
+  absl::Status Listen();
+  absl::Status OpenDirectory();
+  absl::Status CheckManifest(const storage::v1::StoreManifest& manifest) const;
+  // Makes this node the store of the manifest and serves it; idempotent.
+  absl::Status Adopt(const storage::v1::StoreManifest& manifest);
+  absl::Status OpenStore(const storage::v1::StoreManifest& manifest);
+  std::optional<storage::v1::StoreManifest> Manifest() const;
+  void StartThreads();
+  void RunInShard(const std::function<void()>& work);
+  void OnLogDurable(const consensus::DualInstant& started, consensus::log::Lsn durable);
+  void RunInit();
+  bool AwaitLeaders();
+  ClusterInit::Ports InitPorts();
+  std::vector<InboundCallMethod> PeerCalls();
+  void AddLogMetrics();
+  HttpResponse MetricsPage();
+  HttpResponse StatusPage();
+
+  const Flags flags_;
+  const std::function<void(const absl::Status&)> fatal_;
+  const std::string peer_address_;
+  const std::string client_address_;
+  const std::vector<std::string> seeds_;
+
+  Catalog catalog_;
+  MetricsRegistry registry_;
+  EventRecorder recorder_;
+  Shard shard_;
+  CallDispatch dispatch_;
+  LeaseThread lease_thread_;
+  ClusterInit cluster_init_;
+  SlowWork slow_work_;
+
+  std::unique_ptr<StorageDir> storage_dir_;
+  std::unique_ptr<PosixDirectory> log_directory_;
+  std::unique_ptr<kv::Engine> engine_;
+  std::unique_ptr<LogWriter> log_writer_;
+  std::unique_ptr<ClientPort> client_port_;
+  std::unique_ptr<PeerListener> peer_listener_;
+  std::unique_ptr<Executor> executor_;
+  std::unique_ptr<HttpServer> http_server_;
+
+  std::mutex adopt_mutex_;  // One store is opened at a time.
+  mutable std::mutex manifest_mutex_;
+  std::optional<storage::v1::StoreManifest> manifest_;  // Of the open store.
+  std::atomic<bool> ready_{false};
+  // As of the last metrics page.
+  std::atomic<uint64_t> replicas_{0};
+  std::atomic<uint64_t> ranges_led_{0};
+};
+
+}  // namespace rasputin::server
+
+#endif  // RASPUTIN_SERVER_NODE_NODE_H_

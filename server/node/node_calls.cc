@@ -1,0 +1,233 @@
+// What a node answers by itself: initialisation, the unary calls of peers, and its pages.
+
+#include <random>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "glog/logging.h"
+#include "google/rpc/status.pb.h"
+#include "rasputin/admin/v1/admin.pb.h"
+#include "rasputin/v1/error.pb.h"
+#include "server/clock/clock.h"
+#include "server/node/node.h"
+#include "server/peer/peer_client.h"
+
+namespace rasputin::server {
+namespace {
+
+constexpr char kPeerService[] = "/rasputin.peer.v1.PeerService/";
+// Opening a store for the first time writes its log segments.
+constexpr consensus::Duration kPeerCallTimeout = std::chrono::seconds(20);
+constexpr consensus::Duration kProbeTimeout = std::chrono::seconds(3);
+// How long Init waits for the first ranges to be led before it answers nevertheless.
+constexpr consensus::Duration kFirstLeadersWait = std::chrono::seconds(10);
+
+CallResult ToResult(const absl::Status& status) {
+  CallResult result;
+  if (status.ok()) return result;
+  result.code = status.code();
+  result.message = std::string(status.message());
+  rasputin::v1::ErrorDetail detail;
+  detail.set_reason(absl::IsUnavailable(status)
+                        ? rasputin::v1::ERROR_REASON_STORE_UNREACHABLE
+                        : rasputin::v1::ERROR_REASON_FAILED_PRECONDITION);
+  google::rpc::Status rpc;
+  rpc.set_code(static_cast<int>(status.code()));
+  rpc.set_message(result.message);
+  rpc.add_details()->PackFrom(detail);
+  result.details = rpc.SerializeAsString();
+  return result;
+}
+
+CallResult ToResult(const google::protobuf::MessageLite& message) {
+  CallResult result;
+  result.body = absl::Cord(message.SerializeAsString());
+  return result;
+}
+
+uint64_t NewClusterId() {
+  std::random_device device;
+  // 63 bits, so that it prints alike everywhere.
+  const uint64_t id = ((uint64_t{device()} << 32) | device()) >> 1;
+  return id != 0 ? id : 1;
+}
+
+std::string EscapeHtml(absl::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    switch (c) {
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '&':
+        out += "&amp;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+ClusterInit::Ports Node::InitPorts() {
+  ClusterInit::Ports ports;
+  ports.call_peer = [](const std::string& address, const std::string& method,
+                       const google::protobuf::MessageLite& request,
+                       google::protobuf::MessageLite* response) {
+    return CallPeer(address, kPeerService + method, request, response,
+                    method == "Probe" ? kProbeTimeout : kPeerCallTimeout);
+  };
+  ports.manifest = [this] { return Manifest(); };
+  ports.adopt = [this](const storage::v1::StoreManifest& manifest) { return Adopt(manifest); };
+  ports.is_complete = [this] { return storage_dir_->IsInitializationComplete(); };
+  ports.mark_complete = [this] { return storage_dir_->MarkInitializationComplete(); };
+  ports.new_cluster_id = [] { return NewClusterId(); };
+  return ports;
+}
+
+// One at a time: the dispatch starts another only after FinishInit.
+void Node::RunInit() {
+  const absl::StatusOr<ClusterInit::Result> result = cluster_init_.Init();
+  CallResult answer;
+  if (result.ok()) {
+    if (!AwaitLeaders()) LOG(WARNING) << "the first ranges are not led yet";
+    admin::v1::InitResponse response;
+    response.set_cluster_id(result->cluster_id);
+    response.set_already_initialized(result->already_initialized);
+    answer = ToResult(response);
+  } else {
+    LOG(WARNING) << "initialisation refused: " << result.status().message();
+    answer = ToResult(result.status());
+  }
+  RunInShard([this, &answer] { dispatch_.FinishInit(answer); });
+}
+
+bool Node::AwaitLeaders() {
+  for (const consensus::Instant end = Now() + kFirstLeadersWait; Now() < end;) {
+    bool led = false;
+    RunInShard([this, &led] {
+      if (!shard_.attached()) return;
+      led = true;
+      for (const range::ReplicaStatus& replica : shard_.store()->ListReplicas(ReadClocks())) {
+        led = led && replica.leader_store.IsSet();
+      }
+    });
+    if (led) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return false;
+}
+
+std::vector<InboundCallMethod> Node::PeerCalls() {
+  using Done = std::function<void(CallResult)>;
+  auto slowly = [this](const Done& done, std::function<CallResult()> work) {
+    if (!slow_work_.Add([done, work = std::move(work)] { done(work()); })) {
+      done(ToResult(absl::UnavailableError("too many calls of this kind wait already")));
+    }
+  };
+  std::vector<InboundCallMethod> calls;
+  calls.push_back({absl::StrCat(kPeerService, "Probe"), [this](const absl::Cord&, const Done& done) {
+                     done(ToResult(cluster_init_.Probe()));
+                   }});
+  calls.push_back(
+      {absl::StrCat(kPeerService, "Initialize"), [this, slowly](const absl::Cord&, const Done& done) {
+         slowly(done, [this] {
+           const absl::StatusOr<ClusterInit::Result> result = cluster_init_.Initialize();
+           if (!result.ok()) return ToResult(result.status());
+           peer::v1::InitializeResponse response;
+           response.set_cluster_id(result->cluster_id);
+           for (const auto& store : result->stores) *response.add_stores() = store;
+           return ToResult(response);
+         });
+       }});
+  calls.push_back({absl::StrCat(kPeerService, "Bootstrap"),
+                   [this, slowly](const absl::Cord& body, const Done& done) {
+                     peer::v1::BootstrapRequest request;
+                     if (!request.ParseFromString(std::string(body))) {
+                       done(ToResult(absl::InvalidArgumentError("not a BootstrapRequest")));
+                       return;
+                     }
+                     slowly(done, [this, request] {
+                       const absl::Status status = cluster_init_.Bootstrap(request.manifest());
+                       if (!status.ok()) return ToResult(status);
+                       return ToResult(peer::v1::BootstrapResponse());
+                     });
+                   }});
+  return calls;
+}
+
+void Node::AddLogMetrics() {
+  consensus::log::SharedLog* log = shard_.store()->log();
+  registry_.AddCounterSource("rasputin_log_syncs_total", "Syncs of the shared log.",
+                             [log] { return static_cast<double>(log->stats().syncs); });
+  registry_.AddCounterSource("rasputin_log_written_bytes_total", "Bytes written to the shared log.",
+                             [log] { return static_cast<double>(log->stats().bytes_written); });
+  registry_.AddCounterSource("rasputin_log_records_total", "Records written to the shared log.",
+                             [log] { return static_cast<double>(log->stats().records); });
+  registry_.AddGauge("rasputin_log_segments", "Segment files of the shared log.",
+                     [log] { return static_cast<double>(log->stats().segments); });
+  registry_.AddGauge("rasputin_log_live_bytes", "Bytes of the shared log that are still needed.",
+                     [log] { return static_cast<double>(log->stats().bytes_live); });
+  registry_.AddGauge("rasputin_replicas", "Replicas of this store.",
+                     [this] { return static_cast<double>(replicas_.load()); });
+  registry_.AddGauge("rasputin_ranges_led", "Ranges that this store leads with a valid lease.",
+                     [this] { return static_cast<double>(ranges_led_.load()); });
+  registry_.AddGauge("rasputin_engine_unflushed_bytes", "State that is not flushed yet.",
+                     [this] { return static_cast<double>(engine_->UnflushedBytes()); });
+}
+
+HttpResponse Node::MetricsPage() {
+  RunInShard([this] {
+    if (!shard_.attached()) return;
+    uint64_t led = 0;
+    const std::vector<range::ReplicaStatus> replicas =
+        shard_.store()->ListReplicas(ReadClocks());
+    for (const range::ReplicaStatus& replica : replicas) led += replica.serving ? 1 : 0;
+    replicas_ = replicas.size();
+    ranges_led_ = led;
+  });
+  return {200, "text/plain; version=0.0.4; charset=utf-8", registry_.Render()};
+}
+
+HttpResponse Node::StatusPage() {
+  std::string rows;
+  RunInShard([this, &rows] {
+    if (!shard_.attached()) return;
+    for (const range::ReplicaStatus& replica : shard_.store()->ListReplicas(ReadClocks())) {
+      absl::StrAppendFormat(
+          &rows, "<tr><td>%d<td>%d<td>%d<td>%s<td>%d<td>%d<td>%d<td>%d</tr>\n",
+          replica.descriptor.range_id(), replica.descriptor.generation(),
+          replica.leader_store.value(), replica.serving ? "serving" : "", replica.term.value(),
+          replica.last.value(), replica.committed.value(), replica.applied.value());
+    }
+  });
+  const std::optional<storage::v1::StoreManifest> manifest = Manifest();
+  std::string page =
+      "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Rasputin</title>\n"
+      "<h1>Rasputin node</h1>\n";
+  absl::StrAppend(&page, "<p>Peers: ", EscapeHtml(peer_address_),
+                  ", clients: ", EscapeHtml(client_address_), ".</p>\n");
+  if (!manifest.has_value()) {
+    absl::StrAppend(&page, "<p>Not initialised: run <code>rasputin cluster init</code>.</p>\n");
+  } else {
+    absl::StrAppend(&page, "<p>Store ", manifest->store_id(), " of cluster ",
+                    manifest->cluster_id(), ".</p>\n<table border=\"1\"><tr><th>range",
+                    "<th>generation<th>leader store<th>this replica<th>term<th>last index",
+                    "<th>committed<th>applied</tr>\n", rows, "</table>\n");
+  }
+  absl::StrAppend(&page, "<p><a href=\"/metrics\">metrics</a></p></html>\n");
+  return {200, "text/html; charset=utf-8", page};
+}
+
+}  // namespace rasputin::server

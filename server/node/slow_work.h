@@ -1,0 +1,40 @@
+// Two threads for work that may block: initialising, opening a store, calls that await other nodes.
+//
+// Nothing that serves clients or keeps leases waits for them. Thread-safe. Work that is still queued
+// at the end is dropped.
+
+#ifndef RASPUTIN_SERVER_NODE_SLOW_WORK_H_
+#define RASPUTIN_SERVER_NODE_SLOW_WORK_H_
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace rasputin::server {
+
+class SlowWork {
+ public:
+  static constexpr size_t kQueuedMax = 64;
+
+  SlowWork();
+  ~SlowWork();  // Waits for what is under way.
+
+  // False: too much is queued; the work will not be done.
+  bool Add(std::function<void()> work);
+
+ private:
+  void Run(int number);
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> queue_;
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace rasputin::server
+
+#endif  // RASPUTIN_SERVER_NODE_SLOW_WORK_H_

@@ -1,0 +1,40 @@
+// The directory of a store: made, locked, and looked at before anything in it is touched.
+//
+// Layout: LOCK, INITIALIZED (of the node that initialised the cluster), log/ (shared log and
+// manifest), state/ (engine). Holds the lock until destroyed. Errors are one sentence for the user.
+// Not thread-safe.
+
+#ifndef RASPUTIN_SERVER_NODE_STORAGE_DIR_H_
+#define RASPUTIN_SERVER_NODE_STORAGE_DIR_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace rasputin::server {
+
+class StorageDir {
+ public:
+  // Makes the directory if it is missing. UNAVAILABLE: another process has it.
+  static absl::StatusOr<std::unique_ptr<StorageDir>> Open(const std::string& path);
+  ~StorageDir();
+
+  std::string log_path() const { return path_ + "/log"; }
+  std::string state_path() const { return path_ + "/state"; }
+
+  // See ClusterInit::Ports::is_complete.
+  bool IsInitializationComplete() const;
+  absl::Status MarkInitializationComplete();
+
+ private:
+  StorageDir(std::string path, int lock_fd) : path_(std::move(path)), lock_fd_(lock_fd) {}
+
+  const std::string path_;
+  const int lock_fd_;
+};
+
+}  // namespace rasputin::server
+
+#endif  // RASPUTIN_SERVER_NODE_STORAGE_DIR_H_

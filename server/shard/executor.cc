@@ -1,0 +1,65 @@
+// The loop; see the header.
+
+#include "server/shard/executor.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+
+#include "server/clock/clock.h"
+
+namespace rasputin::server {
+namespace {
+
+constexpr consensus::Duration kWaitMax = std::chrono::milliseconds(50);
+constexpr int kEventsPerTurn = 64;
+
+}  // namespace
+
+Executor::Executor(EventQueue* queue, Shard* shard)
+    : queue_(queue), shard_(shard), thread_([this] { Run(); }) {}
+
+Executor::~Executor() { Stop(); }
+
+void Executor::Wake() { queue_->Interrupt(); }
+
+void Executor::WakeBefore(consensus::Instant due) {
+  const int64_t wakes_at = wakes_at_ns_.load();
+  if (wakes_at != 0 && due.time_since_epoch().count() < wakes_at) queue_->Interrupt();
+}
+
+void Executor::Stop() {
+  stopping_.store(true);
+  if (!thread_.joinable()) return;
+  Wake();
+  thread_.join();
+}
+
+consensus::Duration Executor::TimeToWait(consensus::Instant now) const {
+  const consensus::Instant due = shard_->due();
+  if (due <= now) return consensus::Duration::zero();
+  return std::min<consensus::Duration>(kWaitMax, due - now);
+}
+
+void Executor::Run() {
+  pthread_setname_np(pthread_self(), "executor-0");
+  while (!stopping_.load()) {
+    const consensus::Instant now = Now();
+    const consensus::Duration wait = TimeToWait(now);
+    wakes_at_ns_.store((now + wait).time_since_epoch().count());
+    Event* event = nullptr;
+    bool ok = false;
+    EventQueue::Result result = queue_->Poll(wait, &event, &ok);
+    wakes_at_ns_.store(0);
+    if (result == EventQueue::Result::kEnd) return;
+    shard_->Run([&] {
+      for (int n = 0; result == EventQueue::Result::kEvent; ++n) {
+        event->OnEvent(ok);
+        if (n + 1 == kEventsPerTurn) break;
+        result = queue_->Poll(consensus::Duration::zero(), &event, &ok);
+      }
+    });
+  }
+}
+
+}  // namespace rasputin::server

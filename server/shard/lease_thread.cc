@@ -1,0 +1,153 @@
+// The loop and its links; see the header.
+
+#include "server/shard/lease_thread.h"
+
+#include <glog/logging.h>
+#include <pthread.h>
+
+#include <utility>
+
+#include "server/clock/clock.h"
+
+namespace rasputin::server {
+namespace {
+
+constexpr consensus::Duration kPeriod = std::chrono::milliseconds(10);
+constexpr int kEventsPerPeriod = 256;
+constexpr size_t kMessagesQueuedMax = 64;
+constexpr char kLeasesPath[] = "/rasputin.peer.v1.PeerService/Leases";
+
+}  // namespace
+
+namespace wire = consensus::wire;
+
+void LeaseThread::Link::Send(const consensus::lease::LeaseMessage& message) {
+  messages_.push_back(message);
+  if (messages_.size() > kMessagesQueuedMax) messages_.pop_front();
+}
+
+absl::Cord LeaseThread::Link::NextFrame(bool first) {
+  absl::Cord frame;
+  if (first) frame = wire::EncodeLeaseHelloFrame(hello_);
+  if (messages_.empty()) return frame;
+  const std::vector<consensus::lease::LeaseMessage> messages(messages_.begin(), messages_.end());
+  messages_.clear();
+  frame.Append(wire::EncodeLeaseFrame(messages));
+  return frame;
+}
+
+LeaseThread::LeaseThread(Ports ports) : ports_(std::move(ports)) {}
+
+LeaseThread::~LeaseThread() { Stop(); }
+
+void LeaseThread::Start(EventQueue* queue) {
+  queue_ = queue;
+  thread_ = std::thread([this] { Run(); });
+}
+
+void LeaseThread::Attach(range::Store* store, const std::vector<Peer>& peers) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  store_ = store;
+  new_peers_ = peers;
+}
+
+void LeaseThread::OnLogDurable(const consensus::DualInstant& started,
+                               consensus::log::Lsn durable) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (store_ != nullptr) store_->LeaseLogDurable(ReadClocks(), started, durable);
+}
+
+void LeaseThread::Stop() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+    store_ = nullptr;
+  }
+  wake_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+void LeaseThread::Run() {
+  pthread_setname_np(pthread_self(), "leases");
+  while (true) {
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      wake_.wait_for(lock, kPeriod, [this] { return stopping_; });
+      if (stopping_) return;
+    }
+    OpenLinks();
+    PollEvents();
+    DriveLeases();
+  }
+}
+
+void LeaseThread::OpenLinks() {
+  std::vector<Peer> peers;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    peers.swap(new_peers_);
+  }
+  for (const Peer& peer : peers) {
+    auto link = std::make_unique<Link>(peer.hello);
+    link->stream = OutboundStream::Make(peer.address, kLeasesPath, queue_, link.get());
+    links_[peer.hello.to_store] = std::move(link);
+  }
+}
+
+void LeaseThread::PollEvents() {
+  Event* event = nullptr;
+  bool ok = false;
+  for (int n = 0; n < kEventsPerPeriod; ++n) {
+    if (queue_->Poll(consensus::Duration::zero(), &event, &ok) != EventQueue::Result::kEvent) break;
+    event->OnEvent(ok);
+  }
+}
+
+void LeaseThread::DriveLeases() {
+  range::Store::LeaseOutput output;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (store_ == nullptr) return;
+    const consensus::ClockReading now = ReadClocks();
+    for (const consensus::lease::LeaseMessage& message : received_) store_->LeaseStep(now, message);
+    received_.clear();
+    store_->LeaseTick(now);
+    output = store_->TakeLeaseOutput();
+    if (store_->log()->HasPending()) ports_.wake_log_writer();
+  }
+  for (const consensus::lease::LeaseMessage& message : output.send) {
+    const auto link = links_.find(message.to);
+    if (link != links_.end()) link->second->Send(message);
+  }
+  const consensus::Instant now = Now();
+  for (const auto& [store, link] : links_) {
+    link->stream->Tick(now);
+    link->stream->Wake();
+  }
+  for (const consensus::Event& event : output.events) ports_.recorder->Record(event);
+  if (!output.updates.empty()) ports_.updates(std::move(output.updates));
+}
+
+absl::Status LeaseThread::OnFrame(uint64_t stream, bool first, const absl::Cord& frame) {
+  absl::StatusOr<wire::LeaseFrame> decoded = wire::DecodeLeaseFrame(frame);
+  if (!decoded.ok()) return decoded.status();
+  if (first) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!decoded->hello.has_value()) return absl::InvalidArgumentError("no greeting");
+    if (store_ == nullptr || decoded->hello->format > wire::kFormat ||
+        decoded->hello->cluster.value() != store_->manifest().cluster_id() ||
+        decoded->hello->to_store.value() != store_->manifest().store_id()) {
+      return absl::FailedPreconditionError("another cluster, another store or an unknown format");
+    }
+    inbound_[stream] = decoded->hello->store;
+  }
+  const consensus::StoreId from = inbound_.at(stream);
+  for (const consensus::lease::LeaseMessage& message : decoded->messages) {
+    if (message.from == from) received_.push_back(message);
+  }
+  return absl::OkStatus();
+}
+
+void LeaseThread::OnEnd(uint64_t stream) { inbound_.erase(stream); }
+
+}  // namespace rasputin::server

@@ -1,0 +1,99 @@
+// The thread of store leases: nothing that clients do can hold it up.
+//
+// Every 10 ms it takes what its own queue has (lease streams, new peer streams, bootstrap calls), gives
+// it to the lease side of the store, sends, and passes updates to the shard. It does not block in the
+// queue: two threads that wait for the same sockets would hand each other every event. The lease side
+// is guarded by one mutex that is shared with the log writer alone.
+
+#ifndef RASPUTIN_SERVER_SHARD_LEASE_THREAD_H_
+#define RASPUTIN_SERVER_SHARD_LEASE_THREAD_H_
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "consensus/wire/frame.h"
+#include "range/store.h"
+#include "server/metrics/event_recorder.h"
+#include "server/peer/outbound_stream.h"
+#include "server/peer/peer_listener.h"
+#include "server/rpc/event_queue.h"
+
+namespace rasputin::server {
+
+class LeaseThread final : public FrameSink {
+ public:
+  struct Ports {
+    EventRecorder* recorder = nullptr;
+    // Updates for the shard, in order.
+    std::function<void(std::vector<consensus::lease::LeaseUpdate>)> updates;
+    // Something may have been appended to the log.
+    std::function<void()> wake_log_writer;
+  };
+  struct Peer {
+    consensus::wire::Hello hello;
+    std::string address;
+  };
+
+  explicit LeaseThread(Ports ports);
+  ~LeaseThread() override;  // Stop()s.
+
+  // Starts the thread, which polls `queue`.
+  void Start(EventQueue* queue);
+  // Begins to drive the store's lease side, which it must not outlive. Any thread.
+  void Attach(range::Store* store, const std::vector<Peer>& peers);
+  // The log writer's report; see range::Store::LeaseLogDurable. Any thread.
+  void OnLogDurable(const consensus::DualInstant& started, consensus::log::Lsn durable);
+  // Ends the thread; the store is not touched any more.
+  void Stop();
+
+  absl::Status OnFrame(uint64_t stream, bool first, const absl::Cord& frame) override;
+  void OnEnd(uint64_t stream) override;
+
+ private:
+  // What waits to be sent to one store; the newest messages only.
+  class Link final : public FrameSource {
+   public:
+    explicit Link(const consensus::wire::Hello& hello) : hello_(hello) {}
+    void Send(const consensus::lease::LeaseMessage& message);
+    absl::Cord NextFrame(bool first) override;
+    void OnUp() override {}
+    void OnDown(const std::string&) override { messages_.clear(); }
+
+    std::unique_ptr<OutboundStream> stream;
+
+   private:
+    const consensus::wire::Hello hello_;
+    std::deque<consensus::lease::LeaseMessage> messages_;
+  };
+
+  void Run();
+  void OpenLinks();
+  void PollEvents();
+  void DriveLeases();
+
+  const Ports ports_;
+  EventQueue* queue_ = nullptr;
+
+  std::mutex mutex_;  // Guards everything down to `stopping_`, and the store's lease side.
+  std::condition_variable wake_;
+  range::Store* store_ = nullptr;
+  std::vector<Peer> new_peers_;
+  bool stopping_ = false;
+
+  // The thread's own.
+  std::map<consensus::StoreId, std::unique_ptr<Link>> links_;
+  std::map<uint64_t, consensus::StoreId> inbound_;
+  std::vector<consensus::lease::LeaseMessage> received_;
+  std::thread thread_;
+};
+
+}  // namespace rasputin::server
+
+#endif  // RASPUTIN_SERVER_SHARD_LEASE_THREAD_H_

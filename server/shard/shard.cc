@@ -1,0 +1,273 @@
+// The turn, and what feeds it; see the header.
+
+#include "server/shard/shard.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "server/clock/clock.h"
+#include "server/front/forward_frame.h"
+
+namespace rasputin::server {
+namespace {
+
+// Rounds of store and front end in one turn; what is left is due at once in the next.
+constexpr int kRoundsMax = 4;
+
+}  // namespace
+
+namespace wire = consensus::wire;
+
+Shard::Shard(MetricsRegistry* registry, EventRecorder* recorder, Fatal fatal)
+    : recorder_(recorder),
+      fatal_(std::move(fatal)),
+      turn_seconds_(registry->AddHistogram("rasputin_turn_seconds",
+                                           "Time that a turn of the shard took.")),
+      turns_(registry->AddCounter("rasputin_turns_total", "Turns of the shard.")) {}
+
+Shard::~Shard() = default;
+
+void Shard::Run(const std::function<void()>& feed) {
+  turnstile_.Enter();
+  feed();
+  do {
+    Turn();
+  } while (!turnstile_.Leave());
+}
+
+bool Shard::RunIfFree() {
+  if (!turnstile_.TryEnterOrMark()) return false;
+  do {
+    Turn();
+  } while (!turnstile_.Leave());
+  return true;
+}
+
+void Shard::PostDurable(consensus::log::Lsn durable) {
+  std::lock_guard<std::mutex> lock(inbox_mutex_);
+  durable_ = durable;
+}
+
+void Shard::PostLeaseUpdates(std::vector<consensus::lease::LeaseUpdate> updates) {
+  std::lock_guard<std::mutex> lock(inbox_mutex_);
+  std::move(updates.begin(), updates.end(), std::back_inserter(lease_updates_));
+}
+
+void Shard::DrainInbox(const ClockReading& now) {
+  consensus::log::Lsn durable;
+  std::vector<consensus::lease::LeaseUpdate> updates;
+  {
+    std::lock_guard<std::mutex> lock(inbox_mutex_);
+    std::swap(durable, durable_);
+    updates.swap(lease_updates_);
+  }
+  if (!updates.empty()) store_->OnLeaseUpdates(now, std::move(updates));
+  if (durable.IsSet()) store_->OnLogDurable(now, durable);
+}
+
+void Shard::StartCalls(const ClockReading& now) {
+  for (const auto& [call, method] : calls_) {
+    ClientCall client_call;
+    client_call.method = method;
+    client_call.request = call->TakeRequest();
+    client_call.deadline = call->deadline();
+    client_call.completion = call;
+    call->tag = front_->Start(now, std::move(client_call));
+  }
+  calls_.clear();
+}
+
+void Shard::Turn() {
+  if (store_ == nullptr) {
+    due_ns_.store(consensus::Instant::max().time_since_epoch().count());
+    return;
+  }
+  const ClockReading now = ReadClocks();
+  DrainInbox(now);
+  if (!messages_.empty()) {
+    std::vector<consensus::Message> messages;
+    messages.swap(messages_);
+    store_->Step(now, std::move(messages));
+  }
+  StartCalls(now);
+  front_->Run(now);
+  for (int round = 0; round < kRoundsMax; ++round) {
+    const absl::Status status = store_->RunTurn(now);
+    if (!status.ok()) {
+      fatal_(status);
+      return;
+    }
+    if (store_->log()->HasPending()) wake_log_writer_();
+    front_->Run(now);
+    if (store_->NextDeadline() > now.boot && front_->NextDeadline() > now.boot) break;
+  }
+  for (const auto& [store, link] : links_) {
+    link->stream()->Tick(now.boot);
+    link->Flush();
+  }
+  if (shutting_down_) leads_any_.store(store_->LeadsAny());
+  due_ns_.store(NextDeadline().time_since_epoch().count());
+  turns_->Increment();
+  turn_seconds_->Record(server::Now() - now.boot);
+}
+
+consensus::Instant Shard::NextDeadline() const {
+  consensus::Instant at = std::min(store_->NextDeadline(), front_->NextDeadline());
+  for (const auto& [store, link] : links_) at = std::min(at, link->stream()->NextDeadline());
+  return at;
+}
+
+void Shard::Attach(std::unique_ptr<range::Store> store, const FrontOptions& front_options,
+                   std::map<StoreId, std::unique_ptr<ReplicateLink>> links,
+                   std::function<void()> wake_log_writer) {
+  CHECK(store_ == nullptr);
+  store_ = std::move(store);
+  links_ = std::move(links);
+  wake_log_writer_ = std::move(wake_log_writer);
+  store_port_ = std::make_unique<RangeStorePort>(store_.get());
+  FrontPorts ports;
+  ports.store = store_port_.get();
+  ports.peers = this;
+  front_ = std::make_unique<FrontEnd>(front_options, ports);
+  for (const range::RangeDescriptor& descriptor : early_descriptors_) {
+    front_->OnDescriptor(descriptor, false);
+  }
+  early_descriptors_.clear();
+}
+
+void Shard::Detach() {
+  front_.reset();
+  store_.reset();
+}
+
+void Shard::StartCall(ServerCall* call, Method method) {
+  call->tag = kNoCall;
+  calls_.emplace_back(call, method);
+}
+
+void Shard::ResumeCall(ServerCall* call) {
+  if (front_ != nullptr) front_->Resume(ReadClocks(), call->tag);
+}
+
+void Shard::CancelCall(ServerCall* call) {
+  const auto waiting = std::find_if(calls_.begin(), calls_.end(),
+                                    [call](const auto& entry) { return entry.first == call; });
+  if (waiting != calls_.end()) {
+    calls_.erase(waiting);
+  } else if (front_ != nullptr) {
+    front_->Cancel(call->tag);
+  }
+}
+
+void Shard::OnPeerBroken(StoreId peer) {
+  if (front_ != nullptr) front_->OnPeerBroken(ReadClocks(), peer);
+}
+
+void Shard::BeginShutdown() {
+  if (store_ == nullptr) return;
+  shutting_down_ = true;
+  leads_any_.store(true);
+  store_->BeginShutdown(ReadClocks());
+}
+
+ReplicateLink* Shard::LinkTo(StoreId store) {
+  const auto found = links_.find(store);
+  return found == links_.end() ? nullptr : found->second.get();
+}
+
+void Shard::Send(StoreId to, std::vector<consensus::Message> messages) {
+  ReplicateLink* link = LinkTo(to);
+  if (link != nullptr) link->Send(std::move(messages));
+}
+
+void Shard::OnDescriptor(const range::RangeDescriptor& descriptor, bool leads) {
+  if (front_ == nullptr) {
+    early_descriptors_.push_back(descriptor);
+  } else {
+    front_->OnDescriptor(descriptor, leads);
+  }
+}
+
+void Shard::OnLeader(RangeId range, StoreId leader) {
+  if (front_ != nullptr) front_->OnLeader(range, leader);
+}
+
+ClockReading Shard::Now() { return ReadClocks(); }
+
+bool Shard::Forward(StoreId to, ForwardRequest request) {
+  ReplicateLink* link = LinkTo(to);
+  return link != nullptr && link->Send(request);
+}
+
+void Shard::Reply(StoreId to, ForwardReply reply) {
+  ReplicateLink* link = LinkTo(to);
+  if (link != nullptr) link->Send(reply);
+}
+
+absl::Status Shard::Greet(uint64_t stream, const wire::Hello& hello) {
+  const storage::v1::StoreManifest& manifest = store_->manifest();
+  if (hello.cluster.value() != manifest.cluster_id()) {
+    LOG(ERROR) << "refused store " << hello.store << " of cluster " << hello.cluster
+               << ": this is cluster " << manifest.cluster_id();
+    return absl::FailedPreconditionError(
+        absl::StrCat("this is a store of cluster ", manifest.cluster_id()));
+  }
+  if (hello.to_store.value() != manifest.store_id()) {
+    return absl::FailedPreconditionError(absl::StrCat("this is store ", manifest.store_id()));
+  }
+  if (hello.format > wire::kFormat) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("frames of format ", wire::kFormat, " and lower are understood here"));
+  }
+  inbound_[stream] = hello.store;
+  newest_inbound_[hello.store] = stream;
+  return absl::OkStatus();
+}
+
+absl::Status Shard::OnFrame(uint64_t stream, bool first, const absl::Cord& frame) {
+  if (store_ == nullptr) {
+    return absl::FailedPreconditionError("this node does not belong to a cluster yet");
+  }
+  absl::StatusOr<wire::Frame> decoded = wire::DecodeFrame(frame);
+  if (!decoded.ok()) return decoded.status();
+  if (first) {
+    if (!decoded->hello.has_value()) return absl::InvalidArgumentError("no greeting");
+    const absl::Status status = Greet(stream, *decoded->hello);
+    if (!status.ok()) return status;
+  }
+  const StoreId from = inbound_.at(stream);
+  for (consensus::Message& message : decoded->messages) {
+    if (message.from_store == from) messages_.push_back(std::move(message));
+  }
+  if (decoded->requests.empty() && decoded->replies.empty()) return absl::OkStatus();
+  const ClockReading now = ReadClocks();
+  for (const wire::ForwardReply& reply : decoded->replies) {
+    front_->OnForwardReply(now, from, FromFrame(reply));
+  }
+  for (const wire::ForwardRequest& request : decoded->requests) {
+    absl::StatusOr<ForwardRequest> converted = FromFrame(request);
+    if (converted.ok()) {
+      front_->OnForward(now, from, *std::move(converted));
+    } else {
+      ForwardReply refusal;
+      refusal.id = request.id;
+      refusal.response.outcome = range::Outcome::kInvalidArgument;
+      refusal.response.message = std::string(converted.status().message());
+      Reply(from, std::move(refusal));
+    }
+  }
+  return absl::OkStatus();
+}
+
+void Shard::OnEnd(uint64_t stream) {
+  const auto found = inbound_.find(stream);
+  if (found == inbound_.end()) return;
+  const StoreId store = found->second;
+  inbound_.erase(found);
+  // A stream that a newer one has replaced takes no replies with it that are still awaited.
+  if (newest_inbound_[store] == stream) OnPeerBroken(store);
+}
+
+}  // namespace rasputin::server
