@@ -120,30 +120,32 @@ SessionTable::SessionTable(uint64_t range_id, uint64_t version, Turn* turn)
 
 absl::StatusOr<SessionTable::Admission> SessionTable::Admit(const RequestId& id) {
   id_ = id;
-  Queue queue;
-  absl::Status status = queue.Read(range_id_, *turn_);
-  if (!status.ok()) return status;
-  if (queue.front < queue.back && queue.due_ms <= now_ms_) {
-    status = DropIdleClients(&queue);
-    if (!status.ok()) return status;
-  }
   if (id.issued_at_ms > now_ms_ + kClockAheadMaxMs) return Admission::kClockAhead;
   absl::StatusOr<bool> known = ReadClient(id.client_id, &client_);
   if (!known.ok()) return known.status();
-  if (*known) {
-    if (now_ms_ >= client_.last_used_ms + kLastUsedGrainMs) {
-      client_.last_used_ms = now_ms_;
-      WriteClient(id.client_id, client_);
-    }
-    return Admission::kAdmitted;
+  if (*known && now_ms_ < client_.last_used_ms + kLastUsedGrainMs) return Admission::kAdmitted;
+  if (!*known) {
+    client_.remembered_since_ms = Before(now_ms_, kIssuedAgeMaxMs);
+    if (id.issued_at_ms <= client_.remembered_since_ms) return Admission::kExpired;
   }
-  client_.remembered_since_ms = Before(now_ms_, kIssuedAgeMaxMs);
   client_.last_used_ms = now_ms_;
-  if (id.issued_at_ms <= client_.remembered_since_ms) return Admission::kExpired;
   WriteClient(id.client_id, client_);
-  queue.Push(range_id_, id.client_id, now_ms_ + kIdleDropMs, turn_);
-  queue.Write(range_id_, turn_);
+  absl::Status status = Enqueue(/*is_new=*/!*known);
+  if (!status.ok()) return status;
   return Admission::kAdmitted;
+}
+
+// Adds the client if it is new and drops idle ones: twice as many as can be added.
+absl::Status SessionTable::Enqueue(bool is_new) {
+  Queue queue;
+  absl::Status status = queue.Read(range_id_, *turn_);
+  if (!status.ok()) return status;
+  const bool is_due = queue.front < queue.back && queue.due_ms <= now_ms_;
+  if (is_due) status = DropIdleClients(&queue);
+  if (!status.ok()) return status;
+  if (is_new) queue.Push(range_id_, id_.client_id, now_ms_ + kIdleDropMs, turn_);
+  if (is_due || is_new) queue.Write(range_id_, turn_);
+  return absl::OkStatus();
 }
 
 absl::Status SessionTable::DropIdleClients(Queue* queue) {
@@ -169,12 +171,11 @@ absl::Status SessionTable::DropIdleClients(Queue* queue) {
     status = queue->Pop(range_id_, turn_);
     if (!status.ok()) return status;
   }
-  queue->Write(range_id_, turn_);
   return absl::OkStatus();
 }
 
 absl::StatusOr<bool> SessionTable::ReadClient(uint64_t client_id, Client* client) const {
-  absl::StatusOr<std::optional<std::string>> row = turn_->Get(ClientKey(range_id_, client_id));
+  absl::StatusOr<std::optional<std::string>> row = turn_->GetOften(ClientKey(range_id_, client_id));
   if (!row.ok()) return row.status();
   if (!row->has_value()) return false;
   absl::Status status = CheckRow(**row, 17, "session client");

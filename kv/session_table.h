@@ -4,8 +4,8 @@
 // their versions, never by a clock, so every replica remembers and forgets alike. Each client has
 // 1,024 places; sequence s takes place s mod 1,024, and a place that holds a higher sequence proves
 // that s was forgotten. Nothing has to be deleted while a client is active: an acknowledged outcome
-// stays until its place is taken. Clients idle for 12 minutes are dropped, at most two per command,
-// through a queue. Not thread-safe.
+// stays until its place is taken. Clients idle for 12 minutes are dropped, at most two at a time,
+// when another client comes or is seen to be in use still. Not thread-safe.
 
 #ifndef RASPUTIN_KV_SESSION_TABLE_H_
 #define RASPUTIN_KV_SESSION_TABLE_H_
@@ -47,7 +47,7 @@ class SessionTable {
     kExpired = 2,     // Issued before what is remembered.
     kClockAhead = 3,  // Issued too far in the future to tell when it will have expired.
   };
-  // First of all for a command with a session: drops idle clients, finds or makes the client's row.
+  // First of all for a command with a session: finds or makes the client's row, drops idle clients.
   // Only after kAdmitted: what follows.
   absl::StatusOr<Admission> Admit(const RequestId& id);
 
@@ -69,6 +69,7 @@ class SessionTable {
   };
   struct Queue;
 
+  absl::Status Enqueue(bool is_new);
   absl::Status DropIdleClients(Queue* queue);
   absl::StatusOr<bool> ReadClient(uint64_t client_id, Client* client) const;
   void WriteClient(uint64_t client_id, const Client& client);

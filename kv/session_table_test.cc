@@ -132,10 +132,10 @@ TEST_F(Sessions, IdleClientsLeaveNoRowsBehind) {
   }
   EXPECT_EQ(CountRows(), 1 + 100 * (2 + 3));
   now_ms_ += 13 * kMinuteMs;
-  for (uint64_t sequence = 1; sequence <= 50; ++sequence) Execute(Id(1000, sequence));
-  EXPECT_EQ(CountRows(), 1 + 2 + 50);
+  for (uint64_t client = 1001; client <= 1050; ++client) Execute(Id(client, 1));
+  EXPECT_EQ(CountRows(), 1 + 50 * (2 + 1));
   ASSERT_TRUE(turn_.Commit().ok());
-  EXPECT_EQ(CountRows(), 1 + 2 + 50);
+  EXPECT_EQ(CountRows(), 1 + 50 * (2 + 1));
 }
 
 TEST_F(Sessions, ACommandDropsAtMostTwoClients) {
@@ -144,6 +144,15 @@ TEST_F(Sessions, ACommandDropsAtMostTwoClients) {
   now_ms_ += 13 * kMinuteMs;
   Execute(Id(1000, 1));
   EXPECT_EQ(CountRows(), before - 2 * 3 + 3);
+}
+
+TEST_F(Sessions, AClientThatStaysDropsTheOthersInTime) {
+  for (uint64_t client = 1; client <= 10; ++client) Execute(Id(client, 1));
+  for (int minute = 0; minute < 20; ++minute) {
+    now_ms_ += kMinuteMs;
+    Execute(Id(1000, 1));
+  }
+  EXPECT_EQ(CountRows(), 1 + 2 + 1);
 }
 
 TEST_F(Sessions, ACommandOfAKnownClientWritesOneRow) {

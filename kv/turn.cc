@@ -10,6 +10,9 @@ namespace {
 
 using Edit = EngineBatch::Edit;
 
+// Rows kept for GetOften; beyond it all are dropped and read again.
+constexpr size_t kOftenRowsMax = 4096;
+
 bool InRange(absl::string_view key, absl::string_view begin, absl::string_view end) {
   return key >= begin && (end.empty() || key < end);
 }
@@ -36,6 +39,19 @@ absl::StatusOr<std::optional<std::string>> Turn::Get(absl::string_view key) cons
     return std::optional<std::string>(edit->value);
   }
   return engine_->Get(key);
+}
+
+absl::StatusOr<std::optional<std::string>> Turn::GetOften(absl::string_view key) {
+  if (Find(key) != nullptr) return Get(key);
+  if (const auto it = often_.find(key); it != often_.end()) {
+    return std::optional<std::string>(it->second);
+  }
+  absl::StatusOr<std::optional<std::string>> row = engine_->Get(key);
+  if (row.ok() && row->has_value()) {
+    if (often_.size() >= kOftenRowsMax) often_.clear();
+    often_.emplace(key, **row);
+  }
+  return row;
 }
 
 void Turn::Index() {
@@ -95,6 +111,10 @@ absl::Status Turn::Commit() {
   if (batch_.Empty()) return absl::OkStatus();
   absl::Status status = engine_->Write(batch_);
   if (!status.ok()) return status;
+  if (!range_deletions_.empty()) often_.clear();
+  if (!often_.empty()) {
+    for (const Edit& edit : batch_.edits()) often_.erase(edit.key);
+  }
   latest_.clear();
   range_deletions_.clear();
   batch_.Clear();

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/functional/function_ref.h"
 #include "absl/hash/hash.h"
@@ -30,6 +31,9 @@ class Turn {
   Turn& operator=(const Turn&) = delete;
 
   absl::StatusOr<std::optional<std::string>> Get(absl::string_view key) const;
+  // The same for a row that many commands ask for: remembered across turns, so nobody else may
+  // write it to the engine while the turn lives.
+  absl::StatusOr<std::optional<std::string>> GetOften(absl::string_view key);
   void Put(std::string key, std::string value);
   void Delete(std::string key);
   // All keys in [begin, end).
@@ -74,6 +78,8 @@ class Turn {
   EngineBatch batch_;
   absl::flat_hash_set<uint32_t, EditHash, EditEqual> latest_;
   std::vector<uint32_t> range_deletions_;  // Positions, ascending.
+  // Rows of the engine that GetOften found; looked up only.
+  absl::flat_hash_map<std::string, std::string> often_;
 };
 
 }  // namespace rasputin::kv

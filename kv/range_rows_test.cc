@@ -1,0 +1,68 @@
+// The rows of a range: the documented bytes, what a crash leaves, and the list of ranges at a
+// start.
+
+#include "kv/range_rows.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "kv/key.h"
+#include "kv/memory_engine.h"
+
+namespace rasputin::kv {
+namespace {
+
+TEST(AppliedState, HasTheDocumentedBytesAndComesBack) {
+  const AppliedState state{258, 3, 0x018bcfe568000001};
+  const std::string row = EncodeAppliedState(state);
+  EXPECT_EQ(absl::BytesToHexString(row),
+            "01"
+            "0000000000000102"
+            "0000000000000003"
+            "018bcfe568000001");
+  EXPECT_EQ(DecodeAppliedState(row).value(), state);
+}
+
+TEST(AppliedState, OfANewerFormatOrAnotherLengthIsDataLoss) {
+  std::string row = EncodeAppliedState({1, 1, 1});
+  EXPECT_EQ(DecodeAppliedState(row.substr(1)).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(DecodeAppliedState("").status().code(), absl::StatusCode::kDataLoss);
+  row[0] = 2;
+  EXPECT_EQ(DecodeAppliedState(row).status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST(AppliedState, PersistedLagsBehindUntilAFlush) {
+  MemoryEngine engine;
+  Turn turn(&engine);
+  EXPECT_FALSE(ReadAppliedState(1, engine)->has_value());
+  EXPECT_EQ(ReadPersistedAppliedState(1, engine).value(), AppliedState());
+  WriteAppliedState(1, {10, 2, 5}, &turn);
+  ASSERT_TRUE(turn.Commit().ok());
+  EXPECT_EQ(ReadAppliedState(1, engine)->value(), (AppliedState{10, 2, 5}));
+  EXPECT_EQ(ReadPersistedAppliedState(1, engine).value(), AppliedState());
+  ASSERT_TRUE(engine.StartFlush().ok());
+  engine.CompleteFlush();
+  EXPECT_EQ(ReadPersistedAppliedState(1, engine).value(), (AppliedState{10, 2, 5}));
+}
+
+TEST(Descriptors, AreListedByRangeIdAmongAllOtherRows) {
+  MemoryEngine engine;
+  Turn turn(&engine);
+  for (uint64_t id : {300, 2, 1, 255}) {
+    WriteDescriptor(id, "range " + std::to_string(id), &turn);
+    WriteAppliedState(id, {1, 1, 1}, &turn);
+    turn.Put(RangeRowKey(id, 0x13), "a session row");
+  }
+  WriteAppliedState(5, {1, 1, 1}, &turn);  // No descriptor.
+  turn.Put(RangeRowKey(6, 0x13), "a session row");
+  turn.Put(DataKey(1, "k"), "data");
+  ASSERT_TRUE(turn.Commit().ok());
+  EXPECT_EQ(ListDescriptors(engine).value(),
+            (std::vector<std::string>{"range 1", "range 2", "range 255", "range 300"}));
+}
+
+}  // namespace
+}  // namespace rasputin::kv
