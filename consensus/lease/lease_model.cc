@@ -10,7 +10,6 @@
 #include <map>
 #include <optional>
 #include <queue>
-#include <random>
 #include <set>
 #include <utility>
 #include <vector>
@@ -82,9 +81,16 @@ class LeaseModel::Impl {
     }
   };
 
-  bool Chance(double p) { return std::uniform_real_distribution<double>(0, 1)(random_) < p; }
-  RealTime Between(RealTime low, RealTime high) {
-    return std::uniform_int_distribution<RealTime>(low, high)(random_);
+  // A seeded generator of its own (splitmix64): the same numbers everywhere.
+  uint64_t Draw() {
+    uint64_t x = random_ += 0x9e3779b97f4a7c15;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+    return x ^ (x >> 31);
+  }
+  bool Chance(double p) { return static_cast<double>(Draw() >> 11) < p * 9007199254740992.0; }
+  RealTime Between(RealTime low, RealTime high) {  // Both included.
+    return low + static_cast<RealTime>(Draw() % static_cast<uint64_t>(high - low + 1));
   }
   size_t AnyStore() { return static_cast<size_t>(Between(0, options_.stores - 1)); }
 
@@ -116,7 +122,7 @@ class LeaseModel::Impl {
   LeaseOptions Options(const Node& node) const;
 
   const LeaseModelOptions options_;
-  std::mt19937_64 random_;
+  uint64_t random_;
   RealTime now_ = 0;
   uint64_t order_ = 0;
   std::priority_queue<Event> events_;
