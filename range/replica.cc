@@ -87,6 +87,16 @@ void Replica::Submit(const ClockReading& now, Request request, std::vector<Answe
   } else {
     Propose(now, std::move(request), answers);
   }
+  AskAfterLeader(now);
+}
+
+// [H-11]: a follower that clients come to asks, at most once in D, whether its binding still holds;
+// the release of a leader that gave up may have been lost.
+void Replica::AskAfterLeader(const ClockReading& now) {
+  if (group_ == nullptr || group_->core().role() == consensus::Role::kLeader) return;
+  if (now.boot < next_query_) return;
+  next_query_ = now.boot + context_->lease_duration;
+  group_->core().QueryBinding(now);
 }
 
 void Replica::SubmitRead(const ClockReading& now, Request request, std::vector<Answer>* answers) {

@@ -42,6 +42,7 @@ struct ReplicaContext {
   consensus::log::SharedLog* log = nullptr;
   const consensus::LeaseView* leases = nullptr;
   VersionClock* versions = nullptr;
+  consensus::Duration lease_duration{};
   uint64_t next_origin_sequence = 1;  // Names proposals of this process.
   consensus::Mutants mutants;
 };
@@ -134,6 +135,7 @@ class Replica {
     bool confirmed = false;   // By a read index round.
   };
 
+  void AskAfterLeader(const ClockReading& now);
   void SubmitRead(const ClockReading& now, Request request, std::vector<Answer>* answers);
   void Propose(const ClockReading& now, Request request, std::vector<Answer>* answers);
   // The command to be logged, or the answer that refuses it.
@@ -165,6 +167,7 @@ class Replica {
   std::optional<consensus::Instant> leadership_ended_;
   std::vector<PendingRead> reads_;
   uint64_t next_read_context_ = 1;
+  consensus::Instant next_query_;
 };
 
 // The outcome of the kv layer as a response.

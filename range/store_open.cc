@@ -134,6 +134,7 @@ absl::Status Store::Impl::Recover(const ClockReading& now) {
   context_.log = log_.get();
   context_.leases = &leases_;
   context_.versions = &versions_;
+  context_.lease_duration = options_.lease_duration;
   // Distinct from those of earlier processes, so that a replayed command is never taken for a new
   // one.
   context_.next_origin_sequence = static_cast<uint64_t>(std::max<int64_t>(now.wall_us, 1));
