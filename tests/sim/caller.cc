@@ -1,0 +1,192 @@
+// Routing, timeouts and retries of one caller; see caller.h.
+
+#include "tests/sim/caller.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "client/route/full_key.h"
+
+namespace rasputin::sim {
+namespace {
+
+using client::Failure;
+using range::Outcome;
+using range::RangeDescriptor;
+
+constexpr RealTime kAttemptTimeoutMin = 200 * kMillisecond;
+constexpr RealTime kAttemptTimeoutMax = 1500 * kMillisecond;
+
+Failure FailureOf(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kNotLeader:
+      return Failure::kNotLeader;
+    case Outcome::kRangeMismatch:
+      return Failure::kRangeMismatch;
+    case Outcome::kOverloaded:
+      return Failure::kOverloaded;
+    case Outcome::kOutcomeUnknown:
+      return Failure::kOutcomeUnknown;
+    default:
+      return Failure::kFinal;
+  }
+}
+
+// Final answers that leave open whether the request was executed by this attempt.
+bool LeavesUnknown(Outcome outcome) {
+  return outcome == Outcome::kOutcomeUnknown || outcome == Outcome::kSessionExpired ||
+         outcome == Outcome::kDataLoss;
+}
+
+}  // namespace
+
+Caller::Caller(Cluster* cluster, int endpoint, const Random& random)
+    : cluster_(cluster), endpoint_(endpoint), random_(random) {
+  for (const RangeDescriptor& descriptor : cluster->first_ranges()) router_.Learn(descriptor);
+}
+
+void Caller::Start(Call call, Done done) {
+  CHECK(!busy());
+  call_ = std::move(call);
+  done_ = std::move(done);
+  ++call_number_;
+  tries_ = 0;
+  maybe_executed_ = false;
+  deadline_ = cluster_->scheduler().now() + call_.patience;
+  backoff_ = std::make_unique<client::Backoff>(client::RetryOptions(), random_.Next());
+  Attempt();
+}
+
+// A cached range of that key, or else a first range: whoever held its keys at first knows better.
+const RangeDescriptor* Caller::Route() const {
+  const RangeDescriptor* cached = router_.Locate(call_.first_key);
+  if (cached != nullptr) return cached;
+  const RangeDescriptor* last = nullptr;
+  for (const RangeDescriptor& descriptor : cluster_->first_ranges()) {
+    if (descriptor.start_key() <= call_.first_key) last = &descriptor;
+  }
+  return last;
+}
+
+int Caller::ChooseTarget(const RangeDescriptor& descriptor) {
+  uint64_t store = router_.Leader(descriptor.range_id());
+  if (store == 0 || !client::HasMember(descriptor, store)) {
+    store = client::MemberToTry(descriptor, 1 + random_.Below(9), tries_);
+  }
+  return static_cast<int>(store) - 1;
+}
+
+void Caller::Attempt() {
+  ++counters_.attempts;
+  const uint64_t attempt = ++attempt_;
+  const uint64_t call = call_number_;
+  routed_by_ = *Route();
+  const int target = ChooseTarget(routed_by_);
+  ++tries_;
+  range::Request request;
+  request.range = range::RangeId(routed_by_.range_id());
+  request.generation = range::Generation(routed_by_.generation());
+  request.operation = call_.operation;
+  request.body = call_.body;
+  request.id = call_.id;
+  request.first_key = call_.first_key;
+  request.last_key = call_.last_key;
+  request.read_index = call_.read_index;
+  const RealTime time_left = deadline_ - cluster_->scheduler().now();
+  Network& network = cluster_->network();
+  network.Send(endpoint_, target, "request", false, [this, request, target, time_left, attempt, call] {
+    cluster_->node(target).Submit(request, time_left, [this, target, attempt, call](
+                                                          range::Response response) {
+      cluster_->network().Send(target, endpoint_, "reply", false,
+                               [this, attempt, call, response = std::move(response)] {
+                                 OnReply(attempt, call, response);
+                               });
+    });
+  });
+  const RealTime timeout =
+      std::min(time_left, random_.Between(kAttemptTimeoutMin, kAttemptTimeoutMax));
+  cluster_->scheduler().After(timeout, "timeout", static_cast<uint64_t>(endpoint_),
+                              [this, attempt] { OnTimeout(attempt); });
+}
+
+void Caller::OnTimeout(uint64_t attempt) {
+  if (!busy() || attempt != attempt_) return;
+  ++counters_.timeouts;
+  ++attempt_;
+  router_.LearnLeader(routed_by_.range_id(), 0);
+  range::Response nothing;
+  nothing.outcome = Outcome::kOutcomeUnknown;
+  maybe_executed_ = true;
+  OnFailure(Failure::kBroken, false, nothing);
+}
+
+void Caller::OnReply(uint64_t attempt, uint64_t call, const range::Response& response) {
+  for (const RangeDescriptor& descriptor : response.descriptors) router_.Learn(descriptor);
+  // An answer to an attempt that was given up is as good; a refusal says nothing of later ones.
+  if (!busy() || call != call_number_) return;
+  if (response.outcome == Outcome::kOk) {
+    Finish(CallOutcome::kAnswered, response);
+    return;
+  }
+  if (attempt != attempt_) return;
+  ++attempt_;
+  bool better_route = false;
+  const uint64_t range = routed_by_.range_id();
+  switch (response.outcome) {
+    case Outcome::kNotLeader:
+      ++counters_.not_leader;
+      better_route = response.leader_store.IsSet();
+      router_.LearnLeader(range, response.leader_store.value());
+      break;
+    case Outcome::kRangeMismatch:
+      ++counters_.mismatches;
+      better_route = Route()->generation() > routed_by_.generation();
+      if (!better_route) router_.LearnLeader(range, 0);
+      break;
+    case Outcome::kOverloaded:
+      ++counters_.overloaded;
+      break;
+    case Outcome::kSessionExpired:
+      ++counters_.sessions_expired;
+      break;
+    default:
+      break;
+  }
+  if (LeavesUnknown(response.outcome)) maybe_executed_ = true;
+  OnFailure(FailureOf(response.outcome), better_route, response);
+}
+
+void Caller::OnFailure(Failure failure, bool better_route, const range::Response& response) {
+  client::AttemptResult result;
+  result.failure = failure;
+  result.repeatable = call_.is_read || call_.id.has_value();
+  result.better_route = better_route;
+  result.time_left = client::RetryDuration(deadline_ - cluster_->scheduler().now());
+  result.retry_after = response.retry_after;
+  const client::RetryDecision decision = backoff_->Next(result);
+  // A batch that a split cut in two is not divided here: it ends.
+  const RangeDescriptor* route = Route();
+  if (!decision.retry ||
+      !client::KeyInBounds(call_.last_key, route->start_key(), route->end_key())) {
+    Finish(maybe_executed_ ? CallOutcome::kUnknown : CallOutcome::kNotExecuted, response);
+    return;
+  }
+  const uint64_t attempt = attempt_;
+  cluster_->scheduler().After(decision.wait.count(), "retry", static_cast<uint64_t>(endpoint_),
+                              [this, attempt] {
+                                if (busy() && attempt == attempt_) Attempt();
+                              });
+}
+
+void Caller::Finish(CallOutcome outcome, const range::Response& response) {
+  if (outcome == CallOutcome::kUnknown) ++counters_.unknown;
+  ++attempt_;
+  cluster_->scheduler().Hash(static_cast<uint64_t>(outcome) << 8 ^ response.body.size());
+  Done done = std::move(done_);
+  done_ = nullptr;
+  done({outcome, response, routed_by_});
+}
+
+}  // namespace rasputin::sim

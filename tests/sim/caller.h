@@ -1,0 +1,97 @@
+// One simulated caller: sends one request at a time to the store that seems to lead its range, and
+// tries again as the product's retry policy says.
+//
+// Uses the real client/route (cache and policy). Knows only what answers tell. Not responsible for
+// histories (workload.h). Not thread-safe.
+
+#ifndef RASPUTIN_TESTS_SIM_CALLER_H_
+#define RASPUTIN_TESTS_SIM_CALLER_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "client/route/retry_policy.h"
+#include "client/route/router.h"
+#include "range/request.h"
+#include "tests/sim/cluster.h"
+#include "tests/sim/random.h"
+
+namespace rasputin::sim {
+
+struct Call {
+  kv::Operation operation = kv::Operation::kNone;
+  absl::Cord body;
+  std::string first_key;  // Full keys.
+  std::string last_key;
+  std::optional<kv::RequestId> id;
+  bool is_read = false;
+  bool read_index = false;
+  RealTime patience = 5 * kSecond;
+};
+
+enum class CallOutcome : uint8_t {
+  kAnswered = 1,     // `response` holds the answer.
+  kNotExecuted = 2,  // Certainly; `response` holds the last refusal.
+  kUnknown = 3,
+};
+
+struct CallResult {
+  CallOutcome outcome = CallOutcome::kUnknown;
+  range::Response response;
+  // By which the request was routed when it was answered.
+  range::RangeDescriptor descriptor;
+};
+
+class Caller {
+ public:
+  using Done = std::function<void(CallResult)>;
+
+  struct Counters {
+    uint64_t attempts = 0;
+    uint64_t timeouts = 0;
+    uint64_t mismatches = 0;
+    uint64_t not_leader = 0;
+    uint64_t overloaded = 0;
+    uint64_t unknown = 0;
+    uint64_t sessions_expired = 0;
+  };
+
+  Caller(Cluster* cluster, int endpoint, const Random& random);
+
+  // One call at a time (CHECK). `done` is called later, never from here.
+  void Start(Call call, Done done);
+  bool busy() const { return done_ != nullptr; }
+  const client::Router& router() const { return router_; }
+  const Counters& counters() const { return counters_; }
+
+ private:
+  void Attempt();
+  const range::RangeDescriptor* Route() const;
+  int ChooseTarget(const range::RangeDescriptor& descriptor);
+  void OnReply(uint64_t attempt, uint64_t call, const range::Response& response);
+  void OnTimeout(uint64_t attempt);
+  void OnFailure(client::Failure failure, bool better_route, const range::Response& response);
+  void Finish(CallOutcome outcome, const range::Response& response);
+
+  Cluster* cluster_;
+  int endpoint_;
+  Random random_;
+  client::Router router_;
+  Call call_;
+  Done done_;
+  uint64_t call_number_ = 0;
+  uint64_t attempt_ = 0;  // Never used twice.
+  uint32_t tries_ = 0;    // Of this call.
+  RealTime deadline_ = 0;
+  bool maybe_executed_ = false;
+  std::unique_ptr<client::Backoff> backoff_;
+  range::RangeDescriptor routed_by_;
+  Counters counters_;
+};
+
+}  // namespace rasputin::sim
+
+#endif  // RASPUTIN_TESTS_SIM_CALLER_H_

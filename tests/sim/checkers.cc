@@ -1,0 +1,232 @@
+// The guarantees, checked; see checkers.h.
+
+#include "tests/sim/checkers.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "tests/sim/random.h"
+
+namespace rasputin::sim {
+namespace {
+
+using consensus::EventType;
+using consensus::Index;
+using consensus::Term;
+using range::RangeId;
+
+// How many entries at the end of two logs are compared.
+constexpr uint64_t kCompared = 64;
+
+uint64_t HashOf(const absl::Cord& bytes) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : bytes.Chars()) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return MixBits(hash);
+}
+
+}  // namespace
+
+void Checkers::Report(const std::string& guarantee, const std::string& details) {
+  scheduler_->Note("VIOLATION " + guarantee + ": " + details);
+  if (violation_.has_value()) return;
+  violation_ = Violation{guarantee, details};
+  scheduler_->Stop();
+}
+
+void Checkers::OnStart(int node) {
+  last_applied_.erase(last_applied_.lower_bound({node, RangeId()}),
+                      last_applied_.lower_bound({node + 1, RangeId()}));
+}
+
+void Checkers::OnEvent(int node, const consensus::Event& event) {
+  if (scheduler_->trace()) {
+    scheduler_->Note(absl::StrCat("store ", node + 1, ": ", consensus::ToString(event)));
+  }
+  scheduler_->Hash(static_cast<uint64_t>(event.type) ^ event.range.value() << 8 ^
+                   event.term.value() << 24 ^ event.index.value() << 40);
+  switch (event.type) {
+    case EventType::kBecameLeader:
+      OnBecameLeader(node, event);
+      break;
+    case EventType::kLeaseAcquired:
+      ++counters_.leases_acquired;
+      // After the turn in which the store is now.
+      scheduler_->After(0, "sample", 0, [this] { Sample(); });
+      break;
+    case EventType::kAbdicated:
+      ++counters_.abdications;
+      ++counters_.abdications_by_reason[static_cast<int>(event.detail)];
+      break;
+    case EventType::kReleased:
+      ++counters_.releases;
+      break;
+    case EventType::kCampaignPulling:
+      ++counters_.pulls;
+      break;
+    case EventType::kTransferStarted:
+      ++counters_.transfers_started;
+      break;
+    case EventType::kSupportWithdrawn:
+      ++counters_.withdrawals;
+      break;
+    case EventType::kLogTruncated:
+      ++counters_.truncations;
+      break;
+    case EventType::kLeasesSuspended:
+      ++counters_.suspensions;
+      break;
+    default:
+      break;
+  }
+}
+
+void Checkers::OnBecameLeader(int node, const consensus::Event& event) {
+  ++counters_.elections;
+  ++elections_[event.range];
+  const auto [found, inserted] =
+      leaders_.emplace(std::make_pair(event.range, event.term), std::make_pair(node, event.replica));
+  if (!inserted) {
+    Report("Election Safety",
+           absl::StrCat("range ", event.range.value(), " term ", event.term.value(),
+                        " is led by store ", node + 1, " and was led by store ",
+                        found->second.first + 1));
+  }
+  CheckNoPreemption(node, event);
+  CheckLeaderCompleteness(node, event);
+}
+
+void Checkers::CheckNoPreemption(int node, const consensus::Event& event) {
+  for (int other = 0; other < stores_->StoreCount(); ++other) {
+    if (other == node) continue;
+    for (const range::ReplicaStatus& replica : stores_->ReplicasAt(other)) {
+      if (RangeId(replica.descriptor.range_id()) != event.range || !replica.serving) continue;
+      if (event.term < replica.term) continue;  // A late, useless election of an old term.
+      Report("No Preemption",
+             absl::StrCat("store ", node + 1, " became leader of range ", event.range.value(),
+                          " in term ", event.term.value(), " while store ", other + 1,
+                          " served in term ", replica.term.value()));
+    }
+  }
+}
+
+// A leader's log holds every entry of an earlier term that anybody ever applied.
+void Checkers::CheckLeaderCompleteness(int node, const consensus::Event& event) {
+  const range::Store* store = stores_->StoreAt(node);
+  const auto found = applied_.find(event.range);
+  if (store == nullptr || found == applied_.end()) return;
+  const consensus::log::SharedLog* log = stores_->StoreAt(node)->log();
+  for (uint64_t i = found->second.size(); i-- > 1;) {
+    const Applied& applied = found->second[i];
+    if (applied.term == 0 || applied.term >= event.term.value()) continue;
+    if (log->Start(event.range).index >= Index(i)) return;
+    const consensus::LogPosition last = log->Last(event.range);
+    if (last.index < Index(i) || log->TermAt(event.range, Index(i)).value() != applied.term) {
+      Report("Leader Completeness",
+             absl::StrCat("store ", node + 1, " leads range ", event.range.value(), " in term ",
+                          event.term.value(), " without entry ", i, " of term ", applied.term,
+                          ", which was applied; its log ends at ", last.index.value(), " of term ",
+                          last.term.value()));
+    }
+    return;
+  }
+}
+
+void Checkers::OnApplied(int node, RangeId range, Index index, Term term,
+                         const absl::Cord& command) {
+  ++counters_.applied;
+  const uint64_t hash = HashOf(command);
+  scheduler_->Hash(hash ^ index.value());
+  Index& last = last_applied_[{node, range}];
+  if (index <= last) {
+    Report("State Machine Safety",
+           absl::StrCat("store ", node + 1, " applied entry ", index.value(), " of range ",
+                        range.value(), " after entry ", last.value()));
+  }
+  last = index;
+  std::vector<Applied>& applied = applied_[range];
+  if (applied.size() <= index.value()) applied.resize(index.value() + 1);
+  Applied& entry = applied[index.value()];
+  if (entry.term == 0) {
+    entry = {term.value(), hash};
+    return;
+  }
+  if (entry.term == term.value() && entry.hash == hash) return;
+  Report("State Machine Safety",
+         absl::StrCat("store ", node + 1, " applied another entry ", index.value(), " of range ",
+                      range.value(), ": term ", term.value(), " instead of ", entry.term));
+}
+
+void Checkers::Sample() {
+  ++counters_.samples;
+  std::vector<Claim> claims;
+  for (int node = 0; node < stores_->StoreCount(); ++node) {
+    for (const range::ReplicaStatus& replica : stores_->ReplicasAt(node)) {
+      if (!replica.serving) continue;
+      claims.push_back({replica.descriptor.start_key(), replica.descriptor.end_key(), node,
+                        RangeId(replica.descriptor.range_id()), replica.term});
+    }
+  }
+  std::sort(claims.begin(), claims.end(),
+            [](const Claim& a, const Claim& b) { return a.start < b.start; });
+  for (size_t i = 1; i < claims.size(); ++i) {
+    const Claim& a = claims[i - 1];
+    const Claim& b = claims[i];
+    if (!a.end.empty() && b.start >= a.end) continue;
+    const bool same = a.range == b.range;
+    Report(same ? "Lease Disjointness" : "One Serving Range",
+           absl::StrCat("store ", a.node + 1, " serves range ", a.range.value(), " in term ",
+                        a.term.value(), " while store ", b.node + 1, " serves range ",
+                        b.range.value(), " in term ", b.term.value(), " and both hold a key"));
+  }
+}
+
+void Checkers::SampleLogs() {
+  std::map<RangeId, std::vector<int>> holders;
+  for (int node = 0; node < stores_->StoreCount(); ++node) {
+    for (const range::ReplicaStatus& replica : stores_->ReplicasAt(node)) {
+      holders[RangeId(replica.descriptor.range_id())].push_back(node);
+    }
+  }
+  for (const auto& [range, nodes] : holders) {
+    for (size_t i = 1; i < nodes.size(); ++i) CompareLogs(range, nodes[i - 1], nodes[i]);
+  }
+}
+
+void Checkers::CompareLogs(RangeId range, int a, int b) {
+  const consensus::log::SharedLog* left = stores_->StoreAt(a)->log();
+  const consensus::log::SharedLog* right = stores_->StoreAt(b)->log();
+  const Index first = std::max(left->Start(range).index, right->Start(range).index).Next();
+  const Index last = std::min(left->Last(range).index, right->Last(range).index);
+  if (last < first) return;
+  bool matched = false;  // At a higher index.
+  for (uint64_t i = last.value(); i >= first.value() && i + kCompared > last.value(); --i) {
+    const bool same = left->TermAt(range, Index(i)) == right->TermAt(range, Index(i));
+    if (matched && !same) {
+      Report("Log Matching", absl::StrCat("range ", range.value(), ": stores ", a + 1, " and ",
+                                          b + 1, " agree above entry ", i, " and not on it"));
+      return;
+    }
+    if (!same) continue;
+    matched = true;
+    const auto one = left->ReadEntries(range, Index(i), Index(i), 1);
+    const auto other = right->ReadEntries(range, Index(i), Index(i), 1);
+    if (one.ok() && other.ok() && one->front().payload == other->front().payload) continue;
+    Report("Log Matching", absl::StrCat("range ", range.value(), ": entry ", i,
+                                        " of one term differs between stores ", a + 1, " and ",
+                                        b + 1));
+    return;
+  }
+}
+
+uint64_t Checkers::ElectionsOf(RangeId range) const {
+  const auto found = elections_.find(range);
+  return found == elections_.end() ? 0 : found->second;
+}
+
+Index Checkers::AppliedOf(RangeId range) const {
+  const auto found = applied_.find(range);
+  return found == applied_.end() || found->second.empty() ? Index()
+                                                          : Index(found->second.size() - 1);
+}
+
+}  // namespace rasputin::sim

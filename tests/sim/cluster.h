@@ -1,0 +1,109 @@
+// A simulated cluster: machines, the network between them and their clients, and the checkers.
+//
+// Builds everything from options and a seed; leaves faults to nemesis.h and load to workload.h. Not
+// thread-safe.
+
+#ifndef RASPUTIN_TESTS_SIM_CLUSTER_H_
+#define RASPUTIN_TESTS_SIM_CLUSTER_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/sim/checkers.h"
+#include "tests/sim/network.h"
+#include "tests/sim/node.h"
+#include "tests/sim/random.h"
+#include "tests/sim/scheduler.h"
+
+namespace rasputin::sim {
+
+struct ClusterOptions {
+  uint64_t seed = 1;
+  int stores = 3;
+  int replicas = 3;  // Of the data range; the meta range has one on each store.
+  int clients = 4;   // Endpoints of the network behind the stores.
+  range::StoreOptions store;
+  std::vector<ClockErrors> clocks;  // By node; missing ones are exact.
+  MachineSpeed speed;
+  LinkBehaviour link;
+  bool encode = false;        // Messages travel encoded, as between real stores.
+  bool split_frames = false;  // Each message of a turn travels by itself.
+  bool trace = false;
+};
+
+class Cluster : private NodeListener, private StoreView {
+ public:
+  explicit Cluster(const ClusterOptions& options);
+  ~Cluster() override;
+
+  // Boots all machines. Runs nothing yet.
+  void Start();
+
+  Scheduler& scheduler() { return scheduler_; }
+  Network& network() { return network_; }
+  Checkers& checkers() { return checkers_; }
+  const Checkers& checkers() const { return checkers_; }
+  Node& node(int number) { return *nodes_[static_cast<size_t>(number)]; }
+  int stores() const { return options_.stores; }
+  int ClientEndpoint(int client) const { return options_.stores + client; }
+  const ClusterOptions& options() const { return options_; }
+  const std::vector<range::RangeDescriptor>& first_ranges() const { return first_ranges_; }
+
+  void RunFor(RealTime length) { scheduler_.RunUntil(scheduler_.now() + length); }
+
+  // The store that serves `range` at this instant; -1: none.
+  int ServingNode(range::RangeId range);
+  // The store whose replica says it leads, with or without a lease; -1: none.
+  int LeadingNode(range::RangeId range);
+  // Of all stores, the highest generation of each range that a live store knows.
+  std::map<range::RangeId, range::RangeDescriptor> KnownRanges();
+
+  // Called for each descriptor that a store's observer reports.
+  using DescriptorListener = std::function<void(int node, const range::RangeDescriptor&, bool leads)>;
+  void set_descriptor_listener(DescriptorListener listener) {
+    descriptor_listener_ = std::move(listener);
+  }
+  // A store whose process fails by itself is started again after this long; 0: it is a violation.
+  void set_restart_after_failure(RealTime delay) { restart_after_failure_ = delay; }
+  uint64_t process_failures() const { return process_failures_; }
+
+ private:
+  void SendGroupMessages(int from, int to, std::vector<consensus::Message> messages) override;
+  void SendLeaseMessage(int from, int to, const consensus::lease::LeaseMessage& message) override;
+  void OnEvent(int node, const consensus::Event& event) override;
+  void OnDescriptor(int node, const range::RangeDescriptor& descriptor, bool leads) override;
+  void OnApplied(int node, range::RangeId range, consensus::Index index, consensus::Term term,
+                 const absl::Cord& command) override;
+  void OnProcessFailed(int node, const absl::Status& status) override;
+  void OnProcessStarted(int node) override;
+
+  int StoreCount() const override { return options_.stores; }
+  range::Store* StoreAt(int node) override { return nodes_[static_cast<size_t>(node)]->store(); }
+  std::vector<range::ReplicaStatus> ReplicasAt(int node) const override {
+    return nodes_[static_cast<size_t>(node)]->ListReplicas();
+  }
+
+  storage::v1::BootstrapRecord MakeBootstrapRecord();
+  void SendFrame(int from, int to, std::vector<consensus::Message> messages);
+  void SampleRegularly();
+
+  ClusterOptions options_;
+  Random random_;
+  Scheduler scheduler_;
+  Network network_;
+  Checkers checkers_;
+  std::vector<std::unique_ptr<Node>> nodes_;
+  std::vector<range::RangeDescriptor> first_ranges_;
+  DescriptorListener descriptor_listener_;
+  RealTime restart_after_failure_ = 0;
+  uint64_t process_failures_ = 0;
+  uint64_t samples_ = 0;
+};
+
+}  // namespace rasputin::sim
+
+#endif  // RASPUTIN_TESTS_SIM_CLUSTER_H_

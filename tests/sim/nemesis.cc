@@ -1,0 +1,326 @@
+// Faults, one function each; see nemesis.h.
+
+#include "tests/sim/nemesis.h"
+
+#include <glog/logging.h>
+
+#include <utility>
+
+#include "client/route/full_key.h"
+#include "rasputin/storage/v1/storage.pb.h"
+
+namespace rasputin::sim {
+namespace {
+
+struct Switch {
+  const char* name;
+  bool FaultPlan::*on;
+};
+
+constexpr Switch kSwitches[] = {
+    {"kills", &FaultPlan::kills},
+    {"power_losses", &FaultPlan::power_losses},
+    {"kill_all", &FaultPlan::kill_all},
+    {"pauses", &FaultPlan::pauses},
+    {"suspends", &FaultPlan::suspends},
+    {"cuts", &FaultPlan::cuts},
+    {"one_way_cuts", &FaultPlan::one_way_cuts},
+    {"isolations", &FaultPlan::isolations},
+    {"flapping", &FaultPlan::flapping},
+    {"client_cuts", &FaultPlan::client_cuts},
+    {"lossy_times", &FaultPlan::lossy_times},
+    {"disk_stalls", &FaultPlan::disk_stalls},
+    {"slow_disks", &FaultPlan::slow_disks},
+    {"disk_full", &FaultPlan::disk_full},
+    {"sync_failures", &FaultPlan::sync_failures},
+    {"wall_steps", &FaultPlan::wall_steps},
+    {"slow_machines", &FaultPlan::slow_machines},
+    {"shutdowns", &FaultPlan::shutdowns},
+    {"transfers", &FaultPlan::transfers},
+    {"splits", &FaultPlan::splits},
+};
+
+}  // namespace
+
+FaultPlan DrawPlan(Random* random) {
+  FaultPlan plan;
+  // Some runs are nearly calm, some have everything.
+  const double density = random->Unit();
+  for (const Switch& fault : kSwitches) plan.*fault.on = random->Chance(density);
+  plan.interval_mean = random->Between(150, 3000) * kMillisecond;
+  plan.length_mean = random->Between(200, 6000) * kMillisecond;
+  return plan;
+}
+
+std::string ToString(const FaultPlan& plan) {
+  std::string text;
+  for (const Switch& fault : kSwitches) {
+    if (plan.*fault.on) text += (text.empty() ? "" : " ") + std::string(fault.name);
+  }
+  return text.empty() ? "none" : text;
+}
+
+Nemesis::Nemesis(Cluster* cluster, const FaultPlan& plan, std::vector<std::string> split_keys,
+                 int endpoint, const Random& random)
+    : cluster_(cluster),
+      plan_(plan),
+      split_keys_(std::move(split_keys)),
+      random_(random),
+      caller_(cluster, endpoint, random.Fork(1)),
+      clients_(cluster->options().clients) {
+  const std::pair<bool, Action> all[] = {
+      {plan.kills, &Nemesis::KillOne},          {plan.power_losses, &Nemesis::LosePower},
+      {plan.kill_all, &Nemesis::KillAll},       {plan.pauses, &Nemesis::PauseOne},
+      {plan.suspends, &Nemesis::SuspendOne},    {plan.cuts, &Nemesis::CutPairs},
+      {plan.one_way_cuts, &Nemesis::CutOneWay}, {plan.isolations, &Nemesis::Isolate},
+      {plan.flapping, &Nemesis::Flap},          {plan.client_cuts, &Nemesis::CutClient},
+      {plan.lossy_times, &Nemesis::BeLossy},    {plan.disk_stalls, &Nemesis::StallDisk},
+      {plan.slow_disks, &Nemesis::SlowDisk},    {plan.disk_full, &Nemesis::FillDisk},
+      {plan.sync_failures, &Nemesis::FailSync}, {plan.wall_steps, &Nemesis::StepWall},
+      {plan.slow_machines, &Nemesis::SlowMachine}, {plan.shutdowns, &Nemesis::ShutDown},
+      {plan.transfers, &Nemesis::Transfer},     {plan.splits, &Nemesis::Split},
+  };
+  for (const auto& [on, action] : all) {
+    if (on) actions_.push_back(action);
+  }
+}
+
+void Nemesis::Start() {
+  if (!actions_.empty()) Next();
+}
+
+void Nemesis::Next() {
+  Later(random_.ExponentialNs(plan_.interval_mean), [this] {
+    ++counters_.faults;
+    (this->*actions_[random_.Below(actions_.size())])();
+    Next();
+  });
+}
+
+void Nemesis::Later(RealTime delay, std::function<void()> action) {
+  cluster_->scheduler().After(delay, "nemesis", 0, [this, action = std::move(action)] {
+    if (!stopped_) action();
+  });
+}
+
+void Nemesis::StopAndHeal() {
+  stopped_ = true;
+  cluster_->network().HealAll();
+  cluster_->network().SetBehaviour(LinkBehaviour());
+  for (int number = 0; number < cluster_->stores(); ++number) {
+    Node& node = cluster_->node(number);
+    node.set_speed(MachineSpeed());
+    node.StallDisk(false);
+    node.FillDisk(false);
+    if (!node.alive()) node.Start();
+  }
+}
+
+void Nemesis::Restart(int store, RealTime after) {
+  Later(after, [this, store] {
+    if (!cluster_->node(store).alive()) cluster_->node(store).Start();
+  });
+}
+
+void Nemesis::KillOne() {
+  const int store = SomeStore();
+  if (!cluster_->node(store).alive()) return;
+  ++counters_.kills;
+  cluster_->node(store).Kill(KillKind::kProcess);
+  Restart(store, Length());
+}
+
+void Nemesis::LosePower() {
+  const int store = SomeStore();
+  if (!cluster_->node(store).alive()) return;
+  ++counters_.kills;
+  cluster_->node(store).Kill(KillKind::kPowerLoss);
+  Restart(store, Length());
+}
+
+void Nemesis::KillAll() {
+  const KillKind kind = random_.Chance(0.5) ? KillKind::kProcess : KillKind::kPowerLoss;
+  for (int store = 0; store < cluster_->stores(); ++store) {
+    if (!cluster_->node(store).alive()) continue;
+    ++counters_.kills;
+    cluster_->node(store).Kill(kind);
+    Restart(store, random_.ExponentialNs(kSecond));
+  }
+}
+
+void Nemesis::PauseOne() { cluster_->node(SomeStore()).Pause(Length(), false); }
+
+void Nemesis::SuspendOne() { cluster_->node(SomeStore()).Pause(Length(), true); }
+
+void Nemesis::CutPairs() {
+  const double share = 0.2 + 0.6 * random_.Unit();
+  for (int a = 0; a < cluster_->stores(); ++a) {
+    for (int b = a + 1; b < cluster_->stores(); ++b) {
+      if (!random_.Chance(share)) continue;
+      cluster_->network().CutBoth(a, b);
+      Later(Length(), [this, a, b] { cluster_->network().HealBoth(a, b); });
+    }
+  }
+}
+
+void Nemesis::CutOneWay() {
+  const int a = SomeStore();
+  for (int b = 0; b < cluster_->stores(); ++b) {
+    if (a == b || random_.Chance(0.4)) continue;
+    const bool out = random_.Chance(0.5);
+    const int from = out ? a : b;
+    const int to = out ? b : a;
+    cluster_->network().Cut(from, to);
+    Later(Length(), [this, from, to] { cluster_->network().Heal(from, to); });
+  }
+}
+
+void Nemesis::Isolate() {
+  const int a = SomeStore();
+  const RealTime length = Length();
+  for (int b = 0; b < cluster_->stores(); ++b) {
+    if (a == b) continue;
+    cluster_->network().CutBoth(a, b);
+    Later(length, [this, a, b] { cluster_->network().HealBoth(a, b); });
+  }
+}
+
+void Nemesis::Flap() {
+  const int a = SomeStore();
+  const int b = SomeStore();
+  if (a != b) FlapOnce(a, b, static_cast<int>(random_.Between(2, 20)));
+}
+
+void Nemesis::FlapOnce(int a, int b, int left) {
+  if (left % 2 == 0) {
+    cluster_->network().CutBoth(a, b);
+  } else {
+    cluster_->network().HealBoth(a, b);
+  }
+  if (left <= 1) return cluster_->network().HealBoth(a, b);
+  Later(random_.ExponentialNs(600 * kMillisecond), [this, a, b, left] { FlapOnce(a, b, left - 1); });
+}
+
+void Nemesis::CutClient() {
+  const int client =
+      cluster_->ClientEndpoint(static_cast<int>(random_.Below(static_cast<uint64_t>(clients_))));
+  const int store = SomeStore();
+  const bool asked = random_.Chance(0.5);
+  const int from = asked ? client : store;
+  const int to = asked ? store : client;
+  cluster_->network().Cut(from, to);
+  Later(Length(), [this, from, to] { cluster_->network().Heal(from, to); });
+}
+
+void Nemesis::BeLossy() {
+  LinkBehaviour behaviour;
+  behaviour.loss = random_.Chance(0.5) ? 0.3 * random_.Unit() : 0;
+  behaviour.duplicate = random_.Chance(0.5) ? 0.3 * random_.Unit() : 0;
+  behaviour.tail_chance = random_.Chance(0.5) ? 0.2 * random_.Unit() : 0;
+  behaviour.tail_mean = random_.Between(20, 2000) * kMillisecond;
+  behaviour.delay_mean_extra = random_.Between(50, 20'000) * kMicrosecond;
+  behaviour.in_order = random_.Chance(0.3);
+  cluster_->network().SetBehaviour(behaviour);
+  Later(Length(), [this] { cluster_->network().SetBehaviour(cluster_->options().link); });
+}
+
+void Nemesis::StallDisk() {
+  const int store = SomeStore();
+  cluster_->node(store).StallDisk(true);
+  Later(Length(), [this, store] { cluster_->node(store).StallDisk(false); });
+}
+
+void Nemesis::SlowDisk() {
+  const int store = SomeStore();
+  MachineSpeed speed = cluster_->options().speed;
+  speed.sync_mean_extra = random_.Between(1, 300) * kMillisecond;
+  speed.sync_tail_chance = 0.05;
+  speed.sync_tail_mean = kSecond;
+  cluster_->node(store).set_speed(speed);
+  Later(Length(), [this, store] { cluster_->node(store).set_speed(cluster_->options().speed); });
+}
+
+void Nemesis::FillDisk() {
+  const int store = SomeStore();
+  cluster_->node(store).FillDisk(true);
+  Later(Length(), [this, store] { cluster_->node(store).FillDisk(false); });
+}
+
+void Nemesis::FailSync() { cluster_->node(SomeStore()).FailNextSync(); }
+
+// Up to 20 s: a version that is more than 60 s ahead is refused [formats].
+void Nemesis::StepWall() {
+  const int64_t most = random_.Chance(0.5) ? 20'000'000 : 2'000'000;
+  cluster_->node(SomeStore()).clock()->StepWall(random_.Between(-most, most));
+}
+
+void Nemesis::SlowMachine() {
+  const int store = SomeStore();
+  MachineSpeed speed = cluster_->options().speed;
+  speed.turn_delay_mean = random_.Between(1, 200) * kMillisecond;
+  if (random_.Chance(0.5)) speed.lease_delay_mean = random_.Between(1, 200) * kMillisecond;
+  cluster_->node(store).set_speed(speed);
+  Later(Length(), [this, store] { cluster_->node(store).set_speed(cluster_->options().speed); });
+}
+
+void Nemesis::ShutDown() {
+  const int store = SomeStore();
+  if (!cluster_->node(store).alive()) return;
+  cluster_->node(store).BeginShutdown();
+  Later(random_.ExponentialNs(500 * kMillisecond), [this, store] {
+    if (!cluster_->node(store).alive()) return;
+    ++counters_.kills;
+    cluster_->node(store).Kill(KillKind::kProcess);
+    Restart(store, Length());
+  });
+}
+
+void Nemesis::Transfer() {
+  const auto known = cluster_->KnownRanges();
+  if (known.empty()) return;
+  auto chosen = known.begin();
+  std::advance(chosen, static_cast<long>(random_.Below(known.size())));
+  const int leader = cluster_->LeadingNode(chosen->first);
+  if (leader < 0) return;
+  ++counters_.transfers_asked;
+  const auto& replicas = chosen->second.replicas();
+  const auto target = random_.Below(static_cast<uint64_t>(replicas.size()));
+  cluster_->node(leader).TransferLease(chosen->first,
+                                       range::StoreId(replicas[static_cast<int>(target)].store_id()));
+}
+
+// An id for the child from the meta range, then the split.
+void Nemesis::Split() {
+  if (split_keys_.empty() || caller_.busy()) return;
+  ++counters_.splits_asked;
+  const std::string key = client::FullKey(client::kDefaultCollectionId,
+                                          split_keys_[random_.Below(split_keys_.size())]);
+  storage::v1::MetaCommand command;
+  command.mutable_allocate_ids()->set_range_ids(1);
+  Call call;
+  call.operation = kv::Operation::kMeta;
+  call.body = absl::Cord(command.SerializeAsString());
+  call.first_key = call.last_key = client::KeyPrefix(client::kMetaCollectionId);
+  caller_.Start(std::move(call), [this, key](const CallResult& result) {
+    if (result.outcome != CallOutcome::kAnswered || stopped_) return;
+    storage::v1::MetaResult answer;
+    CHECK(answer.ParseFromString(std::string(result.response.body)));
+    SubmitSplit(answer.first_id(), key);
+  });
+}
+
+void Nemesis::SubmitSplit(uint64_t child, const std::string& key) {
+  storage::v1::SplitCommand command;
+  command.set_split_key(key);
+  command.set_child_range_id(child);
+  command.set_child_collection_id(client::kDefaultCollectionId);
+  Call call;
+  call.operation = kv::Operation::kSplit;
+  call.body = absl::Cord(command.SerializeAsString());
+  call.first_key = call.last_key = key;
+  caller_.Start(std::move(call), [this](const CallResult& result) {
+    if (result.outcome == CallOutcome::kAnswered) ++counters_.splits_done;
+  });
+}
+
+}  // namespace rasputin::sim

@@ -1,0 +1,116 @@
+// Faults and operators' actions at random times: swarm testing, each seed with its own subset.
+//
+// Draws a plan from a seed, carries it out on a cluster, and undoes everything at the end. Not
+// responsible for load nor for judging. Not thread-safe.
+
+#ifndef RASPUTIN_TESTS_SIM_NEMESIS_H_
+#define RASPUTIN_TESTS_SIM_NEMESIS_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/sim/caller.h"
+#include "tests/sim/cluster.h"
+#include "tests/sim/random.h"
+
+namespace rasputin::sim {
+
+// What a run may meet; each seed switches a random subset on.
+struct FaultPlan {
+  bool kills = false;
+  bool power_losses = false;
+  bool kill_all = false;
+  bool pauses = false;
+  bool suspends = false;
+  bool cuts = false;        // Random pairs, both ways.
+  bool one_way_cuts = false;
+  bool isolations = false;
+  bool flapping = false;
+  bool client_cuts = false;
+  bool lossy_times = false;
+  bool disk_stalls = false;
+  bool slow_disks = false;
+  bool disk_full = false;
+  bool sync_failures = false;
+  bool wall_steps = false;
+  bool slow_machines = false;
+  bool shutdowns = false;  // Handover of everything, then a kill.
+  bool transfers = false;
+  bool splits = false;
+  RealTime interval_mean = 1500 * kMillisecond;
+  RealTime length_mean = 2 * kSecond;
+};
+
+FaultPlan DrawPlan(Random* random);
+// Names of what is switched on.
+std::string ToString(const FaultPlan& plan);
+
+class Nemesis {
+ public:
+  struct Counters {
+    uint64_t faults = 0;
+    uint64_t kills = 0;
+    uint64_t splits_asked = 0;
+    uint64_t splits_done = 0;
+    uint64_t transfers_asked = 0;
+  };
+
+  // `split_keys`: user keys at which ranges may be split. `endpoint`: of the operator.
+  Nemesis(Cluster* cluster, const FaultPlan& plan, std::vector<std::string> split_keys,
+          int endpoint, const Random& random);
+
+  void Start();
+  // Ends all faults: links heal, disks work, the dead live.
+  void StopAndHeal();
+  const Counters& counters() const { return counters_; }
+
+ private:
+  using Action = void (Nemesis::*)();
+
+  void Next();
+  RealTime Length() { return random_.ExponentialNs(plan_.length_mean); }
+  int SomeStore() { return static_cast<int>(random_.Below(static_cast<uint64_t>(cluster_->stores()))); }
+  // Runs unless the end has come, when everything is healed anyway.
+  void Later(RealTime delay, std::function<void()> action);
+
+  void KillOne();
+  void LosePower();
+  void KillAll();
+  void PauseOne();
+  void SuspendOne();
+  void CutPairs();
+  void CutOneWay();
+  void Isolate();
+  void Flap();
+  void FlapOnce(int a, int b, int left);
+  void CutClient();
+  void BeLossy();
+  void StallDisk();
+  void SlowDisk();
+  void FillDisk();
+  void FailSync();
+  void StepWall();
+  void SlowMachine();
+  void ShutDown();
+  void Transfer();
+  void Split();
+  void SubmitSplit(uint64_t child, const std::string& key);
+  void Restart(int store, RealTime after);
+
+  Cluster* cluster_;
+  FaultPlan plan_;
+  std::vector<std::string> split_keys_;
+  Random random_;
+  Caller caller_;
+  std::vector<Action> actions_;
+  bool stopped_ = false;
+  int clients_;
+  Counters counters_;
+};
+
+}  // namespace rasputin::sim
+
+#endif  // RASPUTIN_TESTS_SIM_NEMESIS_H_

@@ -1,0 +1,381 @@
+// The executor, log writer, lease thread and faults of one simulated machine; see node.h.
+
+#include "tests/sim/node.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+
+namespace rasputin::sim {
+namespace {
+
+using consensus::ClockReading;
+using consensus::log::CrashKind;
+using consensus::log::DiskOperation;
+
+// A timer never fires sooner than this: even a deadline in the past costs time.
+constexpr RealTime kTimerGrain = 20 * kMicrosecond;
+
+}  // namespace
+
+struct Node::Waiter final : range::Completion {
+  Reply reply;
+
+  void Done(range::Response response) override {
+    CHECK(reply != nullptr) << "a request was answered twice";
+    Reply once = std::move(reply);
+    reply = nullptr;
+    once(std::move(response));
+  }
+};
+
+Node::Node(const NodeOptions& options, Scheduler* scheduler, const Random& random,
+           NodeListener* listener)
+    : options_(options),
+      scheduler_(scheduler),
+      random_(random),
+      listener_(listener),
+      clock_(options.clock) {
+  options_.store.seed = random_.Next();
+  directory_.SetHook([this](DiskOperation operation, const std::string&) {
+    if (operation != DiskOperation::kSync || !fail_next_sync_) return absl::OkStatus();
+    fail_next_sync_ = false;
+    return absl::InternalError("simulated: the sync failed");
+  });
+}
+
+Node::~Node() = default;
+
+absl::Status Node::Bootstrap(const storage::v1::StoreManifest& manifest) {
+  return range::Store::Bootstrap(&directory_, manifest);
+}
+
+void Node::Start() {
+  CHECK(!alive());
+  ++incarnation_;
+  ++counters_.starts;
+  CountTornTail();
+  listener_->OnProcessStarted(options_.number);
+  range::Ports ports;
+  ports.directory = &directory_;
+  ports.engine = &engine_;
+  ports.transport = this;
+  ports.observer = this;
+  ports.clock = this;
+  absl::StatusOr<std::unique_ptr<range::Store>> opened =
+      range::Store::Open(options_.store, ports, Now());
+  if (!opened.ok()) {
+    listener_->OnProcessFailed(options_.number, opened.status());
+    return;
+  }
+  store_ = std::move(*opened);
+  RequestTurn();
+  RequestLeaseTurn();
+}
+
+void Node::CountTornTail() {
+  if (counters_.starts == 1) return;
+  std::unique_ptr<consensus::log::MemoryDirectory> copy = directory_.Clone();
+  consensus::log::LogOptions options;
+  options.store = range::StoreId(static_cast<uint64_t>(options_.number) + 1);
+  options.segment_bytes = options_.store.log_segment_bytes;
+  options.reserve_bytes = options_.store.log_reserve_bytes;
+  options.mutants = options_.store.mutants;
+  consensus::log::Recovered recovered;
+  auto log = consensus::log::SharedLog::Open(options, copy.get(), &recovered);
+  if (log.ok() && recovered.torn_tail_bytes > 0) ++counters_.torn_tails;
+}
+
+void Node::Kill(KillKind kind) {
+  if (!alive()) return;
+  ++incarnation_;
+  ++counters_.kills;
+  LeaveWriteUnfinished();
+  waiters_.clear();
+  store_.reset();
+  write_.reset();
+  CrashKind crash = CrashKind::kProcess;
+  if (kind == KillKind::kPowerLoss) {
+    ++counters_.power_losses;
+    constexpr CrashKind kKinds[] = {CrashKind::kLoseAll, CrashKind::kAnySectors,
+                                    CrashKind::kPrefix};
+    crash = kKinds[random_.Below(3)];
+    clock_.Reboot(scheduler_->now(), random_.Between(1, 100) * kSecond);
+  }
+  directory_.Crash(crash, random_.Next());
+  engine_.Crash();
+  messages_.clear();
+  lease_updates_.clear();
+  durable_ = consensus::log::Lsn();
+  requests_.clear();
+  transfers_.clear();
+  lease_messages_.clear();
+  completed_writes_.clear();
+  shutdown_requested_ = turn_requested_ = lease_turn_requested_ = write_due_ = flushing_ = false;
+  shard_timer_ = lease_timer_ = 0;
+  paused_until_ = 0;
+  stale_now_.reset();
+}
+
+// The write that is under way did not begin, was written and not synced, or was synced without anybody
+// hearing of it.
+void Node::LeaveWriteUnfinished() {
+  if (write_ == nullptr) return;
+  ++counters_.kills_during_write;
+  const uint64_t how = random_.Below(3);
+  if (how == 0) return;
+  fail_next_sync_ = how == 1;
+  (void)store_->log()->Execute(write_.get());
+  fail_next_sync_ = false;
+}
+
+void Node::Pause(RealTime length, bool suspend) {
+  if (!alive() || paused()) return;
+  ++counters_.pauses;
+  if (random_.Chance(0.5)) stale_now_ = Now();
+  paused_until_ = scheduler_->now() + length;
+  if (suspend) clock_.Suspend(scheduler_->now(), length);
+}
+
+void Node::StallDisk(bool stalled) {
+  disk_stalled_ = stalled;
+  if (stalled || !write_due_) return;
+  write_due_ = false;
+  Schedule(options_.speed.sync_min, "write", &Node::CompleteWrite);
+}
+
+void Node::FillDisk(bool full) {
+  disk_full_ = full;
+  directory_.SetCapacity(full ? 0 : uint64_t{1} << 40);
+}
+
+void Node::Schedule(RealTime delay, const char* label, void (Node::*action)()) {
+  const uint64_t incarnation = incarnation_;
+  scheduler_->After(delay, label, static_cast<uint64_t>(options_.number),
+                    [this, incarnation, label, action] {
+                      RunWhenAwake(incarnation, label, action);
+                    });
+}
+
+void Node::RunWhenAwake(uint64_t incarnation, const char* label, void (Node::*action)()) {
+  if (incarnation != incarnation_ || !alive()) return;
+  if (paused()) {
+    Schedule(paused_until_ - scheduler_->now(), label, action);
+    return;
+  }
+  (this->*action)();
+}
+
+void Node::RequestTurn() {
+  if (turn_requested_) return;
+  turn_requested_ = true;
+  Schedule(random_.ExponentialNs(options_.speed.turn_delay_mean), "turn", &Node::Turn);
+}
+
+void Node::SubmitPending(const ClockReading& now) {
+  std::vector<range::Request> requests = std::move(requests_);
+  requests_.clear();
+  for (range::Request& request : requests) store_->Submit(now, std::move(request));
+}
+
+void Node::Turn() {
+  turn_requested_ = false;
+  ++counters_.turns;
+  ClockReading now = Now();
+  if (stale_now_.has_value()) {
+    now = *stale_now_;
+    stale_now_.reset();
+    SubmitPending(now);
+    RequestTurn();
+  } else {
+    store_->OnLeaseUpdates(now, std::move(lease_updates_));
+    lease_updates_.clear();
+    if (durable_.IsSet()) store_->OnLogDurable(now, durable_);
+    store_->Step(now, std::move(messages_));
+    messages_.clear();
+    for (const auto& [range, target] : transfers_) {
+      (void)store_->TransferLease(now, range, target);  // Refused if it does not lead any more.
+    }
+    transfers_.clear();
+    if (shutdown_requested_) store_->BeginShutdown(now);
+    shutdown_requested_ = false;
+    SubmitPending(now);
+  }
+  const absl::Status status = store_->RunTurn(now);
+  for (auto it = waiters_.begin(); it != waiters_.end();) {
+    it = it->second->reply == nullptr ? waiters_.erase(it) : std::next(it);
+  }
+  if (!status.ok()) {
+    Fail(status);
+    return;
+  }
+  StartWrite();
+  StartFlush();
+  ArmTimers();
+}
+
+void Node::RequestLeaseTurn() {
+  if (lease_turn_requested_) return;
+  lease_turn_requested_ = true;
+  Schedule(random_.ExponentialNs(options_.speed.lease_delay_mean), "lease", &Node::LeaseTurn);
+}
+
+void Node::LeaseTurn() {
+  lease_turn_requested_ = false;
+  const ClockReading now = Now();
+  for (const CompletedWrite& write : completed_writes_) {
+    store_->LeaseLogDurable(now, write.started, write.durable);
+  }
+  completed_writes_.clear();
+  for (const consensus::lease::LeaseMessage& message : lease_messages_) {
+    store_->LeaseStep(now, message);
+  }
+  lease_messages_.clear();
+  store_->LeaseTick(now);
+  range::Store::LeaseOutput output = store_->TakeLeaseOutput();
+  for (const consensus::lease::LeaseMessage& message : output.send) {
+    listener_->SendLeaseMessage(options_.number, static_cast<int>(message.to.value()) - 1, message);
+  }
+  for (const consensus::Event& event : output.events) OnEvent(event);
+  if (!output.updates.empty()) {
+    lease_updates_.insert(lease_updates_.end(), output.updates.begin(), output.updates.end());
+    RequestTurn();
+  }
+  StartWrite();
+  ArmTimers();
+}
+
+void Node::ArmTimers() {
+  const RealTime soonest = scheduler_->now() + kTimerGrain;
+  const RealTime shard = std::max(clock_.RealAt(store_->NextDeadline()), soonest);
+  if (shard_timer_ == 0 || shard < shard_timer_) {
+    shard_timer_ = shard;
+    Schedule(shard - scheduler_->now(), "timer", &Node::ShardTimer);
+  }
+  const RealTime lease = std::max(clock_.RealAt(store_->NextLeaseDeadline()), soonest);
+  if (lease_timer_ == 0 || lease < lease_timer_) {
+    lease_timer_ = lease;
+    Schedule(lease - scheduler_->now(), "lease timer", &Node::LeaseTimer);
+  }
+}
+
+// A timer that was overtaken by an earlier one fires too, and finds nothing due.
+void Node::ShardTimer() {
+  if (shard_timer_ == 0 || scheduler_->now() < shard_timer_) return;
+  shard_timer_ = 0;
+  RequestTurn();
+}
+
+void Node::LeaseTimer() {
+  if (lease_timer_ == 0 || scheduler_->now() < lease_timer_) return;
+  lease_timer_ = 0;
+  RequestLeaseTurn();
+}
+
+void Node::StartWrite() {
+  if (write_ != nullptr || !store_->log()->HasPending()) return;
+  write_started_ = consensus::DualInstant::At(Now());
+  write_ = store_->log()->TakeWrite();
+  if (write_ == nullptr) return;
+  const MachineSpeed& speed = options_.speed;
+  RealTime delay = speed.sync_min + random_.ExponentialNs(speed.sync_mean_extra);
+  if (random_.Chance(speed.sync_tail_chance)) delay += random_.ExponentialNs(speed.sync_tail_mean);
+  Schedule(delay, "write", &Node::CompleteWrite);
+}
+
+void Node::CompleteWrite() {
+  if (disk_stalled_) {
+    write_due_ = true;
+    return;
+  }
+  ++counters_.syncs;
+  const absl::Status status = store_->log()->Execute(write_.get());
+  if (!status.ok()) {
+    Fail(status);
+    return;
+  }
+  durable_ = store_->log()->FinishWrite(std::move(write_));
+  completed_writes_.push_back({write_started_, durable_});
+  RequestTurn();
+  RequestLeaseTurn();
+  StartWrite();
+}
+
+void Node::StartFlush() {
+  if (flushing_ || !engine_.FlushUnderWay()) return;
+  flushing_ = true;
+  Schedule(random_.ExponentialNs(options_.speed.flush_mean), "flush", &Node::CompleteFlush);
+}
+
+void Node::CompleteFlush() {
+  flushing_ = false;
+  ++counters_.flushes;
+  engine_.CompleteFlush();
+  RequestTurn();
+}
+
+void Node::Fail(const absl::Status& status) {
+  Kill(KillKind::kProcess);
+  listener_->OnProcessFailed(options_.number, status);
+}
+
+void Node::DeliverGroupMessages(std::vector<consensus::Message> messages) {
+  if (!alive()) return;
+  std::move(messages.begin(), messages.end(), std::back_inserter(messages_));
+  RequestTurn();
+}
+
+void Node::DeliverLeaseMessage(const consensus::lease::LeaseMessage& message) {
+  if (!alive()) return;
+  lease_messages_.push_back(message);
+  RequestLeaseTurn();
+}
+
+void Node::Submit(range::Request request, RealTime time_left, Reply reply) {
+  if (!alive()) return;
+  const uint64_t id = next_waiter_++;
+  auto waiter = std::make_unique<Waiter>();
+  waiter->reply = std::move(reply);
+  request.completion = waiter.get();
+  request.deadline = Now().boot + consensus::Duration(time_left);
+  waiters_.emplace(id, std::move(waiter));
+  requests_.push_back(std::move(request));
+  RequestTurn();
+}
+
+void Node::TransferLease(range::RangeId range, range::StoreId target) {
+  if (!alive()) return;
+  transfers_.emplace_back(range, target);
+  RequestTurn();
+}
+
+void Node::BeginShutdown() {
+  if (!alive()) return;
+  shutdown_requested_ = true;
+  RequestTurn();
+}
+
+std::vector<range::ReplicaStatus> Node::ListReplicas() const {
+  if (!alive()) return {};
+  return store_->ListReplicas(clock_.At(scheduler_->now()));
+}
+
+void Node::Send(range::StoreId to, std::vector<consensus::Message> messages) {
+  listener_->SendGroupMessages(options_.number, static_cast<int>(to.value()) - 1,
+                               std::move(messages));
+}
+
+void Node::OnEvent(const consensus::Event& event) { listener_->OnEvent(options_.number, event); }
+
+void Node::OnDescriptor(const range::RangeDescriptor& descriptor, bool leads) {
+  listener_->OnDescriptor(options_.number, descriptor, leads);
+}
+
+void Node::OnLeader(range::RangeId, range::StoreId) {}
+
+void Node::OnApplied(range::RangeId range, consensus::Index index, consensus::Term term,
+                     const absl::Cord& command) {
+  listener_->OnApplied(options_.number, range, index, term, command);
+}
+
+}  // namespace rasputin::sim

@@ -1,0 +1,208 @@
+// One simulated machine: a disk, an engine, clocks, and a process that runs the real Store.
+//
+// Plays the parts that threads play in the server: the executor (turns), the log writer (one job at a
+// time, each takes simulated time), the store lease thread. Every one of them may be paused, slow or
+// killed at any event. Not responsible for what connects machines (cluster.h). Not thread-safe.
+//
+// Invariant: while the process is dead, nothing of it runs: every scheduled event carries the
+// incarnation it belongs to.
+
+#ifndef RASPUTIN_TESTS_SIM_NODE_H_
+#define RASPUTIN_TESTS_SIM_NODE_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "consensus/log/memory_directory.h"
+#include "kv/memory_engine.h"
+#include "range/store.h"
+#include "tests/sim/random.h"
+#include "tests/sim/scheduler.h"
+#include "tests/sim/sim_clock.h"
+
+namespace rasputin::sim {
+
+// How fast the machine's parts are.
+struct MachineSpeed {
+  RealTime turn_delay_mean = 20 * kMicrosecond;   // From input to the executor's turn.
+  RealTime lease_delay_mean = 20 * kMicrosecond;  // From input to the lease thread.
+  RealTime sync_min = 200 * kMicrosecond;
+  RealTime sync_mean_extra = 300 * kMicrosecond;
+  double sync_tail_chance = 0;  // Of a sync that takes far longer.
+  RealTime sync_tail_mean = 100 * kMillisecond;
+  RealTime flush_mean = 50 * kMillisecond;  // Of an engine's flush.
+};
+
+struct NodeOptions {
+  int number = 0;  // From 0; the store's id is number + 1.
+  range::StoreOptions store;
+  ClockErrors clock;
+  MachineSpeed speed;
+};
+
+// Where a node's effects go; implemented by the cluster.
+class NodeListener {
+ public:
+  virtual ~NodeListener() = default;
+  virtual void SendGroupMessages(int from, int to, std::vector<consensus::Message> messages) = 0;
+  virtual void SendLeaseMessage(int from, int to, const consensus::lease::LeaseMessage& message) = 0;
+  virtual void OnEvent(int node, const consensus::Event& event) = 0;
+  virtual void OnDescriptor(int node, const range::RangeDescriptor& descriptor, bool leads) = 0;
+  virtual void OnApplied(int node, range::RangeId range, consensus::Index index,
+                         consensus::Term term, const absl::Cord& command) = 0;
+  // The process ended by itself [H-18], or could not start: an error of the store or its log.
+  virtual void OnProcessFailed(int node, const absl::Status& status) = 0;
+  // A new process begins; nothing of the last one is reported any more.
+  virtual void OnProcessStarted(int node) = 0;
+};
+
+// What a kill leaves of the disk's cache.
+enum class KillKind : uint8_t {
+  kProcess = 1,    // kill -9: the operating system lives and keeps what was written.
+  kPowerLoss = 2,  // Unsynced sectors may be lost or torn; monotonic clocks start anew.
+};
+
+class Node : private range::Transport, private range::Observer, private range::Clock {
+ public:
+  using Reply = std::function<void(range::Response)>;
+
+  struct Counters {
+    uint64_t starts = 0;
+    uint64_t kills = 0;
+    uint64_t power_losses = 0;
+    uint64_t kills_during_write = 0;
+    uint64_t torn_tails = 0;  // Recoveries that discarded a torn tail.
+    uint64_t turns = 0;
+    uint64_t syncs = 0;
+    uint64_t flushes = 0;
+    uint64_t pauses = 0;
+  };
+
+  Node(const NodeOptions& options, Scheduler* scheduler, const Random& random,
+       NodeListener* listener);
+  ~Node() override;
+
+  // Writes the first state of a cluster to the empty disk.
+  absl::Status Bootstrap(const storage::v1::StoreManifest& manifest);
+
+  void Start();
+  void Kill(KillKind kind);
+  bool alive() const { return store_ != nullptr; }
+  // Nothing of the process runs for `length` (SIGSTOP); its machine's clocks go on. `suspend`: the
+  // machine sleeps, which stops MONOTONIC_RAW too.
+  void Pause(RealTime length, bool suspend);
+  bool paused() const { return scheduler_->now() < paused_until_; }
+
+  // Disk faults. A stalled disk completes nothing until it is released.
+  void StallDisk(bool stalled);
+  bool disk_stalled() const { return disk_stalled_; }
+  void FillDisk(bool full);
+  bool disk_full() const { return disk_full_; }
+  void FailNextSync() { fail_next_sync_ = true; }
+  void set_speed(const MachineSpeed& speed) { options_.speed = speed; }
+  SimClock* clock() { return &clock_; }
+
+  // Inputs from the network; dropped if the process is dead.
+  void DeliverGroupMessages(std::vector<consensus::Message> messages);
+  void DeliverLeaseMessage(const consensus::lease::LeaseMessage& message);
+  // `request.completion` and `request.deadline` are set here. `reply` is called at most once, never
+  // after a kill.
+  void Submit(range::Request request, RealTime time_left, Reply reply);
+  void TransferLease(range::RangeId range, range::StoreId target);
+  void BeginShutdown();
+
+  // What the replicas say of themselves at this very instant, were they asked; nothing if dead.
+  std::vector<range::ReplicaStatus> ListReplicas() const;
+  range::Store* store() { return store_.get(); }
+  int number() const { return options_.number; }
+  const Counters& counters() const { return counters_; }
+  consensus::log::MemoryDirectory* directory() { return &directory_; }
+
+ private:
+  struct Waiter;
+
+  // range::Transport, Observer, Clock.
+  void Send(range::StoreId to, std::vector<consensus::Message> messages) override;
+  void OnEvent(const consensus::Event& event) override;
+  void OnDescriptor(const range::RangeDescriptor& descriptor, bool leads) override;
+  void OnLeader(range::RangeId range, range::StoreId leader) override;
+  void OnApplied(range::RangeId range, consensus::Index index, consensus::Term term,
+                 const absl::Cord& command) override;
+  consensus::ClockReading Now() override { return clock_.At(scheduler_->now()); }
+
+  // Runs `action` after `delay` if this process still lives then; when paused, at its resumption.
+  void Schedule(RealTime delay, const char* label, void (Node::*action)());
+  void RunWhenAwake(uint64_t incarnation, const char* label, void (Node::*action)());
+
+  void RequestTurn();
+  void Turn();
+  void SubmitPending(const consensus::ClockReading& now);
+  void RequestLeaseTurn();
+  void LeaseTurn();
+  void ArmTimers();
+  void ShardTimer();
+  void LeaseTimer();
+  void StartWrite();
+  void CompleteWrite();
+  void CompleteFlush();
+  void StartFlush();
+  void LeaveWriteUnfinished();
+  void CountTornTail();
+  void Fail(const absl::Status& status);
+
+  NodeOptions options_;
+  Scheduler* scheduler_;
+  Random random_;
+  NodeListener* listener_;
+  SimClock clock_;
+  consensus::log::MemoryDirectory directory_;
+  kv::MemoryEngine engine_;
+  std::unique_ptr<range::Store> store_;
+  uint64_t incarnation_ = 0;
+
+  RealTime paused_until_ = 0;
+  // The executor read its clock before the pause and uses it for what came in meanwhile.
+  std::optional<consensus::ClockReading> stale_now_;
+  bool disk_stalled_ = false;
+  bool disk_full_ = false;
+  bool fail_next_sync_ = false;
+
+  // Inputs of the next turn.
+  std::vector<consensus::Message> messages_;
+  std::vector<consensus::lease::LeaseUpdate> lease_updates_;
+  consensus::log::Lsn durable_;
+  std::vector<range::Request> requests_;
+  std::vector<std::pair<range::RangeId, range::StoreId>> transfers_;
+  bool shutdown_requested_ = false;
+  bool turn_requested_ = false;
+  RealTime shard_timer_ = 0;  // 0: not armed.
+
+  // Inputs of the lease thread.
+  std::vector<consensus::lease::LeaseMessage> lease_messages_;
+  struct CompletedWrite {
+    consensus::DualInstant started;
+    consensus::log::Lsn durable;
+  };
+  std::vector<CompletedWrite> completed_writes_;
+  bool lease_turn_requested_ = false;
+  RealTime lease_timer_ = 0;
+
+  std::unique_ptr<consensus::log::WriteJob> write_;
+  consensus::DualInstant write_started_;
+  bool write_due_ = false;  // Would be complete, but the disk is stalled.
+  bool flushing_ = false;
+
+  uint64_t next_waiter_ = 1;
+  std::map<uint64_t, std::unique_ptr<Waiter>> waiters_;
+  Counters counters_;
+};
+
+}  // namespace rasputin::sim
+
+#endif  // RASPUTIN_TESTS_SIM_NODE_H_

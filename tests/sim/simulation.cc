@@ -1,0 +1,303 @@
+// Safety runs, and what is judged at their end; see simulation.h.
+
+#include "tests/sim/simulation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "client/route/full_key.h"
+#include "tests/linearizability/checker.h"
+#include "tests/sim/cluster.h"
+#include "tests/sim/directory_keeper.h"
+#include "tests/sim/liveness.h"
+#include "tests/sim/nemesis.h"
+#include "tests/sim/workload.h"
+
+namespace rasputin::sim {
+namespace {
+
+using range::RangeDescriptor;
+using range::RangeId;
+
+// Once all faults have ended, writes must succeed again within so many lease lengths: restart wait,
+// election, the slowest back-off of clients, and twice as much for luck.
+constexpr int kRecoveryLeases = 10;
+constexpr RealTime kWarmUp = 3 * kSecond;
+
+ClockErrors DrawClock(double rate_error_max, Random* random) {
+  const auto most = static_cast<int64_t>(rate_error_max * 1e6) - 1;
+  const auto draw = [&]() -> int64_t {
+    switch (random->Below(4)) {
+      case 0:
+        return 0;
+      case 1:
+        return most;
+      case 2:
+        return -most;
+      default:
+        return random->Between(-most, most);
+    }
+  };
+  ClockErrors errors;
+  errors.boot_ppm = draw();
+  errors.raw_ppm = random->Chance(0.5) ? errors.boot_ppm : draw();
+  errors.wall_offset_us = random->Between(-2'000'000, 2'000'000);
+  return errors;
+}
+
+ClusterOptions DrawCluster(const SimulationOptions& options, Random* random) {
+  ClusterOptions cluster;
+  cluster.seed = options.seed;
+  cluster.trace = options.trace;
+  cluster.stores = random->Chance(0.6) ? 3 : 5;
+  cluster.replicas = cluster.stores == 5 && random->Chance(0.5) ? 5 : 3;
+  cluster.store.mutants = options.mutants;
+  cluster.store.lease_duration = std::chrono::milliseconds(random->Chance(0.5) ? 2000 : 800);
+  cluster.store.log_segment_bytes = uint64_t{64 << 10} << random->Below(4);
+  cluster.store.log_reserve_bytes = cluster.store.log_segment_bytes;
+  cluster.store.log_cache_bytes = random->Chance(0.3) ? 4 << 10 : 4 << 20;
+  cluster.store.flush_bytes = uint64_t{2 << 10} << random->Below(8);
+  cluster.store.log_live_bytes_max = 4 * cluster.store.log_segment_bytes;
+  for (int i = 0; i < cluster.stores; ++i) {
+    cluster.clocks.push_back(DrawClock(cluster.store.clock_rate_error_max, random));
+  }
+  cluster.split_frames = random->Chance(0.3);
+  cluster.encode = random->Chance(0.3);
+  cluster.link.in_order = random->Chance(0.7);
+  if (random->Chance(0.3)) cluster.link.loss = 0.02;
+  if (random->Chance(0.3)) cluster.link.duplicate = 0.02;
+  if (random->Chance(0.3)) {
+    cluster.link.tail_chance = 0.01;
+    cluster.link.tail_mean = random->Between(10, 1000) * kMillisecond;
+  }
+  return cluster;
+}
+
+WorkloadOptions DrawWorkload(Random* random) {
+  WorkloadOptions workload;
+  workload.clients = static_cast<int>(random->Between(2, 6));
+  workload.keys = static_cast<int>(random->Between(2, 12));
+  workload.counters = static_cast<int>(random->Between(1, 3));
+  workload.think_mean = random->Between(20, 80) * kMillisecond;
+  workload.with_id = random->Unit();
+  workload.with_read_index = random->Chance(0.5) ? 0 : 0.3;
+  int* const weights[] = {&workload.gets,  &workload.sets,    &workload.cases,
+                          &workload.deletes, &workload.scans, &workload.batches};
+  for (int* weight : weights) {
+    if (random->Chance(0.25)) *weight = 0;
+  }
+  return workload;
+}
+
+// Everything of one safety run.
+class SafetyRun {
+ public:
+  explicit SafetyRun(const SimulationOptions& options);
+  Report Go();
+
+ private:
+  bool Failed() const { return cluster_->checkers().violation().has_value(); }
+  bool WaitUntil(const std::function<bool()>& done, RealTime most);
+  void Fault();
+  void Recover();
+  void Settle();
+  void JudgeHistory();
+  void JudgeCounters();
+  void JudgeDirectory();
+  void Violate(const std::string& guarantee, const std::string& details) {
+    cluster_->checkers().Report(guarantee, details);
+  }
+  void Count();
+
+  SimulationOptions options_;
+  Random random_;
+  FaultPlan plan_;
+  std::unique_ptr<Cluster> cluster_;
+  std::unique_ptr<Workload> workload_;
+  std::unique_ptr<Nemesis> nemesis_;
+  std::unique_ptr<DirectoryKeeper> directory_;
+  Report report_;
+};
+
+SafetyRun::SafetyRun(const SimulationOptions& options)
+    : options_(options), random_(Random(options.seed).Fork(7)) {
+  const WorkloadOptions workload = DrawWorkload(&random_);
+  ClusterOptions cluster = DrawCluster(options, &random_);
+  plan_ = DrawPlan(&random_);
+  cluster.clients = workload.clients + 2;
+  cluster_ = std::make_unique<Cluster>(cluster);
+  workload_ = std::make_unique<Workload>(cluster_.get(), workload, random_.Fork(1));
+  nemesis_ = std::make_unique<Nemesis>(cluster_.get(), plan_, workload_->keys(),
+                                       cluster_->ClientEndpoint(workload.clients), random_.Fork(2));
+  directory_ = std::make_unique<DirectoryKeeper>(
+      cluster_.get(), cluster_->ClientEndpoint(workload.clients + 1), random_.Fork(3));
+  if (plan_.sync_failures || plan_.disk_full) cluster_->set_restart_after_failure(kSecond);
+}
+
+bool SafetyRun::WaitUntil(const std::function<bool()>& done, RealTime most) {
+  const RealTime end = cluster_->scheduler().now() + most;
+  while (!Failed() && !done() && cluster_->scheduler().now() < end) {
+    cluster_->RunFor(20 * kMillisecond);
+  }
+  return done();
+}
+
+void SafetyRun::Fault() {
+  cluster_->Start();
+  directory_->Start();
+  workload_->Start();
+  cluster_->RunFor(kWarmUp);
+  if (Failed()) return;
+  if (workload_->acknowledged() == 0 && cluster_->options().link.loss == 0) {
+    Violate("Liveness", "nothing was acknowledged within 3 s of the first start");
+    return;
+  }
+  nemesis_->Start();
+  cluster_->RunFor(options_.length);
+}
+
+void SafetyRun::Recover() {
+  nemesis_->StopAndHeal();
+  const RealTime healed = cluster_->scheduler().now();
+  const RealTime lease = cluster_->options().store.lease_duration.count();
+  const bool recovered = WaitUntil([&] { return workload_->last_mutation() > healed; },
+                                   kRecoveryLeases * lease + kSecond);
+  report_.recovery = workload_->last_mutation() - healed;
+  if (!recovered && !Failed()) Violate("Liveness", "no write succeeded after all faults had ended");
+}
+
+void SafetyRun::Settle() {
+  cluster_->RunFor(2 * kSecond);
+  if (Failed()) return;
+  workload_->StopStarting();
+  if (!WaitUntil([&] { return workload_->Idle(); }, 2 * workload_->options().patience) &&
+      !Failed()) {
+    Violate("Liveness", "a client's call did not end");
+  }
+  for (int round = 0; round < 3 && !Failed(); ++round) {
+    workload_->ReadAllKeys();
+    WaitUntil([&] { return workload_->Idle(); }, 60 * kSecond);
+    if (workload_->unread_keys() == 0) break;
+  }
+  if (!Failed() && workload_->unread_keys() > 0) {
+    Violate("Liveness", "a key could not be read after all faults had ended");
+  }
+}
+
+void SafetyRun::JudgeHistory() {
+  const linearizability::History& history = workload_->history();
+  linearizability::Verdict verdict = linearizability::CheckLinearizable(history);
+  report_.checked_operations = verdict.operations;
+  if (verdict.judgement == linearizability::Judgement::kViolation) {
+    Violate("Linearizability", absl::StrCat("key ", verdict.key, ": ", verdict.explanation));
+  } else if (verdict.judgement == linearizability::Judgement::kUndecided) {
+    Violate("Linearizability", "undecided: the search was given up");
+  }
+  verdict = linearizability::CheckVersions(history);
+  if (verdict.judgement != linearizability::Judgement::kLinearizable) {
+    Violate("Versions", absl::StrCat("key ", verdict.key, ": ", verdict.explanation));
+  }
+}
+
+void SafetyRun::JudgeCounters() {
+  for (const auto& [key, tally] : workload_->tallies()) {
+    const auto found = workload_->final_values().find(key);
+    if (found == workload_->final_values().end()) continue;
+    const uint64_t count = Workload::CountOf(found->second);
+    if (count >= tally.acknowledged && count <= tally.acknowledged + tally.unknown) continue;
+    Violate("Exactly Once", absl::StrCat("counter ", key, " ends at ", count, " after ",
+                                         tally.acknowledged, " acknowledged and ", tally.unknown,
+                                         " unknown increments"));
+  }
+}
+
+// Every key in exactly one range of the stores, and the meta range says the same.
+void SafetyRun::JudgeDirectory() {
+  WaitUntil([&] { return directory_->UpToDate(); }, 20 * kSecond);
+  std::vector<RangeDescriptor> listed;
+  bool answered = false;
+  if (!directory_->UpToDate()) {
+    if (!Failed()) Violate("Directory", "the meta range could not be brought up to date");
+    return;
+  }
+  directory_->ReadAll([&](std::vector<RangeDescriptor> ranges) {
+    listed = std::move(ranges);
+    answered = true;
+  });
+  WaitUntil([&] { return answered; }, 20 * kSecond);
+  std::vector<RangeDescriptor> known;
+  for (auto& [range, descriptor] : cluster_->KnownRanges()) known.push_back(std::move(descriptor));
+  const auto by_start = [](const RangeDescriptor& a, const RangeDescriptor& b) {
+    return a.start_key() < b.start_key();
+  };
+  std::sort(known.begin(), known.end(), by_start);
+  std::sort(listed.begin(), listed.end(), by_start);
+  std::string expected_start = client::KeyPrefix(client::kMetaCollectionId);
+  for (const RangeDescriptor& descriptor : known) {
+    if (descriptor.start_key() != expected_start) {
+      Violate("One Serving Range", "ranges overlap or leave a gap at the end of the run");
+      return;
+    }
+    expected_start = descriptor.end_key();
+  }
+  if (!expected_start.empty()) Violate("One Serving Range", "the last range does not reach the end");
+  bool same = listed.size() == known.size();
+  for (size_t i = 0; same && i < known.size(); ++i) {
+    same = known[i].SerializeAsString() == listed[i].SerializeAsString();
+  }
+  if (!same && !Failed()) {
+    Violate("Directory", absl::StrCat("the meta range lists ", listed.size(),
+                                      " ranges, the stores hold ", known.size(), ": not the same"));
+  }
+}
+
+void SafetyRun::Count() {
+  const Checkers::Counters& counters = cluster_->checkers().counters();
+  report_.violation = cluster_->checkers().violation();
+  report_.hash = cluster_->scheduler().hash();
+  report_.plan = ToString(plan_);
+  report_.simulated = cluster_->scheduler().now();
+  report_.events = cluster_->scheduler().events_run();
+  report_.acknowledged = workload_->acknowledged();
+  report_.unknown = workload_->unknown();
+  report_.not_executed = workload_->not_executed();
+  report_.elections = counters.elections;
+  report_.abdications = counters.abdications;
+  report_.releases = counters.releases;
+  report_.pulls = counters.pulls;
+  report_.transfers = counters.transfers_started;
+  report_.splits = nemesis_->counters().splits_done;
+  report_.messages = cluster_->network().stats().sent;
+  report_.messages_lost = cluster_->network().stats().lost + cluster_->network().stats().cut;
+  report_.process_failures = cluster_->process_failures();
+  for (int i = 0; i < cluster_->stores(); ++i) {
+    const Node::Counters& node = cluster_->node(i).counters();
+    report_.kills += node.kills;
+    report_.power_losses += node.power_losses;
+    report_.torn_tails += node.torn_tails;
+    report_.pauses += node.pauses;
+  }
+  if (options_.keep_history) report_.history = workload_->history();
+}
+
+Report SafetyRun::Go() {
+  Fault();
+  if (!Failed()) Recover();
+  if (!Failed()) Settle();
+  // What clients saw is judged whatever else was found: it says more.
+  if (!Failed()) JudgeDirectory();
+  if (!Failed()) JudgeHistory();
+  if (!Failed()) JudgeCounters();
+  Count();
+  return std::move(report_);
+}
+
+}  // namespace
+
+Report Simulate(const SimulationOptions& options) {
+  return options.liveness ? RunLiveness(options) : SafetyRun(options).Go();
+}
+
+}  // namespace rasputin::sim

@@ -1,0 +1,62 @@
+// One run: a cluster, load and faults from one seed, and the judgement of what came of it.
+//
+// Safety mode: any fault at any time, then everything heals and must work again. Liveness mode: links
+// freeze as they are while some replica has a two-way majority, and progress is demanded. A run is a
+// function of its options: the same ones give the same hash.
+
+#ifndef RASPUTIN_TESTS_SIM_SIMULATION_H_
+#define RASPUTIN_TESTS_SIM_SIMULATION_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "consensus/core/mutants.h"
+#include "tests/linearizability/history.h"
+#include "tests/sim/checkers.h"
+#include "tests/sim/scheduler.h"
+
+namespace rasputin::sim {
+
+struct SimulationOptions {
+  uint64_t seed = 1;
+  RealTime length = 60 * kSecond;  // With faults; the end with none comes on top.
+  bool liveness = false;
+  bool trace = false;
+  consensus::Mutants mutants;
+  bool keep_history = false;  // In the report.
+};
+
+struct Report {
+  std::optional<Violation> violation;
+  uint64_t hash = 0;
+  std::string plan;  // Faults that were switched on.
+  RealTime simulated = 0;
+  uint64_t events = 0;
+  // What happened: a run in which nothing happens violates nothing.
+  uint64_t acknowledged = 0;
+  uint64_t unknown = 0;
+  uint64_t not_executed = 0;
+  uint64_t elections = 0;
+  uint64_t abdications = 0;
+  uint64_t releases = 0;
+  uint64_t pulls = 0;
+  uint64_t kills = 0;
+  uint64_t power_losses = 0;
+  uint64_t torn_tails = 0;
+  uint64_t splits = 0;
+  uint64_t transfers = 0;
+  uint64_t pauses = 0;
+  uint64_t messages = 0;
+  uint64_t messages_lost = 0;
+  uint64_t process_failures = 0;
+  uint64_t checked_operations = 0;
+  RealTime recovery = 0;  // From the end of all faults (or the freeze) to the first write.
+  linearizability::History history;
+};
+
+Report Simulate(const SimulationOptions& options);
+
+}  // namespace rasputin::sim
+
+#endif  // RASPUTIN_TESTS_SIM_SIMULATION_H_
