@@ -1,5 +1,7 @@
-// Entry point of libFuzzer: bazel build --config=clang //consensus/log:fuzz_target, then run the
-// binary.
+// Entry point of libFuzzer for the decoders of the shared log.
+//
+// By hand, with clang: bazel build --config=clang //consensus/log:fuzz_target, then run the binary
+// with a folder for its corpus. What is checked: fuzz_input.cc.
 
 #include <cstddef>
 #include <cstdint>
