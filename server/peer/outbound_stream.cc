@@ -35,6 +35,7 @@ class Stream final : public OutboundStream {
     if (started_ && !writing_ && !ending_) WriteNext(false);
   }
   bool Up() const override { return up_ && !ending_; }
+  void RetrySoon() override { retry_at_ = consensus::Instant::min(); }
   void Stop() override {
     stopping_ = true;
     if (open_) rpc_->context.TryCancel();
@@ -108,7 +109,6 @@ class Stream final : public OutboundStream {
   void End() {
     if (!ending_) {
       ending_ = true;
-      rpc_->context.TryCancel();
       ++operations_;
       rpc_->stream->Finish(&rpc_->status, Tag(&finished_event_));
       return;

@@ -43,6 +43,8 @@ class OutboundStream {
   virtual void Wake() = 0;
   // The other side took the greeting and the stream has not ended.
   virtual bool Up() const = 0;
+  // There is a sign that the other side is there: the next Tick opens the stream if it is not open.
+  virtual void RetrySoon() = 0;
   // Ends it for good; poll the queue until Ended().
   virtual void Stop() = 0;
   virtual bool Ended() const = 0;

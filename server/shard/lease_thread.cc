@@ -140,6 +140,8 @@ absl::Status LeaseThread::OnFrame(uint64_t stream, bool first, const absl::Cord&
       return absl::FailedPreconditionError("another cluster, another store or an unknown format");
     }
     inbound_[stream] = decoded->hello->store;
+    const auto link = links_.find(decoded->hello->store);
+    if (link != links_.end()) link->second->stream->RetrySoon();
   }
   const consensus::StoreId from = inbound_.at(stream);
   for (const consensus::lease::LeaseMessage& message : decoded->messages) {

@@ -20,6 +20,7 @@ class FakeStream final : public OutboundStream {
   consensus::Instant NextDeadline() const override { return consensus::Instant::max(); }
   void Wake() override { ++wakes; }
   bool Up() const override { return up; }
+  void RetrySoon() override {}
   void Stop() override {}
   bool Ended() const override { return true; }
 

@@ -223,6 +223,7 @@ absl::Status Shard::Greet(uint64_t stream, const wire::Hello& hello) {
   }
   inbound_[stream] = hello.store;
   newest_inbound_[hello.store] = stream;
+  if (ReplicateLink* link = LinkTo(hello.store)) link->stream()->RetrySoon();
   return absl::OkStatus();
 }
 
