@@ -47,11 +47,11 @@ void RunSeeds(int stores, uint64_t seeds) {
 }
 
 TEST(LeaseModel, NobodyCountsOnWithdrawnSupportAndTwoWayLinksRegainItWithThreeStores) {
-  RunSeeds(3, 2000);
+  RunSeeds(3, 1500);
 }
 
 TEST(LeaseModel, NobodyCountsOnWithdrawnSupportAndTwoWayLinksRegainItWithFiveStores) {
-  RunSeeds(5, 700);
+  RunSeeds(5, 500);
 }
 
 TEST(LeaseModel, SameSeedIsTheSameRun) {
