@@ -1,10 +1,13 @@
 // The simulator as a program: runs seeds, prints what happened, and for each failing seed the command
 // that replays it. Exit code: 0 no violation, 1 violations, 2 usage.
 
+#include <glog/logging.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cinttypes>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -62,6 +65,26 @@ struct Totals {
   }
 };
 
+SimulationOptions running;  // For the last words of a failed CHECK.
+
+std::string ReplayCommand(const SimulationOptions& options) {
+  std::string command = "bazel run //tests/sim:sim -- --seed=" + std::to_string(options.seed) +
+                        " --seconds=" + std::to_string(options.length / kSecond);
+  if (options.liveness) command += " --liveness";
+  if (absl::GetFlag(FLAGS_mutant) != 0) {
+    command += " --mutant=" + std::to_string(absl::GetFlag(FLAGS_mutant));
+  }
+  return command + " --trace";
+}
+
+// A CHECK of the code under test failed: that is a finding too.
+[[noreturn]] void OnCheckFailure() {
+  std::printf("seed %" PRIu64 ": a CHECK failed\n  replay: %s\n", running.seed,
+              ReplayCommand(running).c_str());
+  std::fflush(stdout);
+  std::_Exit(1);
+}
+
 double Milliseconds(RealTime time) { return static_cast<double>(time) / 1e6; }
 
 double Percentile(std::vector<RealTime> values, double share) {
@@ -96,14 +119,7 @@ void PrintFailure(const SimulationOptions& options, const Report& report) {
   std::printf("seed %" PRIu64 ": %s: %s\n  plan: %s\n", options.seed,
               report.violation->guarantee.c_str(), report.violation->details.c_str(),
               report.plan.c_str());
-  std::string extra;
-  if (options.liveness) extra += " --liveness";
-  if (absl::GetFlag(FLAGS_mutant) != 0) {
-    extra += " --mutant=" + std::to_string(absl::GetFlag(FLAGS_mutant));
-  }
-  std::printf("  replay: bazel run //tests/sim:sim --%s --seed=%" PRIu64 " --seconds=%" PRId64
-              "%s --trace\n",
-              "", options.seed, absl::GetFlag(FLAGS_seconds), extra.c_str());
+  std::printf("  replay: %s\n", ReplayCommand(options).c_str());
   std::fflush(stdout);
 }
 
@@ -130,6 +146,7 @@ SimulationOptions OptionsFromFlags(uint64_t seed) {
 }
 
 int Main() {
+  google::InstallFailureFunction(&OnCheckFailure);
 #ifndef RASPUTIN_MUTANTS
   if (absl::GetFlag(FLAGS_mutant) != 0) {
     std::fprintf(stderr, "--mutant needs a build with --define mutants=1\n");
@@ -143,6 +160,7 @@ int Main() {
   const auto began = std::chrono::steady_clock::now();
   for (uint64_t seed = first; seed < first + count; ++seed) {
     const SimulationOptions options = OptionsFromFlags(seed);
+    running = options;
     Report report = Simulate(options);
     if (absl::GetFlag(FLAGS_twice)) {
       const Report again = Simulate(options);
