@@ -507,19 +507,21 @@ TEST_F(SharedLogTest, GapsAreRefusedAtOnce) {
 }
 
 // Executors append, cut and read while the log writer writes; for the thread sanitizer above all.
+// Payloads are short enough for cords to hold them inline: the system's Abseil is not instrumented,
+// so the sanitizer does not see the reference counts of longer ones.
 TEST_F(SharedLogTest, ManyThreadsMayAppendAndReadWhileOneWrites) {
   ASSERT_TRUE(Open().ok());
-  constexpr uint64_t kEntries = 300;
+  constexpr uint64_t kEntries = 1000;
   std::vector<std::thread> threads;
   for (uint64_t range = 1; range <= 3; ++range) {
     threads.emplace_back([this, range] {
       for (uint64_t i = 1; i <= kEntries; ++i) {
-        log_->Append({Entries(range, i, 1, 1, 300)});
+        log_->Append({Entries(range, i, 1, 1, 10)});
         if (i > 20) log_->Cut(RangeId(range), Index(i - 20));
         const Index first(i > 20 ? i - 19 : 1);
         auto entries = log_->ReadEntries(RangeId(range), first, Index(i), UINT64_MAX);
         ASSERT_TRUE(entries.ok()) << entries.status();
-        EXPECT_EQ(entries->front().payload, Payload(range, first.value(), 300));
+        EXPECT_EQ(entries->front().payload, Payload(range, first.value(), 10));
         EXPECT_EQ(entries->back().index, Index(i));
       }
     });
