@@ -1,0 +1,29 @@
+// A few kills of real servers, in every run of the suite; `bazel run //tests/process:kill` does
+// more.
+
+#include "tests/process/kill.h"
+
+#include <gtest/gtest.h>
+
+#include <iostream>
+
+namespace rasputin::process {
+namespace {
+
+TEST(Kill, NoAcknowledgedIncrementIsLostAndNoneDoubled) {
+  KillOptions options;
+  options.binary = "server/rasputind";
+  options.directory = testing::TempDir();
+  options.kills = 4;
+  options.kills_of_all = 1;
+  options.pause_ms = 200;
+  const KillReport report = RunKills(options);
+  std::cout << ToString(report);
+  EXPECT_EQ(report.lost, 0u);
+  EXPECT_EQ(report.doubled, 0u);
+  EXPECT_TRUE(report.linearizable) << report.violation;
+  EXPECT_GT(report.acknowledged, 100u);
+}
+
+}  // namespace
+}  // namespace rasputin::process

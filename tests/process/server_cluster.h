@@ -1,0 +1,64 @@
+// A few real rasputind processes on the loopback, with data of their own; stops what it started.
+//
+// Ports are chosen free at the start. Not thread-safe, except where noted. Failing to start is
+// fatal (CHECK): a test without servers means nothing.
+
+#ifndef RASPUTIN_TESTS_PROCESS_SERVER_CLUSTER_H_
+#define RASPUTIN_TESTS_PROCESS_SERVER_CLUSTER_H_
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+namespace rasputin::process {
+
+struct ServerClusterOptions {
+  int nodes = 3;
+  std::string binary;              // Path of rasputind.
+  std::string directory;           // Existing; data and logs of node i go to DIRECTORY/i.
+  std::vector<std::string> flags;  // For every node, besides ports and directories.
+};
+
+class ServerCluster {
+ public:
+  explicit ServerCluster(ServerClusterOptions options);
+  ~ServerCluster();  // SIGKILLs what still runs and waits for it.
+  ServerCluster(const ServerCluster&) = delete;
+  ServerCluster& operator=(const ServerCluster&) = delete;
+
+  void Start(int node);
+  // Waits until the process is gone.
+  void Kill(int node);
+  // SIGTERM; returns the exit status, 128 + signal if it was killed.
+  int Stop(int node);
+  void Signal(int node, int signal);
+  bool Running(int node) const { return pids_.at(static_cast<size_t>(node)) != 0; }
+  pid_t pid(int node) const { return pids_.at(static_cast<size_t>(node)); }
+
+  // Initialises the cluster through node 0; repeats until it answers, at most 30 s (CHECK).
+  void Init();
+  // The node whose store leads the range that holds `key` of the default collection, by what a
+  // reachable node says; -1: nobody knows. Thread-safe.
+  int Leader(const std::string& key) const;
+
+  std::string ClientAddress(int node) const;
+  std::vector<std::string> ClientAddresses() const;
+  std::string LogFile(int node) const;
+  int nodes() const { return options_.nodes; }
+
+ private:
+  struct Ports {
+    int peer = 0;
+    int client = 0;
+    int http = 0;
+  };
+
+  const ServerClusterOptions options_;
+  std::vector<Ports> ports_;
+  std::vector<pid_t> pids_;
+};
+
+}  // namespace rasputin::process
+
+#endif  // RASPUTIN_TESTS_PROCESS_SERVER_CLUSTER_H_
