@@ -4,12 +4,18 @@
 
 #include <pthread.h>
 
+#include <chrono>
 #include <memory>
 #include <utility>
 
 #include "server/clock/clock.h"
 
 namespace rasputin::server {
+namespace {
+
+constexpr std::chrono::seconds kSpaceRetryInterval{1};
+
+}  // namespace
 
 LogWriter::LogWriter(consensus::log::SharedLog* log, Sink sink)
     : log_(log), sink_(std::move(sink)), thread_([this] { Run(); }) {}
@@ -44,6 +50,12 @@ bool LogWriter::WaitForWork() {
   return true;
 }
 
+bool LogWriter::WaitForSpace() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  wake_.wait_for(lock, kSpaceRetryInterval, [this] { return stopping_; });
+  return !stopping_;
+}
+
 void LogWriter::Run() {
   pthread_setname_np(pthread_self(), "log-writer");
   while (true) {
@@ -53,7 +65,9 @@ void LogWriter::Run() {
       continue;
     }
     const consensus::DualInstant started = consensus::DualInstant::At(ReadClocks());
-    const absl::Status status = log_->Execute(job.get());
+    absl::Status status = log_->Execute(job.get());
+    // Disk and reserve are full: nothing is lost, and the same job goes on when there is space.
+    while (absl::IsResourceExhausted(status) && WaitForSpace()) status = log_->Execute(job.get());
     if (!status.ok()) {
       sink_.failed(status);
       return;

@@ -40,6 +40,8 @@ class LogWriter {
   void Run();
   // False: stopping and nothing left to do.
   bool WaitForWork();
+  // After a while, or false: stopping.
+  bool WaitForSpace();
 
   consensus::log::SharedLog* const log_;
   const Sink sink_;
