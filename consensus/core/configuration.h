@@ -30,7 +30,7 @@ struct Configuration {
   std::vector<Member> learners;
 
   bool IsJoint() const { return !outgoing.empty(); }
-  bool IsVoter(ReplicaId id) const;  // In either half.
+  bool IsVoter(ReplicaId id) const;        // In either half.
   const Member* Find(ReplicaId id) const;  // Voter or learner; nullptr: not a member.
   // Distinct members of all three lists, sorted by replica id.
   std::vector<Member> AllMembers() const;
@@ -40,9 +40,9 @@ struct Configuration {
 // True iff a majority of the voters (of both halves when joint) satisfies `has`.
 bool HasQuorum(const Configuration& configuration, const std::function<bool(ReplicaId)>& has);
 
-// The largest v such that a quorum has value(id) >= v: the commit index over match indexes [H-9] and
-// the leader lease over support instants [H-6] are both this order statistic.
-// T needs operator<. The configuration must have at least one voter (CHECK).
+// The largest v such that a quorum has value(id) >= v: the commit index over match indexes [H-9]
+// and the leader lease over support instants [H-6] are both this order statistic. T needs
+// operator<. The configuration must have at least one voter (CHECK).
 template <typename T>
 T QuorumValue(const Configuration& configuration, const std::function<T(ReplicaId)>& value);
 

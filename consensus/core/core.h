@@ -83,9 +83,9 @@ class Core {
 
   // Timers. Cheap; needed only when NextDeadline() is reached or when a lease update changed more
   // than an end: `lowest_accepted` or `own_epoch` of a member's store, its support from ended to
-  // held or back, or the suspension. Mere extensions need no Tick: a leader's deadline is the end of
-  // its lease as it was last known, so the owner asks NextDeadline() again when it is reached (having
-  // carried in all lease updates first) and calls Tick only if it is still due.
+  // held or back, or the suspension. Mere extensions need no Tick: a leader's deadline is the end
+  // of its lease as it was last known, so the owner asks NextDeadline() again when it is reached
+  // (having carried in all lease updates first) and calls Tick only if it is still due.
   void Tick(const ClockReading& now);
   // The message's range and generation were checked by the caller; unknown senders are ignored.
   void Step(const ClockReading& now, const Message& message);
@@ -101,8 +101,8 @@ class Core {
   // Used on stopping the process, when a replica is stopped, or by tests. No-op unless leader.
   void Abdicate(const ClockReading& now);
 
-  // A client's request went unserved for D: asks the leader that this replica is bound to whether the
-  // binding still holds [H-11]. No-op unless bound; at most one question per retry_interval.
+  // A client's request went unserved for D: asks the leader that this replica is bound to whether
+  // the binding still holds [H-11]. No-op unless bound; at most one question per retry_interval.
   void QueryBinding(const ClockReading& now);
 
   // Starts (or joins) a read index round [H-10]; the answer comes in Ready::reads.

@@ -1,8 +1,8 @@
 // Catch-up before a campaign: pulling the log of a more up-to-date voter [H-13].
 //
-// What is pulled is installed only while the attempt is current and the replica unbound, and only as
-// far as the log that results ranks at least as high as the own one at that instant. Why that is safe:
-// consensus/README.md, "Why a pull loses nothing".
+// What is pulled is installed only while the attempt is current and the replica unbound, and only
+// as far as the log that results ranks at least as high as the own one at that instant. Why that is
+// safe: consensus/README.md, "Why a pull loses nothing".
 
 #include <glog/logging.h>
 
@@ -39,8 +39,8 @@ void Core::Impl::OnPullRequest(const Message& m, const PullRequest& request) {
   } else {
     reply.previous = request.after;
     if (request.after.index < log_.Last().index) {
-      auto read = log_.Read(request.after.index.Next(), log_.Last().index,
-                            options_.max_append_bytes);
+      auto read =
+          log_.Read(request.after.index.Next(), log_.Last().index, options_.max_append_bytes);
       if (!read.ok()) return StopDamaged();
       reply.entries = *std::move(read);
     }

@@ -31,8 +31,7 @@ CoreCluster::CoreCluster(const ClusterOptions& options)
     node.replica = ReplicaAt(i);
     node.rate = 1 + options_.rate_error * (static_cast<double>(Random(2001)) / 1000 - 1);
     node.base = std::chrono::seconds(1000 * (i + 1));
-    node.leases =
-        std::make_unique<FakeStoreLeases>(node.store, options_.lease_duration, stores);
+    node.leases = std::make_unique<FakeStoreLeases>(node.store, options_.lease_duration, stores);
     Start(i);
     LeaseRound(i);
   }
@@ -60,8 +59,8 @@ void CoreCluster::Mix(uint64_t value) { hash_ = (hash_ ^ value) * 1099511628211U
 
 void CoreCluster::Violation(const std::string& what) {
   if (violations_.size() < 20) {
-    violations_.push_back(absl::StrCat("seed ", options_.seed, " at ",
-                                       now_ / milliseconds(1), " ms: ", what));
+    violations_.push_back(
+        absl::StrCat("seed ", options_.seed, " at ", now_ / milliseconds(1), " ms: ", what));
   }
 }
 
@@ -73,6 +72,25 @@ ClockReading CoreCluster::Now(int replica) const {
 
 void CoreCluster::At(Duration delay, std::function<void()> run) {
   events_.push({now_ + delay, ++order_, std::move(run)});
+}
+
+void CoreCluster::AtProcess(int replica, Duration delay, std::function<void()> run) {
+  At(delay, [this, replica, run = std::move(run)] {
+    const Duration left = nodes_[replica].paused_until - now_;
+    if (left > Duration::zero()) {
+      AtProcess(replica, left, run);
+    } else {
+      run();
+    }
+  });
+}
+
+void CoreCluster::Pause(int replica, Duration duration) {
+  Node& node = nodes_[replica];
+  if (node.paused_until > now_) return;
+  // Whoever asked before the pause is answered right after it.
+  AtProcess(replica, duration, [this, replica] { TryRead(replica); });
+  node.paused_until = now_ + duration;
 }
 
 bool CoreCluster::RunUntil(Duration limit, const std::function<bool()>& done) {
@@ -99,8 +117,8 @@ void CoreCluster::RunFor(Duration duration) {
 
 Duration CoreCluster::NetworkDelay() {
   if (options_.long_delay > 0 && Random(10000) < options_.long_delay * 10000) {
-    return Duration(static_cast<int64_t>(
-        Random(static_cast<uint64_t>(options_.lease_duration.count()))));
+    return Duration(
+        static_cast<int64_t>(Random(static_cast<uint64_t>(options_.lease_duration.count()))));
   }
   return std::chrono::microseconds(100) +
          Duration(static_cast<int64_t>(Random(static_cast<uint64_t>(options_.delay_max.count()))));
@@ -116,10 +134,9 @@ void CoreCluster::Deliver(Message message) {
   const int from = IndexOf(message.from);
   const int to = IndexOf(message.to);
   if (Lost(from, to) || (drop && drop(message))) return;
-  const int copies =
-      options_.duplicate > 0 && Random(10000) < options_.duplicate * 10000 ? 2 : 1;
+  const int copies = options_.duplicate > 0 && Random(10000) < options_.duplicate * 10000 ? 2 : 1;
   for (int i = 0; i < copies; ++i) {
-    At(NetworkDelay(), [this, to, message] {
+    AtProcess(to, NetworkDelay(), [this, to, message] {
       if (nodes_[to].core == nullptr || cut_[IndexOf(message.from)][to]) return;
       nodes_[to].core->Step(Now(to), message);
       TakeReadies(to);
@@ -157,8 +174,8 @@ void CoreCluster::Start(int replica) {
   InitialState initial;
   initial.hard_state = node.durable;
   initial.configuration = MakeConfiguration();
-  node.core = std::make_unique<Core>(options, initial, node.log.get(), node.leases.get(),
-                                     Now(replica));
+  node.core =
+      std::make_unique<Core>(options, initial, node.log.get(), node.leases.get(), Now(replica));
   node.invariants = std::make_unique<CoreInvariants>(node.core.get(), &violations_);
   TakeReadies(replica);
 }
@@ -179,6 +196,7 @@ void CoreCluster::Crash(int replica) {
   node.read_index_floor.clear();
   node.invariants.reset();
   node.core.reset();
+  node.paused_until = Duration();
   ++node.life;
   node.wake_at = Instant::max();
 }
@@ -202,7 +220,7 @@ void CoreCluster::StartSync(int replica) {
   node.sync_running = true;
   const Duration time =
       Duration(static_cast<int64_t>(Random(static_cast<uint64_t>(options_.sync_max.count()) + 1)));
-  At(time, [this, replica, life = node.life] {
+  AtProcess(replica, time, [this, replica, life = node.life] {
     if (nodes_[replica].life == life) FinishSync(replica);
   });
 }
@@ -288,12 +306,23 @@ void CoreCluster::Observe(const rasputin::consensus::Event& event, int replica) 
       CheckLeaderIsComplete(replica);
       break;
     }
-    case EventType::kAbdicated: ++counts_.abdications; break;
-    case EventType::kCampaignPulling: ++counts_.pulls; break;
-    case EventType::kLogTruncated: ++counts_.truncations; break;
-    case EventType::kReleased: ++counts_.releases; break;
-    case EventType::kBindingEnded: ++counts_.bindings_ended; break;
-    default: break;
+    case EventType::kAbdicated:
+      ++counts_.abdications;
+      break;
+    case EventType::kCampaignPulling:
+      ++counts_.pulls;
+      break;
+    case EventType::kLogTruncated:
+      ++counts_.truncations;
+      break;
+    case EventType::kReleased:
+      ++counts_.releases;
+      break;
+    case EventType::kBindingEnded:
+      ++counts_.bindings_ended;
+      break;
+    default:
+      break;
   }
 }
 
@@ -303,10 +332,11 @@ void CoreCluster::ScheduleWake(int replica) {
   if (deadline == Instant::max() || deadline == node.wake_at) return;
   node.wake_at = deadline;
   const Duration local = deadline - Now(replica).boot;
-  const auto real = Duration(
-      static_cast<int64_t>(static_cast<double>(std::max(local, Duration::zero()).count()) /
-                           node.rate)) + Duration(1000);
-  At(real, [this, replica, life = node.life, deadline] {
+  const auto real =
+      Duration(static_cast<int64_t>(static_cast<double>(std::max(local, Duration::zero()).count()) /
+                                    node.rate)) +
+      Duration(1000);
+  AtProcess(replica, real, [this, replica, life = node.life, deadline] {
     Node& woken = nodes_[replica];
     if (woken.life != life || woken.core == nullptr || woken.wake_at != deadline) return;
     woken.wake_at = Instant::max();
@@ -319,7 +349,7 @@ void CoreCluster::ScheduleWake(int replica) {
 
 void CoreCluster::LeaseRound(int replica) {
   Node& node = nodes_[replica];
-  At(options_.lease_duration / 10, [this, replica] { LeaseRound(replica); });
+  AtProcess(replica, options_.lease_duration / 10, [this, replica] { LeaseRound(replica); });
   if (node.core == nullptr) return;
   if (node.leases->Advance(Now(replica))) {
     node.core->Tick(Now(replica));
@@ -335,7 +365,7 @@ void CoreCluster::SendLeaseRequest(int from, int to) {
   nodes_[from].leases->Advance(Now(from));
   const FakeLeaseRequest request = nodes_[from].leases->MakeRequest(StoreAt(to));
   if (Lost(from, to)) return;
-  At(NetworkDelay(), [this, from, to, request, life = nodes_[from].life] {
+  AtProcess(to, NetworkDelay(), [this, from, to, request, life = nodes_[from].life] {
     if (nodes_[to].core == nullptr || cut_[from][to]) return;
     bool wake = nodes_[to].leases->Advance(Now(to));
     const Epoch before = nodes_[to].leases->LowestAccepted(StoreAt(from));
@@ -346,7 +376,7 @@ void CoreCluster::SendLeaseRequest(int from, int to) {
       TakeReadies(to);
     }
     if (Lost(to, from)) return;
-    At(NetworkDelay(), [this, from, to, reply, life] {
+    AtProcess(from, NetworkDelay(), [this, from, to, reply, life] {
       if (nodes_[from].core == nullptr || cut_[to][from] || nodes_[from].life != life) return;
       bool again = false;
       nodes_[from].leases->Advance(Now(from));
@@ -372,7 +402,7 @@ int CoreCluster::Leader() const {
 }
 
 bool CoreCluster::Propose(int replica) {
-  if (!up(replica)) return false;
+  if (!up(replica) || nodes_[replica].paused_until > now_) return false;
   std::string payload = absl::StrCat(next_payload_++);
   payload.resize(std::max(payload.size(), options_.payload_bytes), '.');
   const ProposeResult result = nodes_[replica].core->Propose(Now(replica), absl::Cord(payload));
@@ -383,8 +413,21 @@ bool CoreCluster::Propose(int replica) {
   return result.status == ProposeStatus::kAccepted;
 }
 
+bool CoreCluster::Transfer(int replica, int target) {
+  if (!up(replica) || nodes_[replica].paused_until > now_) return false;
+  if (!core(replica).TransferLeadership(Now(replica), ReplicaAt(target))) return false;
+  TakeReadies(replica);
+  return true;
+}
+
+void CoreCluster::AbdicateLeader(int replica) {
+  if (!up(replica) || nodes_[replica].paused_until > now_) return;
+  core(replica).Abdicate(Now(replica));
+  TakeReadies(replica);
+}
+
 void CoreCluster::TryRead(int replica) {
-  if (!up(replica)) return;
+  if (!up(replica) || nodes_[replica].paused_until > now_) return;
   Core& core = *nodes_[replica].core;
   if (core.MayServeRead(Now(replica)) && core.applied_index() >= core.commit_index()) {
     ++counts_.reads;
@@ -410,34 +453,48 @@ void CoreCluster::RandomStep(double fault_rate) {
   if (Random(10000) >= fault_rate * 10000) return;
   const int a = pick();
   const int b = pick();
-  switch (Random(18)) {
+  switch (Random(20)) {
     case 0:
-    case 1: Crash(a); break;
+    case 1:
+      Crash(a);
+      break;
     case 2:
     case 3:
     case 4:
-    case 5: Restart(a); break;
-    case 6: if (a != b) Cut(a, b); break;
-    case 7: if (a != b) CutBoth(a, b); break;
-    case 8: Isolate(a); break;
+    case 5:
+      Restart(a);
+      break;
+    case 6:
+      if (a != b) Cut(a, b);
+      break;
+    case 7:
+      if (a != b) CutBoth(a, b);
+      break;
+    case 8:
+      Isolate(a);
+      break;
     case 9:
     case 10:
-    case 11: HealAll(); break;
-    case 12: if (up(a)) StallDisk(a, true); break;
+    case 11:
+      HealAll();
+      break;
+    case 12:
+      if (up(a)) StallDisk(a, true);
+      break;
     case 13:
-    case 14: StallDisk(a, false); break;
+    case 14:
+      StallDisk(a, false);
+      break;
+    case 18:
+    case 19:
+      if (up(a)) Pause(a, milliseconds(Random(4000)));
+      break;
     case 15:
     case 16:
-      if (up(a) && core(a).TransferLeadership(Now(a), ReplicaAt(b))) {
-        ++counts_.transfers;
-        TakeReadies(a);
-      }
+      if (Transfer(a, b)) ++counts_.transfers;
       break;
     default:
-      if (up(a)) {
-        core(a).Abdicate(Now(a));
-        TakeReadies(a);
-      }
+      AbdicateLeader(a);
   }
 }
 
@@ -466,10 +523,9 @@ void CoreCluster::CheckAll() {
 void CoreCluster::CheckLeaderIsComplete(int replica) {
   const std::vector<Entry>& entries = nodes_[replica].log->entries();
   for (const auto& [index, value] : committed_) {
-    if (index.value() > entries.size() ||
-        entries[index.value() - 1].term != value.first) {
-      return Violation(absl::StrCat("Leader Completeness: replica ", replica + 1, " lacks ",
-                                    index.value()));
+    if (index.value() > entries.size() || entries[index.value() - 1].term != value.first) {
+      return Violation(
+          absl::StrCat("Leader Completeness: replica ", replica + 1, " lacks ", index.value()));
     }
   }
 }

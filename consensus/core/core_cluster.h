@@ -71,6 +71,8 @@ class CoreCluster {
   void Crash(int replica);
   void Restart(int replica);
   void StallDisk(int replica, bool stalled);
+  // The process stands still; what arrives meanwhile is handled after its clocks have jumped.
+  void Pause(int replica, Duration duration);
   // A step of a random run: proposals, reads, and now and then a fault.
   void RandomStep(double fault_rate);
   // All faults end.
@@ -79,6 +81,8 @@ class CoreCluster {
   // ---- Work.
   int Leader() const;  // -1 unless exactly one serves.
   bool Propose(int replica);
+  bool Transfer(int replica, int target);
+  void AbdicateLeader(int replica);
   void TryRead(int replica);
   Core& core(int replica) { return *nodes_[replica].core; }
   bool up(int replica) const { return nodes_[replica].core != nullptr; }
@@ -107,7 +111,7 @@ class CoreCluster {
     double rate = 0;
     Duration base{};
     std::unique_ptr<FakeStoreLeases> leases;
-    std::unique_ptr<VectorLog> log;      // As the process sees it.
+    std::unique_ptr<VectorLog> log;  // As the process sees it.
     std::vector<Entry> durable_entries;
     HardState durable;
     std::unique_ptr<Core> core;
@@ -115,7 +119,8 @@ class CoreCluster {
     std::vector<Persist> persisting;
     bool sync_running = false;
     bool disk_stalled = false;
-    uint64_t life = 0;         // Grows at each crash: events of an earlier life are void.
+    Duration paused_until{};
+    uint64_t life = 0;  // Grows at each crash: events of an earlier life are void.
     Instant wake_at = Instant::max();
     std::map<uint64_t, Index> read_index_floor;
   };
@@ -131,6 +136,8 @@ class CoreCluster {
   };
 
   void At(Duration delay, std::function<void()> run);
+  // Like At(), but if the process is paused then, once it runs again.
+  void AtProcess(int replica, Duration delay, std::function<void()> run);
   Duration NetworkDelay();
   bool Lost(int from, int to);
   void Start(int replica);
@@ -166,7 +173,7 @@ class CoreCluster {
   std::map<Term, ReplicaId> leaders_;
   std::map<Index, std::pair<Term, std::string>> committed_;
   std::map<std::pair<Term, Index>, int> proposed_;  // By which replica.
-  Index acknowledged_;  // Highest index whose proposer was answered.
+  Index acknowledged_;                              // Highest index whose proposer was answered.
 };
 
 }  // namespace rasputin::consensus

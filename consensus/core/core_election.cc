@@ -1,8 +1,8 @@
 // Elections: probe, vote, timers [H-2] [H-3] [H-5] [H-13].
 //
-// A campaign is: probe (changes nothing anywhere) -> pull if behind -> probe again -> vote. A replica
-// that is bound, or leads, takes no part in anybody else's. Every way out of a campaign goes through
-// StopCampaign().
+// A campaign is: probe (changes nothing anywhere) -> pull if behind -> probe again -> vote. A
+// replica that is bound, or leads, takes no part in anybody else's. Every way out of a campaign
+// goes through StopCampaign().
 
 #include <glog/logging.h>
 

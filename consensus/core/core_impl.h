@@ -74,7 +74,7 @@ class Core::Impl {
   void Advance(const ClockReading& now);
   // Notices ends of bindings and leases that passed since the last input.
   void Refresh();
-  void Send(ReplicaId to, MessageBody body);           // After what is pending is durable.
+  void Send(ReplicaId to, MessageBody body);                // After what is pending is durable.
   void SendNow(ReplicaId to, MessageBody body, Term term);  // At once.
   Message MakeMessage(const Member& to, MessageBody body, Term term) const;
   void Emit(EventType type, ReplicaId peer = {}, Index index = {}, uint64_t detail = 0);
@@ -89,12 +89,12 @@ class Core::Impl {
 
   // ---- core_election.cc
   void TickElection();
-  void ArmElection();              // After the usual random delay, longer when behind [H-13].
+  void ArmElection();  // After the usual random delay, longer when behind [H-13].
   void ArmElectionWithin(Duration max);
   void StartProbe();
   void StartVote(Term released_term);
   void FailCampaign();
-  void StopCampaign();             // Back to follower without judging the attempt.
+  void StopCampaign();  // Back to follower without judging the attempt.
   bool CampaignAllowed() const;
   bool HasContactQuorum() const;
   void AdoptTerm(Term term);
@@ -189,24 +189,25 @@ class Core::Impl {
 
   // ---- Election. `election_at_` is max while bound, leading, or not a voter.
   Instant election_at_ = Instant::max();
-  uint64_t attempt_ = 0;        // Of the current campaign; answers to others are stale.
-  int failed_attempts_ = 0;     // Since the last leader or granted vote.
-  bool patient_ = false;        // Waits longer because no quorum of stores is in contact.
+  uint64_t attempt_ = 0;     // Of the current campaign; answers to others are stale.
+  int failed_attempts_ = 0;  // Since the last leader or granted vote.
+  bool patient_ = false;     // Waits longer because no quorum of stores is in contact.
   Instant attempt_ends_ = Instant::max();
   Instant attempt_resend_ = Instant::max();
   std::map<ReplicaId, ProbeAnswer> probe_answers_;
   Term highest_seen_term_;
   LogPosition highest_seen_last_;  // Among those whose probes or answers we saw.
   std::map<ReplicaId, bool> votes_;
-  int vote_messages_ = 0;          // Mutant 9 only.
-  bool own_vote_pending_ = false;  // Not handed out yet.
-  uint64_t own_vote_sequence_ = 0;  // Becomes durable with this Ready.
-  Term campaign_released_;         // Handover: the term that its leader released for us.
+  int vote_messages_ = 0;                     // Mutant 9 only.
+  bool own_vote_pending_ = false;             // Not handed out yet.
+  uint64_t own_vote_sequence_ = 0;            // Becomes durable with this Ready.
+  Term campaign_released_;                    // Handover: the term that its leader released for us.
   Instant vote_hold_until_ = Instant::min();  // Answers probes with "not now" after a vote [H-2].
   std::map<ReplicaId, IssuedNonce> nonces_;
   uint64_t next_nonce_;
 
-  // ---- Catch-up: `pulled_` are the donor's entries up to `pull_after_` that are not installed yet.
+  // ---- Catch-up: `pulled_` are the donor's entries up to `pull_after_` that are not installed
+  // yet.
   ReplicaId pull_donor_;
   LogPosition pull_after_;
   std::vector<Entry> pulled_;
@@ -223,10 +224,10 @@ class Core::Impl {
   // ---- Leader, valid while role_ is kLeader.
   std::map<ReplicaId, Progress> progress_;
   uint64_t round_ = 0;
-  Index term_start_;        // The empty entry of this term [H-9].
+  Index term_start_;  // The empty entry of this term [H-9].
   Instant leader_since_;
   bool had_lease_ = false;
-  Instant progress_at_;     // Last commit or progress of a follower, or when waiting began [H-7].
+  Instant progress_at_;  // Last commit or progress of a follower, or when waiting began [H-7].
   bool flush_needed_ = false;
   uint64_t uncommitted_bytes_ = 0;
   std::deque<std::pair<Index, uint64_t>> uncommitted_;

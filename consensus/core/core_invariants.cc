@@ -85,7 +85,8 @@ void CoreInvariants::CheckIndexes() {
   Require(impl.handed_out_ <= impl.commit_, "handed out what is not committed");
   Require(impl.commit_ <= impl.log_.Last().index, "committed beyond the log");
   Require(impl.log_.Persisted() <= impl.log_.Last().index, "persisted beyond the log");
-  Require(impl.log_.Last().term <= impl.hs_.term, "[H-13] the log is of a later term than one's own");
+  Require(impl.log_.Last().term <= impl.hs_.term,
+          "[H-13] the log is of a later term than one's own");
   Require(last_commit_ <= impl.commit_, "[H-9] the commit index went back");
   Require(last_applied_ <= impl.applied_, "the applied index went back");
   last_commit_ = impl.commit_;

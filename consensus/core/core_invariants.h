@@ -1,7 +1,8 @@
 // What holds of one core between any two calls, checked by tests after each step.
 //
-// One object follows one core for its lifetime (a restart begins a new one, with the hard state that
-// was durable). Not responsible for what holds between replicas: core_cluster.h. Not thread-safe.
+// One object follows one core for its lifetime (a restart begins a new one, with the hard state
+// that was durable). Not responsible for what holds between replicas: core_cluster.h. Not
+// thread-safe.
 
 #ifndef RASPUTIN_CONSENSUS_CORE_CORE_INVARIANTS_H_
 #define RASPUTIN_CONSENSUS_CORE_CORE_INVARIANTS_H_

@@ -1,6 +1,7 @@
 // Becoming and ceasing to be leader [H-7] [H-9], and handing leadership over [H-11].
 //
-// The order in StopLeading is the rule: first unable to serve, for the rest of the term, then release.
+// The order in StopLeading is the rule: first unable to serve, for the rest of the term, then
+// release.
 
 #include <glog/logging.h>
 
@@ -144,9 +145,9 @@ void Core::Impl::CheckTransfer() {
   StopLeading(AbdicationReason::kTransfer, transfer_target_);
 }
 
-// A replica whose term is above ours would stay out of the group for as long as we lead. Until [H-12]
-// is built, which keeps the lease over a campaign, the leader hands over to itself in a higher term:
-// an ordinary abdication whose release allows our own campaign at once.
+// A replica whose term is above ours would stay out of the group for as long as we lead. Until
+// [H-12] is built, which keeps the lease over a campaign, the leader hands over to itself in a
+// higher term: an ordinary abdication whose release allows our own campaign at once.
 void Core::Impl::MeetHigherTerm(const Message& m) {
   const Term released = hs_.term;
   StopLeading(AbdicationReason::kHigherTermFailed, options_.self);

@@ -1,8 +1,8 @@
 // Replication: appends sent ahead of their answers, refusals, retransmission, commit [H-9].
 //
 // The leader sends once per Ready (Flush), so that all proposals of a turn share an append and a
-// commit announcement rides on it; an idle group sends a commit at once and then nothing more: every
-// timer here ends when each follower has answered for everything.
+// commit announcement rides on it; an idle group sends a commit at once and then nothing more:
+// every timer here ends when each follower has answered for everything.
 
 #include <glog/logging.h>
 
@@ -206,8 +206,7 @@ bool Core::Impl::StoreEntries(const AppendRequest& request, AppendReply* reply) 
   // What lies before the start of the log is committed, so it matches any leader's.
   if (previous.index >= log_.Start().index && !log_.Holds(previous) && !options_.mutants.Has(12)) {
     CHECK(previous.index > commit_) << "a leader lacks a committed entry";
-    reply->conflict_hint =
-        log_.LastNotAfter({previous.term, previous.index.Previous()}, commit_);
+    reply->conflict_hint = log_.LastNotAfter({previous.term, previous.index.Previous()}, commit_);
     return false;
   }
   size_t known = 0;

@@ -14,17 +14,17 @@ namespace rasputin::consensus {
 
 enum class EventType : uint8_t {
   // Groups.
-  kCampaignProbing = 1,   // detail: last index.
-  kCampaignPulling = 2,   // peer: the donor.
+  kCampaignProbing = 1,  // detail: last index.
+  kCampaignPulling = 2,  // peer: the donor.
   kCampaignVoting = 3,
   kBecameLeader = 4,
-  kSteppedDown = 5,       // A higher term was accepted. peer: who told.
-  kAbdicated = 6,         // [H-7]. detail: AbdicationReason.
-  kReleased = 7,          // This replica's binding was released [H-11].
-  kBound = 8,             // peer: leader; epoch.
-  kBindingEnded = 9,      // The store withdrew the epoch [H-4].
-  kVoteGranted = 10,      // peer: candidate.
-  kLeaseAcquired = 11,    // The leader's lease became valid for the first time in its term.
+  kSteppedDown = 5,     // A higher term was accepted. peer: who told.
+  kAbdicated = 6,       // [H-7]. detail: AbdicationReason.
+  kReleased = 7,        // This replica's binding was released [H-11].
+  kBound = 8,           // peer: leader; epoch.
+  kBindingEnded = 9,    // The store withdrew the epoch [H-4].
+  kVoteGranted = 10,    // peer: candidate.
+  kLeaseAcquired = 11,  // The leader's lease became valid for the first time in its term.
   kLeaseEnded = 12,
   kCommitAdvanced = 13,   // index.
   kLogTruncated = 14,     // index: first index overwritten.
@@ -44,10 +44,10 @@ enum class EventType : uint8_t {
 
 enum class AbdicationReason : uint8_t {
   kLeaseEnded = 1,
-  kNoFirstLease = 2,   // A new leader that gained no lease within D.
-  kNoProgress = 3,     // Proposals waited longer than D without a commit.
+  kNoFirstLease = 2,  // A new leader that gained no lease within D.
+  kNoProgress = 3,    // Proposals waited longer than D without a commit.
   kTransfer = 4,
-  kRequested = 5,      // The process or the replica stops.
+  kRequested = 5,  // The process or the replica stops.
   kHigherTermFailed = 6,
 };
 

@@ -21,7 +21,8 @@ bool FakeStoreLeases::Advance(const ClockReading& now) {
   bool changed = false;
   for (auto& [peer, promise] : granted_) {
     // [S-4]: over, so withdrawn; only then does anybody act on it.
-    if (promise.granted.IsSet() && now.boot >= promise.expiry && promise.lowest <= promise.granted) {
+    if (promise.granted.IsSet() && now.boot >= promise.expiry &&
+        promise.lowest <= promise.granted) {
       promise.lowest = promise.granted.Next();
       changed = true;
     }
@@ -41,8 +42,8 @@ FakeLeaseReply FakeStoreLeases::Answer(StoreId from, const FakeLeaseRequest& req
   Granted& promise = granted_[from];
   FakeLeaseReply reply{request.epoch, request.round, false, promise.lowest, ++nonce_};
   const auto echoed = promise.nonces.find(request.echo);
-  const bool two_way = echoed != promise.nonces.end() &&
-                       now_.boot - echoed->second < lease_duration_ / 2;  // [S-2]
+  const bool two_way =
+      echoed != promise.nonces.end() && now_.boot - echoed->second < lease_duration_ / 2;  // [S-2]
   promise.nonces[reply.nonce] = now_.boot;
   if (promise.nonces.size() > 16) promise.nonces.erase(promise.nonces.begin());
   if (request.epoch < promise.lowest || !two_way || !disk_works_) return reply;

@@ -1,8 +1,9 @@
-// Store leases of one store for tests of the core: the rules of [S-1] to [S-7], none of the plumbing.
+// Store leases of one store for tests of the core: the rules of [S-1] to [S-7], none of the
+// plumbing.
 //
-// Withdrawals and epochs are durable at once. Not a replacement for consensus/lease: it exists so that
-// the core can be tested alone and compiled with mutants. Time comes in through the arguments, on this
-// store's clock. Not thread-safe.
+// Withdrawals and epochs are durable at once. Not a replacement for consensus/lease: it exists so
+// that the core can be tested alone and compiled with mutants. Time comes in through the arguments,
+// on this store's clock. Not thread-safe.
 
 #ifndef RASPUTIN_CONSENSUS_CORE_FAKE_STORE_LEASES_H_
 #define RASPUTIN_CONSENSUS_CORE_FAKE_STORE_LEASES_H_

@@ -34,8 +34,8 @@ class LogTail {
   // that conflict may agree at best. Not below `floor` nor Start().
   LogPosition LastNotAfter(LogPosition hint, Index floor) const;
 
-  // Continues the log from `entries.front().index` on, overwriting what was there. `entries` must be
-  // contiguous, not empty, and must not reach down to `committed` (CHECK).
+  // Continues the log from `entries.front().index` on, overwriting what was there. `entries` must
+  // be contiguous, not empty, and must not reach down to `committed` (CHECK).
   void Append(std::vector<Entry> entries, Index committed);
 
   bool HasPending() const { return !pending_.empty(); }

@@ -64,9 +64,9 @@ struct VoteReply {
 struct AppendRequest {
   LogPosition previous;  // Position before the first of `entries`.
   std::vector<Entry> entries;
-  Index commit;               // Never beyond what the leader has applied [H-15].
-  Index held_by_all;          // Durable on every member: logs need not go back further.
-  Epoch epoch;                // Of (leader's store, receiver's store) [S-5]: binds to this epoch.
+  Index commit;       // Never beyond what the leader has applied [H-15].
+  Index held_by_all;  // Durable on every member: logs need not go back further.
+  Epoch epoch;        // Of (leader's store, receiver's store) [S-5]: binds to this epoch.
   // Number of this append, growing within a term; echoed. The leader tells by it which answers are
   // new, and confirms read index rounds [H-10].
   uint64_t read_context = 0;

@@ -1,11 +1,12 @@
-// What a leader knows of one follower: how far its log matches, what is on its way, what it vouched for.
+// What a leader knows of one follower: how far its log matches, what is on its way, what it vouched
+// for.
 //
-// Arithmetic only; what to send is decided in core_replication.cc. Valid for one term of one leader.
-// Not thread-safe.
+// Arithmetic only; what to send is decided in core_replication.cc. Valid for one term of one
+// leader. Not thread-safe.
 //
 // Each append carries a round, a number that only grows; the answer echoes it. Rounds tell which of
-// several answers is newer than what, without timers or message ids: commit announcements, read index
-// rounds and refusals that have been acted on are all told apart by them.
+// several answers is newer than what, without timers or message ids: commit announcements, read
+// index rounds and refusals that have been acted on are all told apart by them.
 
 #ifndef RASPUTIN_CONSENSUS_CORE_PROGRESS_H_
 #define RASPUTIN_CONSENSUS_CORE_PROGRESS_H_
@@ -35,9 +36,9 @@ struct Progress {
   Epoch bound_epoch;
   Epoch sent_epoch;  // With the last append.
 
-  uint64_t sent_round = 0;    // Of the last append; 0: none sent in this term.
-  uint64_t acked_round = 0;   // Highest echoed.
-  uint64_t probe_round = 0;   // kProbe: of the append that is waited for; 0: none.
+  uint64_t sent_round = 0;   // Of the last append; 0: none sent in this term.
+  uint64_t acked_round = 0;  // Highest echoed.
+  uint64_t probe_round = 0;  // kProbe: of the append that is waited for; 0: none.
   // Refusals of earlier rounds were acted on already: many appends in flight behind a gap are all
   // refused, and only the first refusal means something.
   uint64_t refusals_from_round = 0;

@@ -43,9 +43,9 @@ class StrongId {
 };
 
 using ClusterId = StrongId<struct ClusterIdTag>;
-using StoreId = StrongId<struct StoreIdTag>;      // One storage directory of one node.
-using RangeId = StrongId<struct RangeIdTag>;      // Also the id of the range's Harpoon group.
-using ReplicaId = StrongId<struct ReplicaIdTag>;  // One member of one group; never reused.
+using StoreId = StrongId<struct StoreIdTag>;        // One storage directory of one node.
+using RangeId = StrongId<struct RangeIdTag>;        // Also the id of the range's Harpoon group.
+using ReplicaId = StrongId<struct ReplicaIdTag>;    // One member of one group; never reused.
 using Generation = StrongId<struct GenerationTag>;  // Of a range descriptor; grows at each change.
 using Term = StrongId<struct TermTag>;
 using Index = StrongId<struct IndexTag>;  // Of a log entry; the first entry has index 1.
