@@ -1,6 +1,8 @@
-// Claims about real processes on the loopback: first start, crash, restart, stop, and errors of the start.
+// Claims about real processes on the loopback: first start, crash, restart, stop, and errors of the
+// start.
 //
-// Starts rasputind as users do, with ports that were free a moment ago, and awaits events, not times.
+// Starts rasputind as users do, with ports that were free a moment ago, and awaits events, not
+// times.
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -320,8 +322,7 @@ TEST_F(RasputindTest, InitialisingWithASeedDownIsRefusedAndLeavesNothing) {
   admin::v1::InitResponse response;
   const grpc::Status refused = Init(0, &response);
   EXPECT_EQ(refused.error_code(), grpc::StatusCode::UNAVAILABLE);
-  EXPECT_THAT(refused.error_message(),
-              HasSubstr(absl::StrCat("127.0.0.1:", nodes_[1].peer_port)));
+  EXPECT_THAT(refused.error_message(), HasSubstr(absl::StrCat("127.0.0.1:", nodes_[1].peer_port)));
   EXPECT_THAT(HttpGet(nodes_[0].http_port, "/readyz"), StartsWith("HTTP/1.1 503"));
   nodes_[1].Start();
   const grpc::Status status = Init(0, &response);

@@ -9,7 +9,8 @@
 
 namespace rasputin::server {
 
-// CLOCK_BOOTTIME (goes on during a suspend), CLOCK_MONOTONIC_RAW (is not slewed) and CLOCK_REALTIME.
+// CLOCK_BOOTTIME (goes on during a suspend), CLOCK_MONOTONIC_RAW (is not slewed) and
+// CLOCK_REALTIME.
 consensus::ClockReading ReadClocks();
 
 // CLOCK_BOOTTIME alone: for deadlines and measurements within this process.

@@ -36,7 +36,8 @@ Flag Text(const char* name, const char* value, std::string Flags::*field, const 
 }
 
 Flag Port(const char* name, int Flags::*field, const char* sentence) {
-  return {name, "PORT", sentence, [field](const Flags& flags) { return absl::StrCat(flags.*field); },
+  return {name, "PORT", sentence,
+          [field](const Flags& flags) { return absl::StrCat(flags.*field); },
           [field](const std::string& text, Flags* flags) -> std::string {
             int port = 0;
             if (!absl::SimpleAtoi(text, &port) || port < 1 || port > 65535) {
@@ -133,9 +134,10 @@ std::vector<Flag> AddressFlags() {
       SeedPeers(),
       Text("advertise-host", "HOST", &Flags::advertise_host,
            "Name or address at which others reach this node (default: the host name)."),
-      Text("listen-host", "HOST", &Flags::listen_host,
-           "Address to listen on (default: 127.0.0.1 if --advertise-host is of the loopback or with "
-           "--dev, otherwise 0.0.0.0)."),
+      Text(
+          "listen-host", "HOST", &Flags::listen_host,
+          "Address to listen on (default: 127.0.0.1 if --advertise-host is of the loopback or with "
+          "--dev, otherwise 0.0.0.0)."),
       Locality(),
   };
 }
@@ -144,8 +146,9 @@ std::vector<Flag> SizeFlags() {
   return {
       Number("log-segment-bytes", "BYTES", &Flags::log_segment_bytes, 1 << 20, 1 << 30,
              "Size of a segment file of the shared log."),
-      Number("log-reserve-bytes", "BYTES", &Flags::log_reserve_bytes, 0, uint64_t{1} << 40,
-             "Free disk space below which writes are refused and only votes and leases are logged."),
+      Number(
+          "log-reserve-bytes", "BYTES", &Flags::log_reserve_bytes, 0, uint64_t{1} << 40,
+          "Free disk space below which writes are refused and only votes and leases are logged."),
       Number("log-cache-bytes", "BYTES", &Flags::log_cache_bytes, 1 << 20, uint64_t{1} << 40,
              "Recent log entries kept in memory."),
       Number("log-live-bytes-max", "BYTES", &Flags::log_live_bytes_max, 64 << 20, uint64_t{1} << 42,
@@ -179,8 +182,8 @@ std::vector<Flag> AllFlags() {
                          "Length D of a leader's lease; must be the same on all nodes."));
   flags.push_back(ClockRateError());
   for (Flag& flag : SizeFlags()) flags.push_back(std::move(flag));
-  flags.push_back(Number("connection-streams-max", "COUNT", &Flags::connection_streams_max, 1, 65536,
-                         "Calls in flight on one connection of a client; more wait."));
+  flags.push_back(Number("connection-streams-max", "COUNT", &Flags::connection_streams_max, 1,
+                         65536, "Calls in flight on one connection of a client; more wait."));
   flags.push_back(Number("shutdown-timeout-ms", "MS", &Flags::shutdown_timeout_ms, 0, 60000,
                          "How long a stop waits for leaderships to be handed over."));
   flags.push_back(Switch("help", &Flags::help, "Shows this text."));
@@ -295,7 +298,8 @@ absl::StatusOr<Flags> ParseFlags(const std::vector<std::string>& arguments) {
     absl::StatusOr<std::vector<Assignment>> read = ReadConfig(value);
     if (!read.ok()) return read.status();
     const absl::Status status = Assign(table, *read, &flags);
-    if (!status.ok()) return absl::InvalidArgumentError(absl::StrCat(value, ": ", status.message()));
+    if (!status.ok())
+      return absl::InvalidArgumentError(absl::StrCat(value, ": ", status.message()));
   }
   absl::Status status = Assign(table, *given, &flags);
   if (status.ok()) status = Complete(&flags);
@@ -311,8 +315,9 @@ std::string DescribeFlags() {
   const Flags defaults;
   for (const Flag& flag : AllFlags()) {
     const std::string value = flag.get(defaults);
-    absl::StrAppend(&text, "  --", flag.name, flag.value.empty() ? "" : "=" + flag.value, "\n      ",
-                    flag.sentence, value.empty() ? "" : absl::StrCat(" Default: ", value, "."), "\n");
+    absl::StrAppend(&text, "  --", flag.name, flag.value.empty() ? "" : "=" + flag.value,
+                    "\n      ", flag.sentence,
+                    value.empty() ? "" : absl::StrCat(" Default: ", value, "."), "\n");
   }
   return text;
 }

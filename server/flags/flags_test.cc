@@ -31,8 +31,8 @@ TEST(Flags, DefaultsAreThoseOfTheSeed) {
 }
 
 TEST(Flags, BothFormsOfAValueAreTaken) {
-  const absl::StatusOr<Flags> flags =
-      ParseFlags({"--peer-port", "1", "--cli-port=2", "--seed-peers=a:1, b:2", "--locality=zone=x"});
+  const absl::StatusOr<Flags> flags = ParseFlags(
+      {"--peer-port", "1", "--cli-port=2", "--seed-peers=a:1, b:2", "--locality=zone=x"});
   ASSERT_TRUE(flags.ok()) << flags.status();
   EXPECT_EQ(flags->peer_port, 1);
   EXPECT_EQ(flags->cli_port, 2);

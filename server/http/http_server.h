@@ -1,4 +1,5 @@
-// A small HTTP/1.1 server for probes, metrics and the status page: GET and HEAD, one thread, bounded.
+// A small HTTP/1.1 server for probes, metrics and the status page: GET and HEAD, one thread,
+// bounded.
 //
 // One thread polls all connections; a handler runs on it and must not wait for the cluster. Each
 // connection serves one request and is closed. At most 64 connections, 8 KiB of request, 5 s from

@@ -23,10 +23,14 @@ using ::testing::StartsWith;
 class HttpServerTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto server = HttpServer::Start(
-        "127.0.0.1", 0,
-        {{"/healthz", [] { return HttpResponse{200, "text/plain", "ok\n"}; }},
-         {"/readyz", [] { return HttpResponse{503, "text/plain", "not initialised\n"}; }}});
+    auto server = HttpServer::Start("127.0.0.1", 0,
+                                    {{"/healthz",
+                                      [] {
+                                        return HttpResponse{200, "text/plain", "ok\n"};
+                                      }},
+                                     {"/readyz", [] {
+                                        return HttpResponse{503, "text/plain", "not initialised\n"};
+                                      }}});
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = std::move(*server);
   }

@@ -11,20 +11,31 @@ namespace {
 
 using consensus::EventType;
 
-constexpr EventType kKnown[] = {
-    EventType::kCampaignProbing,  EventType::kCampaignPulling,
-    EventType::kCampaignVoting,   EventType::kBecameLeader,
-    EventType::kSteppedDown,      EventType::kAbdicated,
-    EventType::kReleased,         EventType::kBound,
-    EventType::kBindingEnded,     EventType::kVoteGranted,
-    EventType::kLeaseAcquired,    EventType::kLeaseEnded,
-    EventType::kCommitAdvanced,   EventType::kLogTruncated,
-    EventType::kTransferStarted,  EventType::kTransferAborted,
-    EventType::kConfigurationChanged, EventType::kSupportGranted,
-    EventType::kSupportGained,    EventType::kSupportLost,
-    EventType::kSupportWithdrawn, EventType::kLeasesSuspended,
-    EventType::kClockSuspect,     EventType::kDiskStalled,
-    EventType::kDiskRecovered};
+constexpr EventType kKnown[] = {EventType::kCampaignProbing,
+                                EventType::kCampaignPulling,
+                                EventType::kCampaignVoting,
+                                EventType::kBecameLeader,
+                                EventType::kSteppedDown,
+                                EventType::kAbdicated,
+                                EventType::kReleased,
+                                EventType::kBound,
+                                EventType::kBindingEnded,
+                                EventType::kVoteGranted,
+                                EventType::kLeaseAcquired,
+                                EventType::kLeaseEnded,
+                                EventType::kCommitAdvanced,
+                                EventType::kLogTruncated,
+                                EventType::kTransferStarted,
+                                EventType::kTransferAborted,
+                                EventType::kConfigurationChanged,
+                                EventType::kSupportGranted,
+                                EventType::kSupportGained,
+                                EventType::kSupportLost,
+                                EventType::kSupportWithdrawn,
+                                EventType::kLeasesSuspended,
+                                EventType::kClockSuspect,
+                                EventType::kDiskStalled,
+                                EventType::kDiskRecovered};
 
 bool IsWarning(EventType type) {
   return type == EventType::kLeasesSuspended || type == EventType::kClockSuspect ||
@@ -50,8 +61,8 @@ EventRecorder::EventRecorder(MetricsRegistry* registry) {
   constexpr char kName[] = "rasputin_protocol_events_total";
   constexpr char kHelp[] = "Events of the consensus protocol by type.";
   for (const EventType type : kKnown) {
-    counters_[static_cast<int>(type)] =
-        registry->AddCounter(kName, kHelp, absl::StrCat("type=\"", consensus::ToString(type), "\""));
+    counters_[static_cast<int>(type)] = registry->AddCounter(
+        kName, kHelp, absl::StrCat("type=\"", consensus::ToString(type), "\""));
   }
   other_ = registry->AddCounter(kName, kHelp, "type=\"other\"");
 }

@@ -1,8 +1,8 @@
 // Counters, gauges and histograms of a process, rendered as Prometheus text.
 //
 // Adding takes a lock and happens at start; counting is one relaxed atomic and may happen in any
-// thread. Names, units and help texts are the caller's; label values must not hold keys or values of
-// users. Metrics live as long as their registry.
+// thread. Names, units and help texts are the caller's; label values must not hold keys or values
+// of users. Metrics live as long as their registry.
 
 #ifndef RASPUTIN_SERVER_METRICS_METRICS_H_
 #define RASPUTIN_SERVER_METRICS_METRICS_H_
@@ -48,7 +48,8 @@ class Histogram {
 
 class MetricsRegistry {
  public:
-  // `labels` is empty or like `method="Get",code="OK"`. The same name and labels give the same object.
+  // `labels` is empty or like `method="Get",code="OK"`. The same name and labels give the same
+  // object.
   Counter* AddCounter(const std::string& name, const std::string& help,
                       const std::string& labels = "");
   Histogram* AddHistogram(const std::string& name, const std::string& help,

@@ -1,4 +1,5 @@
-// See the header; ids and bounds of the first ranges are those of ranges.md in the README of range/.
+// See the header; ids and bounds of the first ranges are those of ranges.md in the README of
+// range/.
 
 #include "server/node/bootstrap_plan.h"
 
@@ -64,9 +65,9 @@ absl::Status CheckSeed(const std::string& address, const peer::v1::ProbeResponse
   }
   const std::vector<std::string> theirs(probe.seed_peers().begin(), probe.seed_peers().end());
   if (theirs != seeds) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("seed ", address, " was started with --seed-peers=", absl::StrJoin(theirs, ","),
-                     ", this node with ", absl::StrJoin(seeds, ","), "; the lists must be equal"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "seed ", address, " was started with --seed-peers=", absl::StrJoin(theirs, ","),
+        ", this node with ", absl::StrJoin(seeds, ","), "; the lists must be equal"));
   }
   return absl::OkStatus();
 }
@@ -83,8 +84,8 @@ storage::v1::BootstrapRecord PlanCluster(uint64_t cluster_id,
     *store->mutable_locality() = probes[i].locality();
   }
   const int members = std::min(kFirstMembers, record.stores_size());
-  *record.add_ranges() = FirstRange(kMetaRangeId, kMetaCollectionId,
-                                    CollectionPrefix(kDefaultCollectionId), members);
+  *record.add_ranges() =
+      FirstRange(kMetaRangeId, kMetaCollectionId, CollectionPrefix(kDefaultCollectionId), members);
   *record.add_ranges() = FirstRange(kFirstRangeId, kDefaultCollectionId, "", members);
   type::v1::Collection* collection = record.add_collections();
   collection->set_id(kDefaultCollectionId);
@@ -95,8 +96,7 @@ storage::v1::BootstrapRecord PlanCluster(uint64_t cluster_id,
 }
 
 absl::Status CheckDirectory(const storage::v1::StoreManifest& manifest,
-                            const std::string& own_address,
-                            const std::vector<std::string>& seeds) {
+                            const std::string& own_address, const std::vector<std::string>& seeds) {
   const auto& stores = manifest.bootstrap().stores();
   const auto own = std::find_if(stores.begin(), stores.end(), [&manifest](const auto& store) {
     return store.store_id() == manifest.store_id();

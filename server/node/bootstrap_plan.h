@@ -1,5 +1,5 @@
-// Decisions of the first start: who initialises, what the first state of a cluster is, and whether a
-// directory belongs to this node. Pure functions; thread-safe.
+// Decisions of the first start: who initialises, what the first state of a cluster is, and whether
+// a directory belongs to this node. Pure functions; thread-safe.
 //
 // Errors are sentences for the user that say what to do.
 

@@ -55,8 +55,10 @@ absl::StatusOr<ClusterInit::Result> ClusterInit::Initialize() {
   std::lock_guard<std::mutex> lock(mutex_);
   if (self_.seeds.front() != self_.probe.peer_address()) {
     return absl::FailedPreconditionError(
-        absl::StrCat(self_.probe.peer_address(), " was started with another --seed-peers, whose "
-                     "first node is ", self_.seeds.front(), "; the lists must be equal"));
+        absl::StrCat(self_.probe.peer_address(),
+                     " was started with another --seed-peers, whose "
+                     "first node is ",
+                     self_.seeds.front(), "; the lists must be equal"));
   }
   const std::optional<storage::v1::StoreManifest> manifest = ports_.manifest();
   storage::v1::BootstrapRecord record;

@@ -1,9 +1,9 @@
 // Initialising a cluster, and what other nodes ask of this one for it.
 //
-// Only the first of the sorted seed list writes the bootstrap record, to its own disk before anybody
-// else's, so that two calls, on two nodes, or with a seed down, never make two clusters; a broken-off
-// attempt is finished by the next call with the same record. Blocking: for the slow-work threads.
-// Thread-safe: one attempt at a time.
+// Only the first of the sorted seed list writes the bootstrap record, to its own disk before
+// anybody else's, so that two calls, on two nodes, or with a seed down, never make two clusters; a
+// broken-off attempt is finished by the next call with the same record. Blocking: for the slow-work
+// threads. Thread-safe: one attempt at a time.
 
 #ifndef RASPUTIN_SERVER_NODE_CLUSTER_INIT_H_
 #define RASPUTIN_SERVER_NODE_CLUSTER_INIT_H_

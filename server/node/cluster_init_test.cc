@@ -41,8 +41,7 @@ class ClusterInitTest : public ::testing::Test {
     };
     ports.manifest = [node] { return node->manifest; };
     ports.adopt = [node](const storage::v1::StoreManifest& manifest) -> absl::Status {
-      if (node->manifest.has_value() &&
-          node->manifest->cluster_id() != manifest.cluster_id()) {
+      if (node->manifest.has_value() && node->manifest->cluster_id() != manifest.cluster_id()) {
         return absl::FailedPreconditionError("part of another cluster");
       }
       node->manifest = manifest;

@@ -40,8 +40,7 @@ Node::Node(const Flags& flags, std::function<void(const absl::Status&)> fatal)
       seeds_(NormalizedSeeds(flags.seed_peers, peer_address_)),
       recorder_(&registry_),
       shard_(&registry_, &recorder_, fatal_),
-      dispatch_(&catalog_, &registry_, &shard_,
-                [this] { slow_work_.Add([this] { RunInit(); }); }),
+      dispatch_(&catalog_, &registry_, &shard_, [this] { slow_work_.Add([this] { RunInit(); }); }),
       lease_thread_({&recorder_,
                      [this](std::vector<consensus::lease::LeaseUpdate> updates) {
                        shard_.PostLeaseUpdates(std::move(updates));
@@ -70,9 +69,8 @@ absl::Status Node::Start() {
   absl::StatusOr<storage::v1::StoreManifest> manifest =
       range::Store::ReadManifest(log_directory_.get());
   if (!manifest.ok() && !absl::IsNotFound(manifest.status())) {
-    return absl::Status(manifest.status().code(),
-                        absl::StrCat("--storage-dir ", flags_.storage_dir, ": ",
-                                     manifest.status().message()));
+    return absl::Status(manifest.status().code(), absl::StrCat("--storage-dir ", flags_.storage_dir,
+                                                               ": ", manifest.status().message()));
   }
   if (manifest.ok()) {
     status = CheckManifest(*manifest);
@@ -109,17 +107,20 @@ absl::Status Node::Listen() {
   if (!listener.ok()) return listener.status();
   peer_listener_ = *std::move(listener);
 
-  absl::StatusOr<std::unique_ptr<HttpServer>> http = HttpServer::Start(
-      flags_.listen_host, flags_.http_port,
-      {{"/healthz", [] { return HttpResponse{200, "text/plain; charset=utf-8", "ok\n"}; }},
-       {"/readyz",
-        [this] {
-          return ready_ ? HttpResponse{200, "text/plain; charset=utf-8", "ok\n"}
-                        : HttpResponse{503, "text/plain; charset=utf-8",
-                                       "not initialised or not recovered yet\n"};
-        }},
-       {"/metrics", [this] { return MetricsPage(); }},
-       {"/", [this] { return StatusPage(); }}});
+  absl::StatusOr<std::unique_ptr<HttpServer>> http =
+      HttpServer::Start(flags_.listen_host, flags_.http_port,
+                        {{"/healthz",
+                          [] {
+                            return HttpResponse{200, "text/plain; charset=utf-8", "ok\n"};
+                          }},
+                         {"/readyz",
+                          [this] {
+                            return ready_ ? HttpResponse{200, "text/plain; charset=utf-8", "ok\n"}
+                                          : HttpResponse{503, "text/plain; charset=utf-8",
+                                                         "not initialised or not recovered yet\n"};
+                          }},
+                         {"/metrics", [this] { return MetricsPage(); }},
+                         {"/", [this] { return StatusPage(); }}});
   if (!http.ok()) return http.status();
   http_server_ = *std::move(http);
   return absl::OkStatus();
@@ -132,8 +133,8 @@ absl::Status Node::OpenDirectory() {
   absl::StatusOr<std::unique_ptr<PosixDirectory>> log =
       PosixDirectory::At(storage_dir_->log_path());
   if (!log.ok()) {
-    return absl::Status(log.status().code(), absl::StrCat("--storage-dir cannot be used: ",
-                                                          log.status().message()));
+    return absl::Status(log.status().code(),
+                        absl::StrCat("--storage-dir cannot be used: ", log.status().message()));
   }
   log_directory_ = *std::move(log);
   return absl::OkStatus();
@@ -148,14 +149,13 @@ absl::Status Node::CheckManifest(const storage::v1::StoreManifest& manifest) con
     peer::v1::ProbeResponse probe;
     const absl::Status answered = CallPeer(seed, kProbePath, peer::v1::ProbeRequest(), &probe,
                                            std::chrono::milliseconds(300));
-    if (!answered.ok() || probe.cluster_id() == 0 ||
-        probe.cluster_id() == manifest.cluster_id()) {
+    if (!answered.ok() || probe.cluster_id() == 0 || probe.cluster_id() == manifest.cluster_id()) {
       continue;
     }
     return absl::FailedPreconditionError(
         absl::StrCat("--storage-dir ", flags_.storage_dir, " belongs to cluster ",
-                     manifest.cluster_id(), ", but seed ", seed, " to cluster ",
-                     probe.cluster_id(), "; use the directory of this cluster"));
+                     manifest.cluster_id(), ", but seed ", seed, " to cluster ", probe.cluster_id(),
+                     "; use the directory of this cluster"));
   }
   return absl::OkStatus();
 }
@@ -233,8 +233,9 @@ absl::Status Node::OpenStore(const storage::v1::StoreManifest& manifest) {
   }
   log_writer_ = std::make_unique<LogWriter>(
       store->log(),
-      LogWriter::Sink{[this](const consensus::DualInstant& started,
-                             consensus::log::Lsn durable) { OnLogDurable(started, durable); },
+      LogWriter::Sink{[this](const consensus::DualInstant& started, consensus::log::Lsn durable) {
+                        OnLogDurable(started, durable);
+                      },
                       fatal_});
   FrontOptions front;
   front.seed = Random();
@@ -255,8 +256,8 @@ absl::Status Node::OpenStore(const storage::v1::StoreManifest& manifest) {
   return absl::OkStatus();
 }
 
-// The turn after a sync runs here if the executor is idle, which saves a hop to its thread; whoever is
-// in the shard otherwise takes it along.
+// The turn after a sync runs here if the executor is idle, which saves a hop to its thread; whoever
+// is in the shard otherwise takes it along.
 void Node::OnLogDurable(const consensus::DualInstant& started, consensus::log::Lsn durable) {
   lease_thread_.OnLogDurable(started, durable);
   shard_.PostDurable(durable);

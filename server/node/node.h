@@ -1,8 +1,9 @@
 // A node: ports, threads, store, assembled and taken apart in the right order.
 //
 // Start listens first (so that a port in use touches nothing), then opens the directory and, if it
-// belongs to a cluster, the store; otherwise the node waits to be initialised. Stop hands leaderships
-// over. The object is never destroyed: after Stop the process exits. For the main thread.
+// belongs to a cluster, the store; otherwise the node waits to be initialised. Stop hands
+// leaderships over. The object is never destroyed: after Stop the process exits. For the main
+// thread.
 
 #ifndef RASPUTIN_SERVER_NODE_NODE_H_
 #define RASPUTIN_SERVER_NODE_NODE_H_

@@ -31,9 +31,8 @@ CallResult ToResult(const absl::Status& status) {
   result.code = status.code();
   result.message = std::string(status.message());
   rasputin::v1::ErrorDetail detail;
-  detail.set_reason(absl::IsUnavailable(status)
-                        ? rasputin::v1::ERROR_REASON_STORE_UNREACHABLE
-                        : rasputin::v1::ERROR_REASON_FAILED_PRECONDITION);
+  detail.set_reason(absl::IsUnavailable(status) ? rasputin::v1::ERROR_REASON_STORE_UNREACHABLE
+                                                : rasputin::v1::ERROR_REASON_FAILED_PRECONDITION);
   google::rpc::Status rpc;
   rpc.set_code(static_cast<int>(status.code()));
   rpc.set_message(result.message);
@@ -137,20 +136,21 @@ std::vector<InboundCallMethod> Node::PeerCalls() {
     }
   };
   std::vector<InboundCallMethod> calls;
-  calls.push_back({absl::StrCat(kPeerService, "Probe"), [this](const absl::Cord&, const Done& done) {
-                     done(ToResult(cluster_init_.Probe()));
-                   }});
   calls.push_back(
-      {absl::StrCat(kPeerService, "Initialize"), [this, slowly](const absl::Cord&, const Done& done) {
-         slowly(done, [this] {
-           const absl::StatusOr<ClusterInit::Result> result = cluster_init_.Initialize();
-           if (!result.ok()) return ToResult(result.status());
-           peer::v1::InitializeResponse response;
-           response.set_cluster_id(result->cluster_id);
-           for (const auto& store : result->stores) *response.add_stores() = store;
-           return ToResult(response);
-         });
-       }});
+      {absl::StrCat(kPeerService, "Probe"),
+       [this](const absl::Cord&, const Done& done) { done(ToResult(cluster_init_.Probe())); }});
+  calls.push_back({absl::StrCat(kPeerService, "Initialize"),
+                   [this, slowly](const absl::Cord&, const Done& done) {
+                     slowly(done, [this] {
+                       const absl::StatusOr<ClusterInit::Result> result =
+                           cluster_init_.Initialize();
+                       if (!result.ok()) return ToResult(result.status());
+                       peer::v1::InitializeResponse response;
+                       response.set_cluster_id(result->cluster_id);
+                       for (const auto& store : result->stores) *response.add_stores() = store;
+                       return ToResult(response);
+                     });
+                   }});
   calls.push_back({absl::StrCat(kPeerService, "Bootstrap"),
                    [this, slowly](const absl::Cord& body, const Done& done) {
                      peer::v1::BootstrapRequest request;
@@ -191,8 +191,7 @@ HttpResponse Node::MetricsPage() {
   RunInShard([this] {
     if (!shard_.attached()) return;
     uint64_t led = 0;
-    const std::vector<range::ReplicaStatus> replicas =
-        shard_.store()->ListReplicas(ReadClocks());
+    const std::vector<range::ReplicaStatus> replicas = shard_.store()->ListReplicas(ReadClocks());
     for (const range::ReplicaStatus& replica : replicas) led += replica.serving ? 1 : 0;
     replicas_ = replicas.size();
     ranges_led_ = led;
@@ -205,11 +204,11 @@ HttpResponse Node::StatusPage() {
   RunInShard([this, &rows] {
     if (!shard_.attached()) return;
     for (const range::ReplicaStatus& replica : shard_.store()->ListReplicas(ReadClocks())) {
-      absl::StrAppendFormat(
-          &rows, "<tr><td>%d<td>%d<td>%d<td>%s<td>%d<td>%d<td>%d<td>%d</tr>\n",
-          replica.descriptor.range_id(), replica.descriptor.generation(),
-          replica.leader_store.value(), replica.serving ? "serving" : "", replica.term.value(),
-          replica.last.value(), replica.committed.value(), replica.applied.value());
+      absl::StrAppendFormat(&rows, "<tr><td>%d<td>%d<td>%d<td>%s<td>%d<td>%d<td>%d<td>%d</tr>\n",
+                            replica.descriptor.range_id(), replica.descriptor.generation(),
+                            replica.leader_store.value(), replica.serving ? "serving" : "",
+                            replica.term.value(), replica.last.value(), replica.committed.value(),
+                            replica.applied.value());
     }
   });
   const std::optional<storage::v1::StoreManifest> manifest = Manifest();

@@ -1,7 +1,7 @@
 // Two threads for work that may block: initialising, opening a store, calls that await other nodes.
 //
-// Nothing that serves clients or keeps leases waits for them. Thread-safe. Work that is still queued
-// at the end is dropped.
+// Nothing that serves clients or keeps leases waits for them. Thread-safe. Work that is still
+// queued at the end is dropped.
 
 #ifndef RASPUTIN_SERVER_NODE_SLOW_WORK_H_
 #define RASPUTIN_SERVER_NODE_SLOW_WORK_H_

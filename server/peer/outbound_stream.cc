@@ -114,8 +114,8 @@ class Stream final : public OutboundStream {
       return;
     }
     if (operations_ > 0) return;
-    const std::string reason = rpc_->status.ok() ? "the other side closed the stream"
-                                                 : rpc_->status.error_message();
+    const std::string reason =
+        rpc_->status.ok() ? "the other side closed the stream" : rpc_->status.error_message();
     const bool was_up = up_;
     rpc_.reset();
     open_ = started_ = writing_ = ending_ = up_ = false;

@@ -1,8 +1,9 @@
 // One stream of frames to one other store, kept up: reconnects, one write in flight.
 //
 // Pulls: whenever the last write has ended it asks its source for a frame, so whatever was queued
-// meanwhile leaves together. Frames are lost with the stream; nobody is told which. Not thread-safe:
-// belongs to the thread that polls its queue, or to the shard that is entered for its events.
+// meanwhile leaves together. Frames are lost with the stream; nobody is told which. Not
+// thread-safe: belongs to the thread that polls its queue, or to the shard that is entered for its
+// events.
 
 #ifndef RASPUTIN_SERVER_PEER_OUTBOUND_STREAM_H_
 #define RASPUTIN_SERVER_PEER_OUTBOUND_STREAM_H_
@@ -19,8 +20,8 @@ namespace rasputin::server {
 class FrameSource {
  public:
   virtual ~FrameSource() = default;
-  // The next frame; `first` of a stream carries the greeting and must not be empty. Empty: nothing to
-  // send until OutboundStream::Wake.
+  // The next frame; `first` of a stream carries the greeting and must not be empty. Empty: nothing
+  // to send until OutboundStream::Wake.
   virtual absl::Cord NextFrame(bool first) = 0;
   // The other side took the greeting.
   virtual void OnUp() = 0;

@@ -195,8 +195,8 @@ void InboundStream::OnRead(bool ok) {
   const absl::Status status = method().sink->OnFrame(id_, frames_ == 0, ToCord(&read_));
   if (!status.ok()) {
     if (frames_ > 0) method().sink->OnEnd(id_);
-    Finish(grpc::Status(static_cast<grpc::StatusCode>(status.code()),
-                        std::string(status.message())));
+    Finish(
+        grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message())));
     return;
   }
   ++frames_;
@@ -249,9 +249,9 @@ void InboundCall::Done(const CallResult& result) {
   if (result.code == absl::StatusCode::kOk) {
     responder_.Finish(ToByteBuffer(result.body), grpc::Status::OK, Tag(&finished_event_));
   } else {
-    responder_.FinishWithError(grpc::Status(static_cast<grpc::StatusCode>(result.code),
-                                            result.message, result.details),
-                               Tag(&finished_event_));
+    responder_.FinishWithError(
+        grpc::Status(static_cast<grpc::StatusCode>(result.code), result.message, result.details),
+        Tag(&finished_event_));
   }
 }
 

@@ -1,8 +1,8 @@
 // The port for other nodes: streams of frames in, and the few unary calls of bootstrap and joining.
 //
-// Two queues, so that no client's load can cost a lease: streams of group frames end in the executor's
-// queue, everything else in the port's own, which the lease thread polls. Has no thread. Sinks are
-// called in the thread that polls the queue concerned.
+// Two queues, so that no client's load can cost a lease: streams of group frames end in the
+// executor's queue, everything else in the port's own, which the lease thread polls. Has no thread.
+// Sinks are called in the thread that polls the queue concerned.
 
 #ifndef RASPUTIN_SERVER_PEER_PEER_LISTENER_H_
 #define RASPUTIN_SERVER_PEER_PEER_LISTENER_H_
@@ -25,8 +25,8 @@ namespace rasputin::server {
 class FrameSink {
  public:
   virtual ~FrameSink() = default;
-  // A frame of stream `stream`, the first of which carries the greeting. An error ends the stream with
-  // that status.
+  // A frame of stream `stream`, the first of which carries the greeting. An error ends the stream
+  // with that status.
   virtual absl::Status OnFrame(uint64_t stream, bool first, const absl::Cord& frame) = 0;
   // The stream, which had at least one good frame, has ended.
   virtual void OnEnd(uint64_t stream) = 0;

@@ -22,8 +22,9 @@ absl::string_view View(const grpc::Slice& slice) {
 grpc::Slice Reference(absl::Cord chunk) {
   auto owner = std::make_unique<absl::Cord>(std::move(chunk));
   const absl::string_view bytes = *owner->chunk_begin();
-  return grpc::Slice(const_cast<char*>(bytes.data()), bytes.size(),
-                     [](void* cord) { delete static_cast<absl::Cord*>(cord); }, owner.release());
+  return grpc::Slice(
+      const_cast<char*>(bytes.data()), bytes.size(),
+      [](void* cord) { delete static_cast<absl::Cord*>(cord); }, owner.release());
 }
 
 }  // namespace

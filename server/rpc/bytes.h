@@ -16,7 +16,8 @@ namespace rasputin::server {
 // alive for a few bytes.
 inline constexpr size_t kCopyBelowBytes = 512;
 
-// The bytes of `buffer`, by reference from kCopyBelowBytes on. Leaves the buffer valid but unspecified.
+// The bytes of `buffer`, by reference from kCopyBelowBytes on. Leaves the buffer valid but
+// unspecified.
 absl::Cord ToCord(grpc::ByteBuffer* buffer);
 
 // The bytes of `cord`, by reference from kCopyBelowBytes on.

@@ -94,7 +94,7 @@ class StreamCall final : public ServerCall {
   FunctionEvent written_event_{[this](bool ok) { OnWritten(ok); }};
   FunctionEvent finished_event_{[this](bool) { OnFinished(); }};
   FunctionEvent done_event_{[this](bool) { OnDone(); }};
-  int operations_ = 0;    // Under way; their events are yet to come.
+  int operations_ = 0;  // Under way; their events are yet to come.
   bool writing_ = false;
   bool at_sink_ = false;  // The sink has the call and will answer it.
   bool finished_ = false;

@@ -1,8 +1,8 @@
 // The port for clients: takes calls off gRPC as bytes and hands them to a sink.
 //
 // Frequent unary methods are registered raw (their request comes with the first event); everything
-// else comes through the generic service. Only the completion-queue API: the port has no thread, the
-// caller polls its queue. Events must be delivered, and calls answered, inside one shard.
+// else comes through the generic service. Only the completion-queue API: the port has no thread,
+// the caller polls its queue. Events must be delivered, and calls answered, inside one shard.
 
 #ifndef RASPUTIN_SERVER_RPC_CLIENT_PORT_H_
 #define RASPUTIN_SERVER_RPC_CLIENT_PORT_H_
@@ -30,8 +30,8 @@ class ClientPort {
   virtual EventQueue* queue() = 0;
   // Begins to take calls.
   virtual void Serve() = 0;
-  // Stops listening and breaks calls off after `grace`; blocks no longer. Then poll the queue to its
-  // end before destroying this.
+  // Stops listening and breaks calls off after `grace`; blocks no longer. Then poll the queue to
+  // its end before destroying this.
   virtual void Shutdown(consensus::Duration grace) = 0;
 };
 

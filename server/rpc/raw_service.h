@@ -1,7 +1,8 @@
 // A gRPC service whose methods take and give bytes, made from the paths of its methods.
 //
 // What generated WithRawMethod_ classes do, for any set of methods: no stub is compiled into the
-// server, and a value is never parsed nor copied on its way in. Include only where gRPC is included.
+// server, and a value is never parsed nor copied on its way in. Include only where gRPC is
+// included.
 
 #ifndef RASPUTIN_SERVER_RPC_RAW_SERVICE_H_
 #define RASPUTIN_SERVER_RPC_RAW_SERVICE_H_

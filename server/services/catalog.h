@@ -1,7 +1,7 @@
 // The services of the client port: their methods, their shapes and their descriptors.
 //
-// Read from the descriptors of the protos, so that what is offered, listed and described cannot differ.
-// Immutable after construction; thread-safe.
+// Read from the descriptors of the protos, so that what is offered, listed and described cannot
+// differ. Immutable after construction; thread-safe.
 
 #ifndef RASPUTIN_SERVER_SERVICES_CATALOG_H_
 #define RASPUTIN_SERVER_SERVICES_CATALOG_H_
@@ -27,8 +27,8 @@ class Catalog {
   // Full names of all services, sorted.
   const std::vector<std::string>& services() const { return services_; }
 
-  // One answer of server reflection (v1 and v1alpha have the same encoding). Never fails: what cannot
-  // be answered is answered with an error inside.
+  // One answer of server reflection (v1 and v1alpha have the same encoding). Never fails: what
+  // cannot be answered is answered with an error inside.
   absl::Cord Reflect(const absl::Cord& request) const;
 
  private:

@@ -27,11 +27,11 @@ ServerReflectionResponse Ask(const ServerReflectionRequest& request) {
 
 TEST(Catalog, ShapesFollowTheProtos) {
   const Catalog catalog;
-  EXPECT_THAT(catalog.frequent(),
-              UnorderedElementsAre("/rasputin.kv.v1.KvService/Get", "/rasputin.kv.v1.KvService/Set",
-                                   "/rasputin.kv.v1.KvService/Cas",
-                                   "/rasputin.kv.v1.KvService/Delete",
-                                   "/rasputin.kv.v1.KvService/Batch"));
+  EXPECT_THAT(
+      catalog.frequent(),
+      UnorderedElementsAre("/rasputin.kv.v1.KvService/Get", "/rasputin.kv.v1.KvService/Set",
+                           "/rasputin.kv.v1.KvService/Cas", "/rasputin.kv.v1.KvService/Delete",
+                           "/rasputin.kv.v1.KvService/Batch"));
   EXPECT_EQ(catalog.others().at("/rasputin.kv.v1.KvService/Scan"), CallShape::kServerStream);
   EXPECT_EQ(catalog.others().at("/rasputin.admin.v1.ClusterService/Init"), CallShape::kUnary);
   EXPECT_EQ(catalog.others().at("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"),

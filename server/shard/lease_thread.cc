@@ -51,8 +51,7 @@ void LeaseThread::Attach(range::Store* store, const std::vector<Peer>& peers) {
   new_peers_ = peers;
 }
 
-void LeaseThread::OnLogDurable(const consensus::DualInstant& started,
-                               consensus::log::Lsn durable) {
+void LeaseThread::OnLogDurable(const consensus::DualInstant& started, consensus::log::Lsn durable) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (store_ != nullptr) store_->LeaseLogDurable(ReadClocks(), started, durable);
 }

@@ -1,9 +1,9 @@
 // The thread of store leases: nothing that clients do can hold it up.
 //
-// Every 10 ms it takes what its own queue has (lease streams, new peer streams, bootstrap calls), gives
-// it to the lease side of the store, sends, and passes updates to the shard. It does not block in the
-// queue: two threads that wait for the same sockets would hand each other every event. The lease side
-// is guarded by one mutex that is shared with the log writer alone.
+// Every 10 ms it takes what its own queue has (lease streams, new peer streams, bootstrap calls),
+// gives it to the lease side of the store, sends, and passes updates to the shard. It does not
+// block in the queue: two threads that wait for the same sockets would hand each other every event.
+// The lease side is guarded by one mutex that is shared with the log writer alone.
 
 #ifndef RASPUTIN_SERVER_SHARD_LEASE_THREAD_H_
 #define RASPUTIN_SERVER_SHARD_LEASE_THREAD_H_

@@ -1,8 +1,9 @@
 // What waits to be sent to one other store: group messages, forwarded requests, replies.
 //
-// Everything queued while a frame was under way leaves together in the next. Group messages are sent
-// again by the protocol, so a peer that is down or slow costs a bounded queue whose oldest messages are
-// dropped; requests are taken only while the stream is up. Not thread-safe: belongs to a shard.
+// Everything queued while a frame was under way leaves together in the next. Group messages are
+// sent again by the protocol, so a peer that is down or slow costs a bounded queue whose oldest
+// messages are dropped; requests are taken only while the stream is up. Not thread-safe: belongs to
+// a shard.
 
 #ifndef RASPUTIN_SERVER_SHARD_REPLICATE_LINK_H_
 #define RASPUTIN_SERVER_SHARD_REPLICATE_LINK_H_

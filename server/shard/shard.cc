@@ -23,8 +23,8 @@ namespace wire = consensus::wire;
 Shard::Shard(MetricsRegistry* registry, EventRecorder* recorder, Fatal fatal)
     : recorder_(recorder),
       fatal_(std::move(fatal)),
-      turn_seconds_(registry->AddHistogram("rasputin_turn_seconds",
-                                           "Time that a turn of the shard took.")),
+      turn_seconds_(
+          registry->AddHistogram("rasputin_turn_seconds", "Time that a turn of the shard took.")),
       turns_(registry->AddCounter("rasputin_turns_total", "Turns of the shard.")) {}
 
 Shard::~Shard() = default;

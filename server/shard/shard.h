@@ -1,10 +1,11 @@
-// A shard: the store's replicas, the front end before them and the links to other stores, entered by
-// one thread at a time.
+// A shard: the store's replicas, the front end before them and the links to other stores, entered
+// by one thread at a time.
 //
-// The thread that is inside feeds inputs and runs a turn; whoever finds the shard occupied leaves work
-// in the inbox, which the one inside takes before it leaves (turnstile.h). "Inside only" methods are
-// called by the thread that entered; the others by any. Not responsible for threads, nor for store
-// leases (lease_thread.h). Without a store (not initialised) only posted functions are run.
+// The thread that is inside feeds inputs and runs a turn; whoever finds the shard occupied leaves
+// work in the inbox, which the one inside takes before it leaves (turnstile.h). "Inside only"
+// methods are called by the thread that entered; the others by any. Not responsible for threads,
+// nor for store leases (lease_thread.h). Without a store (not initialised) only posted functions
+// are run.
 
 #ifndef RASPUTIN_SERVER_SHARD_SHARD_H_
 #define RASPUTIN_SERVER_SHARD_SHARD_H_

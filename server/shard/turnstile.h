@@ -1,8 +1,9 @@
 // Admits one thread at a time to a shard and never loses work that came meanwhile.
 //
 // The executor waits to get in; other threads (the log writer) get in only if nobody is inside, and
-// otherwise leave a mark that the one inside finds when it wants to leave. So work put into an inbox
-// before TryEnterOrMark() is always looked at by somebody. Thread-safe; knows nothing of the work.
+// otherwise leave a mark that the one inside finds when it wants to leave. So work put into an
+// inbox before TryEnterOrMark() is always looked at by somebody. Thread-safe; knows nothing of the
+// work.
 
 #ifndef RASPUTIN_SERVER_SHARD_TURNSTILE_H_
 #define RASPUTIN_SERVER_SHARD_TURNSTILE_H_
@@ -18,8 +19,8 @@ class Turnstile {
   void Enter();
   // False: somebody is inside and will be told so by Leave().
   bool TryEnterOrMark();
-  // False: a mark was left since Enter or the last Leave; the caller is still inside, must look at its
-  // inbox and try to leave again.
+  // False: a mark was left since Enter or the last Leave; the caller is still inside, must look at
+  // its inbox and try to leave again.
   bool Leave();
 
  private:
