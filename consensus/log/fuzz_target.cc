@@ -1,7 +1,7 @@
 // Entry point of libFuzzer for the decoders of the shared log.
 //
-// By hand, with clang: bazel build --config=clang //consensus/log:fuzz_target, then run the binary
-// with a folder for its corpus. What is checked: fuzz_input.cc.
+// By hand: bazel build --config=clang --copt=-fsanitize=fuzzer-no-link //consensus/log:fuzz_target,
+// then run the binary with a folder for its corpus. What is checked: fuzz_input.cc.
 
 #include <cstddef>
 #include <cstdint>
