@@ -111,7 +111,7 @@ expect() {  # EXIT_CODE EXPECTED_OUTPUT COMMAND...: an empty expectation accepts
   last_node="127.0.0.1:$(client_port "$nodes")"
   shift 2
   got="$("$rasputin" --endpoints "$last_node" "$@" 2>&1 </dev/null)" || code=$?
-  printf '  rasputin %-36s -> %s (exit code %d)\n' "$*" "${got//$'\n'/ | }" "$code"
+  printf '  rasputin %-42s -> %s (exit code %d)\n' "$*" "${got//$'\n'/ | }" "$code"
   if [[ $code -ne $want_code || (-n "$want" && "$got" != *"$want"*) ]]; then
     fail "expected exit code $want_code and '$want' from: rasputin $*"
   fi
@@ -120,8 +120,8 @@ expect() {  # EXIT_CODE EXPECTED_OUTPUT COMMAND...: an empty expectation accepts
 round() {
   expect 0 "" kv set greeting hello
   expect 0 hello kv get greeting
-  expect 0 "" kv cas greeting hello goodbye
-  expect 1 goodbye kv cas greeting hello again
+  expect 0 "" kv cas greeting goodbye --expect hello
+  expect 1 goodbye kv cas greeting again --expect hello
   expect 0 goodbye kv del greeting
   expect 1 "" kv get greeting
 }

@@ -11,15 +11,13 @@
 #include <mutex>
 #include <optional>
 #include <random>
-#include <thread>
 #include <utility>
 
+#include "client/attempts.h"
 #include "client/endpoints.h"
 #include "client/route/full_key.h"
-#include "client/route/retry_policy.h"
 #include "client/route/router.h"
 #include "client/session.h"
-#include "client/status.h"
 #include "rasputin/admin/v1/admin.grpc.pb.h"
 #include "rasputin/kv/v1/kv.grpc.pb.h"
 
@@ -56,37 +54,30 @@ class Client::Impl {
 
   // One attempt: `call` uses the stub and the context given.
   using Attempt = std::function<grpc::Status(Stub*, grpc::ClientContext*)>;
+  enum class Kind { kRead, kMutation, kStream };
 
-  // Repeats `attempt` by the retry policy until it succeeds, fails for good, or the deadline
-  // passes. Every call repeats safely: reads by nature, mutations by their request id.
-  absl::Status Call(const std::string& collection, const std::string& key, const Attempt& attempt) {
-    const Clock::time_point deadline = Clock::now() + options_.deadline;
-    Backoff backoff(RetryOptions(), seed_.fetch_add(1));
-    while (true) {
-      const std::string address = AddressFor(collection, key, deadline);
-      std::unique_ptr<Stub> stub = kv::v1::KvService::NewStub(endpoints_.Pick(address));
-      grpc::ClientContext context;
-      context.set_deadline(std::chrono::system_clock::now() + (deadline - Clock::now()));
-      const grpc::Status status = attempt(stub.get(), &context);
-      if (status.ok()) return absl::OkStatus();
-      const std::optional<v1::ErrorDetail> detail = DetailOf(status);
-      AttemptResult result;
-      result.failure = FailureOf(status, detail);
-      result.repeatable = true;
-      result.time_left = deadline - Clock::now();
-      result.better_route = Learn(detail, address);
-      if (detail.has_value()) {
-        result.retry_after = std::chrono::seconds(detail->retry_after().seconds()) +
-                             std::chrono::nanoseconds(detail->retry_after().nanos());
-      }
-      const RetryDecision decision = backoff.Next(result);
-      if (!decision.retry) return ToAbslStatus(status, detail);
-      std::this_thread::sleep_for(decision.wait);
-    }
+  // Repeats `attempt` until it succeeds, fails for good, or the deadline passes. Every call repeats
+  // safely: reads by nature, mutations by their request id.
+  absl::Status Call(Kind kind, const std::string& collection, const std::string& key,
+                    const Attempt& attempt) {
+    AttemptOptions options;
+    options.deadline = Clock::now() + options_.deadline;
+    if (kind != Kind::kStream) options.attempt_time_max = options_.attempt_time_max;
+    options.connect_time_max = options_.connect_time_max;
+    options.mutation = kind == Kind::kMutation;
+    options.seed = seed_.fetch_add(1);
+    AttemptHooks hooks;
+    hooks.address = [&] { return AddressFor(collection, key, options.deadline); };
+    hooks.learn = [this](const std::optional<v1::ErrorDetail>& detail, const std::string& address) {
+      return Learn(detail, address);
+    };
+    hooks.call = [&](const std::shared_ptr<grpc::Channel>& channel, grpc::ClientContext* context) {
+      return attempt(kv::v1::KvService::NewStub(channel).get(), context);
+    };
+    return RunAttempts(options, &endpoints_, hooks);
   }
 
   Session& session() { return session_; }
-  const ClientOptions& options() const { return options_; }
 
  private:
   // Where the leader of the key's range is believed to be; "": anywhere.
@@ -142,7 +133,6 @@ class Client::Impl {
       for (const type::v1::StoreDescriptor& store : router_.Stores()) {
         if (store.client_address() == address) router_.ForgetLeadersOn(store.store_id());
       }
-      endpoints_.Advance();
       return false;
     }
     if (detail->has_range()) router_.Learn(detail->range());
@@ -167,7 +157,7 @@ Client::~Client() = default;
 
 absl::StatusOr<kv::v1::GetResponse> Client::Get(const kv::v1::GetRequest& request) {
   kv::v1::GetResponse response;
-  const absl::Status status = impl_->Call(request.collection(), request.key(),
+  const absl::Status status = impl_->Call(Impl::Kind::kRead, request.collection(), request.key(),
                                           [&](Stub* stub, grpc::ClientContext* context) {
                                             return stub->Get(context, request, &response);
                                           });
@@ -178,10 +168,11 @@ absl::StatusOr<kv::v1::GetResponse> Client::Get(const kv::v1::GetRequest& reques
 absl::StatusOr<kv::v1::SetResponse> Client::Set(kv::v1::SetRequest request) {
   kv::v1::SetResponse response;
   *request.mutable_request_id() = impl_->session().Begin(1, NowMs());
-  const absl::Status status = impl_->Call(request.collection(), request.key(),
-                                          [&](Stub* stub, grpc::ClientContext* context) {
-                                            return stub->Set(context, request, &response);
-                                          });
+  const absl::Status status =
+      impl_->Call(Impl::Kind::kMutation, request.collection(), request.key(),
+                  [&](Stub* stub, grpc::ClientContext* context) {
+                    return stub->Set(context, request, &response);
+                  });
   impl_->session().Done(request.request_id());
   if (!status.ok()) return status;
   return response;
@@ -190,10 +181,11 @@ absl::StatusOr<kv::v1::SetResponse> Client::Set(kv::v1::SetRequest request) {
 absl::StatusOr<kv::v1::CasResponse> Client::Cas(kv::v1::CasRequest request) {
   kv::v1::CasResponse response;
   *request.mutable_request_id() = impl_->session().Begin(1, NowMs());
-  const absl::Status status = impl_->Call(request.collection(), request.key(),
-                                          [&](Stub* stub, grpc::ClientContext* context) {
-                                            return stub->Cas(context, request, &response);
-                                          });
+  const absl::Status status =
+      impl_->Call(Impl::Kind::kMutation, request.collection(), request.key(),
+                  [&](Stub* stub, grpc::ClientContext* context) {
+                    return stub->Cas(context, request, &response);
+                  });
   impl_->session().Done(request.request_id());
   if (!status.ok()) return status;
   return response;
@@ -202,10 +194,11 @@ absl::StatusOr<kv::v1::CasResponse> Client::Cas(kv::v1::CasRequest request) {
 absl::StatusOr<kv::v1::DeleteResponse> Client::Delete(kv::v1::DeleteRequest request) {
   kv::v1::DeleteResponse response;
   *request.mutable_request_id() = impl_->session().Begin(1, NowMs());
-  const absl::Status status = impl_->Call(request.collection(), request.key(),
-                                          [&](Stub* stub, grpc::ClientContext* context) {
-                                            return stub->Delete(context, request, &response);
-                                          });
+  const absl::Status status =
+      impl_->Call(Impl::Kind::kMutation, request.collection(), request.key(),
+                  [&](Stub* stub, grpc::ClientContext* context) {
+                    return stub->Delete(context, request, &response);
+                  });
   impl_->session().Done(request.request_id());
   if (!status.ok()) return status;
   return response;
@@ -216,10 +209,11 @@ absl::StatusOr<kv::v1::BatchResponse> Client::Batch(kv::v1::BatchRequest request
   const auto operations = static_cast<uint64_t>(std::max(request.operations_size(), 1));
   *request.mutable_request_id() = impl_->session().Begin(operations, NowMs());
   // A batch goes to any node, which divides it over the ranges.
-  const absl::Status status = impl_->Call(request.collection(), std::string(),
-                                          [&](Stub* stub, grpc::ClientContext* context) {
-                                            return stub->Batch(context, request, &response);
-                                          });
+  const absl::Status status =
+      impl_->Call(Impl::Kind::kMutation, request.collection(), std::string(),
+                  [&](Stub* stub, grpc::ClientContext* context) {
+                    return stub->Batch(context, request, &response);
+                  });
   impl_->session().Done(request.request_id());
   if (!status.ok()) return status;
   return response;
@@ -230,7 +224,7 @@ absl::Status Client::Scan(kv::v1::ScanRequest request,
   const uint64_t limit = request.limit();
   uint64_t seen = 0;
   bool stopped = false;
-  return impl_->Call(request.collection(), request.start(),
+  return impl_->Call(Impl::Kind::kStream, request.collection(), request.start(),
                      [&](Stub* stub, grpc::ClientContext* context) {
                        if (limit != 0) request.set_limit(limit - seen);
                        std::unique_ptr<grpc::ClientReader<kv::v1::ScanResponse>> reader =

@@ -26,11 +26,15 @@ struct ClientOptions {
   std::vector<std::string> endpoints;
   // For a call with all its repetitions.
   std::chrono::milliseconds deadline = std::chrono::seconds(10);
+  // For one attempt of a call on single keys: a node that hangs is given up after it. 0: no limit.
+  std::chrono::milliseconds attempt_time_max = std::chrono::seconds(3);
+  // A call ends after so long without a connection to any node. 0: only at its deadline.
+  std::chrono::milliseconds connect_time_max{0};
 };
 
-// Errors of all calls: the code and sentence of the server (api/README.md lists them), or UNKNOWN /
-// DEADLINE_EXCEEDED when no server answered; OutcomeIsUnknown (status.h) tells whether a mutation
-// may have been executed.
+// Errors of all calls: the code and sentence of the server (api/README.md lists them), UNAVAILABLE
+// when no node could be reached, or UNKNOWN / DEADLINE_EXCEEDED when one was asked and did not
+// answer; OutcomeIsUnknown (status.h) tells whether a mutation may have been executed.
 class Client {
  public:
   explicit Client(const ClientOptions& options);

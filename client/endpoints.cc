@@ -8,6 +8,8 @@
 
 #include <utility>
 
+#include "absl/strings/str_join.h"
+
 namespace rasputin::client {
 namespace {
 
@@ -59,5 +61,7 @@ void Endpoints::Advance() {
   const std::lock_guard<std::mutex> lock(mutex_);
   ++next_;
 }
+
+std::string Endpoints::ToString() const { return absl::StrJoin(addresses_, ","); }
 
 }  // namespace rasputin::client

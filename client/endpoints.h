@@ -25,6 +25,8 @@ class Endpoints {
   std::shared_ptr<grpc::Channel> Pick(const std::string& preferred);
   // Passes on to the next address for calls without preference.
   void Advance();
+  // The given addresses, separated by commas.
+  std::string ToString() const;
 
  private:
   std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address);

@@ -5,6 +5,7 @@
 #include <glog/logging.h>
 
 #include <string>
+#include <utility>
 
 #include "absl/strings/cord.h"
 #include "absl/strings/numbers.h"
@@ -15,6 +16,11 @@ namespace rasputin::client {
 namespace {
 
 constexpr char kReasonUrl[] = "rasputin.v1.ErrorReason";
+
+absl::Status WithReason(absl::Status status, v1::ErrorReason reason) {
+  status.SetPayload(kReasonUrl, absl::Cord(absl::StrCat(static_cast<int>(reason))));
+  return status;
+}
 
 }  // namespace
 
@@ -58,14 +64,17 @@ absl::Status ToAbslStatus(const grpc::Status& status,
   // The numbers of the two code enumerations are the same by definition.
   const auto code =
       broken ? absl::StatusCode::kUnknown : static_cast<absl::StatusCode>(status.error_code());
-  absl::Status out(code, broken
-                             ? absl::StrCat("no node could be reached, or the connection broke: ",
-                                            status.error_message())
-                             : status.error_message());
-  if (detail.has_value()) {
-    out.SetPayload(kReasonUrl, absl::Cord(absl::StrCat(static_cast<int>(detail->reason()))));
-  }
-  return out;
+  absl::Status out(code, broken ? absl::StrCat("the connection broke: ", status.error_message())
+                                : status.error_message());
+  return detail.has_value() ? WithReason(std::move(out), detail->reason()) : out;
+}
+
+absl::Status NotReachedError(const std::string& message) {
+  return WithReason(absl::UnavailableError(message), v1::ERROR_REASON_STORE_UNREACHABLE);
+}
+
+absl::Status OutcomeUnknownError(const std::string& message) {
+  return WithReason(absl::UnknownError(message), v1::ERROR_REASON_OUTCOME_UNKNOWN);
 }
 
 v1::ErrorReason ReasonOf(const absl::Status& status) {
@@ -83,8 +92,7 @@ bool OutcomeIsUnknown(const absl::Status& status) {
     case v1::ERROR_REASON_SESSION_EXPIRED:
       return true;
     case v1::ERROR_REASON_UNSPECIFIED:
-      return absl::IsUnknown(status) || absl::IsDeadlineExceeded(status) ||
-             absl::IsCancelled(status);
+      return !status.ok() && !absl::IsUnimplemented(status);
     default:
       return false;
   }

@@ -9,6 +9,7 @@
 #include <grpcpp/support/status.h>
 
 #include <optional>
+#include <string>
 
 #include "absl/status/status.h"
 #include "client/route/retry_policy.h"
@@ -26,9 +27,15 @@ Failure FailureOf(const grpc::Status& status, const std::optional<v1::ErrorDetai
 // the code UNKNOWN unless gRPC said DEADLINE_EXCEEDED or CANCELLED.
 absl::Status ToAbslStatus(const grpc::Status& status, const std::optional<v1::ErrorDetail>& detail);
 
+// No node was asked: not executed. Code UNAVAILABLE, reason STORE_UNREACHABLE.
+absl::Status NotReachedError(const std::string& message);
+// Code UNKNOWN, reason OUTCOME_UNKNOWN.
+absl::Status OutcomeUnknownError(const std::string& message);
+
 // The reason kept by ToAbslStatus; UNSPECIFIED: none.
 v1::ErrorReason ReasonOf(const absl::Status& status);
-// Whether the mutation that failed like this may or may not have been executed.
+// Whether the mutation that failed like this may or may not have been executed. Of errors without a
+// reason only UNIMPLEMENTED says that it was not.
 bool OutcomeIsUnknown(const absl::Status& status);
 
 }  // namespace rasputin::client

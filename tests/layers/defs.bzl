@@ -3,6 +3,7 @@
 # One target of each layer that its users may depend on; a leaf, so that the query stays quick.
 REPRESENTATIVES = {
     "api": "//api/rasputin/type/v1:type",
+    "client": "//client:session",
     "client/route": "//client/route:full_key",
     "consensus": "//consensus/log:segment_file",
     "consensus/core": "//consensus/core:types",

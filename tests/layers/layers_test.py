@@ -16,7 +16,7 @@ import layers  # pylint: disable=wrong-import-position
 
 SYSTEM = ("grpc", "protobuf", "rocksdb")
 # Layers that have no target yet which their users could depend on.
-EMPTY = ("client",)
+EMPTY = ()
 
 
 def read_lines(name):

@@ -1,0 +1,123 @@
+// See admin.h.
+
+#include "client/admin.h"
+
+#include <grpcpp/client_context.h>
+
+#include <atomic>
+#include <chrono>
+#include <random>
+#include <utility>
+
+#include "client/attempts.h"
+#include "client/endpoints.h"
+#include "rasputin/admin/v1/admin.grpc.pb.h"
+
+namespace rasputin::client {
+
+using admin::v1::ClusterService;
+using admin::v1::CollectionService;
+using admin::v1::DirectoryService;
+
+class Admin::Impl {
+ public:
+  explicit Impl(const ClientOptions& options)
+      : options_(options), endpoints_(options.endpoints), seed_(std::random_device()()) {}
+
+  template <typename Service, typename Request, typename Response>
+  absl::StatusOr<Response> Call(bool mutation,
+                                grpc::Status (Service::Stub::*method)(grpc::ClientContext*,
+                                                                      const Request&, Response*),
+                                const Request& request) {
+    AttemptOptions options;
+    options.deadline = std::chrono::steady_clock::now() + options_.deadline;
+    options.connect_time_max = options_.connect_time_max;
+    options.mutation = mutation;
+    options.seed = seed_.fetch_add(1);
+    Response response;
+    AttemptHooks hooks;
+    hooks.address = [] { return std::string(); };
+    hooks.call = [&](const std::shared_ptr<grpc::Channel>& channel, grpc::ClientContext* context) {
+      response.Clear();
+      return (Service::NewStub(channel).get()->*method)(context, request, &response);
+    };
+    const absl::Status status = RunAttempts(options, &endpoints_, hooks);
+    if (!status.ok()) return status;
+    return response;
+  }
+
+ private:
+  const ClientOptions options_;
+  Endpoints endpoints_;
+  std::atomic<uint64_t> seed_;
+};
+
+Admin::Admin(const ClientOptions& options) : impl_(std::make_unique<Impl>(options)) {}
+Admin::~Admin() = default;
+
+absl::StatusOr<admin::v1::InitResponse> Admin::Init() {
+  return impl_->Call<ClusterService>(true, &ClusterService::Stub::Init, admin::v1::InitRequest());
+}
+
+absl::StatusOr<admin::v1::GetStatusResponse> Admin::GetStatus() {
+  return impl_->Call<ClusterService>(false, &ClusterService::Stub::GetStatus,
+                                     admin::v1::GetStatusRequest());
+}
+
+absl::StatusOr<admin::v1::ListStoresResponse> Admin::ListStores() {
+  return impl_->Call<ClusterService>(false, &ClusterService::Stub::ListStores,
+                                     admin::v1::ListStoresRequest());
+}
+
+absl::StatusOr<admin::v1::ListCollectionsResponse> Admin::ListCollections() {
+  return impl_->Call<CollectionService>(false, &CollectionService::Stub::ListCollections,
+                                        admin::v1::ListCollectionsRequest());
+}
+
+absl::StatusOr<admin::v1::CreateCollectionResponse> Admin::CreateCollection(
+    const admin::v1::CreateCollectionRequest& request) {
+  return impl_->Call<CollectionService>(true, &CollectionService::Stub::CreateCollection, request);
+}
+
+absl::StatusOr<admin::v1::LookupRangeResponse> Admin::LookupRange(
+    const admin::v1::LookupRangeRequest& request) {
+  return impl_->Call<DirectoryService>(false, &DirectoryService::Stub::LookupRange, request);
+}
+
+absl::StatusOr<std::vector<admin::v1::RangeRoute>> Admin::ListRanges(
+    const std::string& collection) {
+  std::vector<admin::v1::RangeRoute> routes;
+  admin::v1::ListRangesRequest request;
+  request.set_collection(collection);
+  do {
+    absl::StatusOr<admin::v1::ListRangesResponse> page =
+        impl_->Call<DirectoryService>(false, &DirectoryService::Stub::ListRanges, request);
+    if (!page.ok()) return page.status();
+    for (admin::v1::RangeRoute& route : *page->mutable_routes()) {
+      routes.push_back(std::move(route));
+    }
+    request.set_from_key(page->resume_key());
+  } while (!request.from_key().empty());
+  return routes;
+}
+
+absl::StatusOr<admin::v1::DescribeRangeResponse> Admin::DescribeRange(uint64_t range_id) {
+  admin::v1::DescribeRangeRequest request;
+  request.set_range_id(range_id);
+  return impl_->Call<ClusterService>(false, &ClusterService::Stub::DescribeRange, request);
+}
+
+absl::StatusOr<admin::v1::SplitRangeResponse> Admin::SplitRange(
+    const admin::v1::SplitRangeRequest& request) {
+  return impl_->Call<ClusterService>(true, &ClusterService::Stub::SplitRange, request);
+}
+
+absl::StatusOr<admin::v1::TransferLeaseResponse> Admin::TransferLease(uint64_t range_id,
+                                                                      uint64_t target_store_id) {
+  admin::v1::TransferLeaseRequest request;
+  request.set_range_id(range_id);
+  request.set_target_store_id(target_store_id);
+  return impl_->Call<ClusterService>(true, &ClusterService::Stub::TransferLease, request);
+}
+
+}  // namespace rasputin::client

@@ -1,0 +1,55 @@
+// The C++ client of the services for operators: cluster, directory, collections.
+//
+// Any node answers; calls that changed nothing or may be repeated (all of them) are repeated until
+// the deadline. Blocking; thread-safe.
+
+#ifndef RASPUTIN_CLIENT_ADMIN_H_
+#define RASPUTIN_CLIENT_ADMIN_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "client/client.h"
+#include "rasputin/admin/v1/admin.pb.h"
+
+namespace rasputin::client {
+
+// Errors: as in client.h.
+class Admin {
+ public:
+  // Of the options, `attempt_time_max` is not used: these calls may take long.
+  explicit Admin(const ClientOptions& options);
+  ~Admin();
+  Admin(const Admin&) = delete;
+  Admin& operator=(const Admin&) = delete;
+
+  absl::StatusOr<admin::v1::InitResponse> Init();
+  absl::StatusOr<admin::v1::GetStatusResponse> GetStatus();
+  absl::StatusOr<admin::v1::ListStoresResponse> ListStores();
+
+  // Collections: the first 1,000.
+  absl::StatusOr<admin::v1::ListCollectionsResponse> ListCollections();
+  absl::StatusOr<admin::v1::CreateCollectionResponse> CreateCollection(
+      const admin::v1::CreateCollectionRequest& request);
+
+  absl::StatusOr<admin::v1::LookupRangeResponse> LookupRange(
+      const admin::v1::LookupRangeRequest& request);
+  // All pages. `collection` "": of all collections.
+  absl::StatusOr<std::vector<admin::v1::RangeRoute>> ListRanges(const std::string& collection);
+  absl::StatusOr<admin::v1::DescribeRangeResponse> DescribeRange(uint64_t range_id);
+  absl::StatusOr<admin::v1::SplitRangeResponse> SplitRange(
+      const admin::v1::SplitRangeRequest& request);
+  absl::StatusOr<admin::v1::TransferLeaseResponse> TransferLease(uint64_t range_id,
+                                                                 uint64_t target_store_id);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace rasputin::client
+
+#endif  // RASPUTIN_CLIENT_ADMIN_H_

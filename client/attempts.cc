@@ -1,0 +1,138 @@
+// See attempts.h.
+
+#include "client/attempts.h"
+
+#include <grpcpp/support/status.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "client/route/retry_policy.h"
+#include "client/status.h"
+
+namespace rasputin::client {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// The longest wait for one node to accept a connection before another is tried.
+constexpr auto kConnectPatience = std::chrono::seconds(1);
+
+std::chrono::system_clock::time_point ToSystem(Clock::time_point time) {
+  return std::chrono::system_clock::now() +
+         std::chrono::duration_cast<std::chrono::system_clock::duration>(time - Clock::now());
+}
+
+// Waits while the channel is connecting. What is not ready then has failed or hangs: a call there
+// would not be sent, and it is certain that nothing was.
+bool Connected(grpc::Channel* channel, Clock::time_point until) {
+  grpc_connectivity_state state = channel->GetState(/*try_to_connect=*/true);
+  while (state == GRPC_CHANNEL_IDLE || state == GRPC_CHANNEL_CONNECTING) {
+    if (!channel->WaitForStateChange(state, ToSystem(until))) return false;
+    state = channel->GetState(/*try_to_connect=*/true);
+  }
+  return state == GRPC_CHANNEL_READY;
+}
+
+class Attempts {
+ public:
+  Attempts(const AttemptOptions& options, Endpoints* endpoints, const AttemptHooks& hooks)
+      : options_(options),
+        endpoints_(endpoints),
+        hooks_(hooks),
+        backoff_(RetryOptions(), options.seed),
+        started_(Clock::now()) {}
+
+  absl::Status Run() {
+    while (true) {
+      const std::string address = hooks_.address();
+      const std::shared_ptr<grpc::Channel> channel = endpoints_->Pick(address);
+      RetryDecision decision;
+      absl::Status status;
+      if (!Connected(channel.get(), std::min(options_.deadline, Clock::now() + kConnectPatience))) {
+        status = NotReached(address, &decision);
+      } else {
+        const Clock::time_point sent = Clock::now();
+        grpc::ClientContext context;
+        context.set_deadline(ToSystem(AttemptDeadline(sent)));
+        const grpc::Status answer = hooks_.call(channel, &context);
+        if (answer.ok()) return absl::OkStatus();
+        status = Failed(answer, address, &decision);
+      }
+      if (!decision.retry) return Conclude(status);
+      std::this_thread::sleep_for(decision.wait);
+    }
+  }
+
+ private:
+  Clock::time_point AttemptDeadline(Clock::time_point now) const {
+    if (options_.attempt_time_max.count() == 0) return options_.deadline;
+    return std::min(options_.deadline, now + options_.attempt_time_max);
+  }
+
+  absl::Status NotReached(const std::string& address, RetryDecision* decision) {
+    AttemptResult result;
+    result.failure = Failure::kNotSent;
+    result.repeatable = true;
+    result.better_route = hooks_.learn && hooks_.learn(std::nullopt, address);
+    result.time_left = options_.deadline - Clock::now();
+    endpoints_->Advance();
+    *decision = backoff_.Next(result);
+    if (!reached_ && options_.connect_time_max.count() != 0 &&
+        Clock::now() - started_ >= options_.connect_time_max) {
+      decision->retry = false;
+    }
+    return NotReachedError(absl::StrCat("no node could be reached at ", endpoints_->ToString()));
+  }
+
+  absl::Status Failed(const grpc::Status& answer, const std::string& address,
+                      RetryDecision* decision) {
+    reached_ = true;
+    const std::optional<v1::ErrorDetail> detail = DetailOf(answer);
+    AttemptResult result;
+    result.failure = FailureOf(answer, detail);
+    result.repeatable = true;
+    result.time_left = options_.deadline - Clock::now();
+    result.better_route = hooks_.learn && hooks_.learn(detail, address);
+    if (detail.has_value()) {
+      result.retry_after = std::chrono::seconds(detail->retry_after().seconds()) +
+                           std::chrono::nanoseconds(detail->retry_after().nanos());
+    } else {
+      endpoints_->Advance();
+    }
+    // The time of this attempt is over, not that of the call.
+    if (answer.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
+      result.failure = detail.has_value() ? Failure::kNoRoute : Failure::kBroken;
+    }
+    // Before the decision: what this attempt leaves open counts for those after it.
+    *decision = backoff_.Next(result);
+    if (decision->retry && OutcomeIsUnknown(result.failure)) lost_ = true;
+    return ToAbslStatus(answer, detail);
+  }
+
+  absl::Status Conclude(const absl::Status& status) const {
+    if (!lost_ || !options_.mutation || OutcomeIsUnknown(status)) return status;
+    // What breaks a rule breaks it in every attempt.
+    if (ReasonOf(status) == v1::ERROR_REASON_INVALID_ARGUMENT) return status;
+    return OutcomeUnknownError(absl::StrCat(
+        "an attempt got no answer and may have been executed; the last one: ", status.message()));
+  }
+
+  const AttemptOptions& options_;
+  Endpoints* const endpoints_;
+  const AttemptHooks& hooks_;
+  Backoff backoff_;
+  const Clock::time_point started_;
+  bool reached_ = false;  // Some attempt was sent.
+  bool lost_ = false;     // Some attempt before the last may have been executed.
+};
+
+}  // namespace
+
+absl::Status RunAttempts(const AttemptOptions& options, Endpoints* endpoints,
+                         const AttemptHooks& hooks) {
+  return Attempts(options, endpoints, hooks).Run();
+}
+
+}  // namespace rasputin::client

@@ -1,0 +1,284 @@
+// The commands for operators; see admin_commands.h.
+
+#include "client/cli/admin_commands.h"
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "client/admin.h"
+#include "client/cli/exit_code.h"
+#include "client/route/full_key.h"
+
+namespace rasputin::client {
+namespace {
+
+using type::v1::RangeDescriptor;
+using type::v1::ReplicaDescriptor;
+using type::v1::StoreDescriptor;
+using Rows = std::vector<std::vector<std::string>>;
+
+// The user key behind a full key, "" if it lies in no or another collection: then the range ends
+// where the collection does.
+std::string UserKey(const std::string& full_key, uint64_t collection_id) {
+  if (CollectionOf(full_key) != collection_id) return "";
+  const absl::string_view key = UserKeyOf(full_key);
+  return std::string(key.data(), key.size());
+}
+
+std::string StoresOf(const RangeDescriptor& range) {
+  return absl::StrJoin(range.replicas(), ",", [](std::string* out, const ReplicaDescriptor& one) {
+    absl::StrAppend(out, one.store_id());
+  });
+}
+
+std::string Labels(const StoreDescriptor& store) {
+  const std::map<std::string, std::string> sorted(store.locality().begin(), store.locality().end());
+  return absl::StrJoin(sorted, ",", absl::PairFormatter("="));
+}
+
+Json StoreJson(const StoreDescriptor& store) {
+  Json json;
+  json["store_id"] = store.store_id();
+  json["client_address"] = store.client_address();
+  json["peer_address"] = store.peer_address();
+  json["locality"] = Json::object();
+  for (const auto& [label, value] :
+       std::map<std::string, std::string>(store.locality().begin(), store.locality().end())) {
+    json["locality"][label] = value;
+  }
+  return json;
+}
+
+Json RangeJson(const RangeDescriptor& range) {
+  Json json;
+  json["range_id"] = range.range_id();
+  json["generation"] = range.generation();
+  json["collection_id"] = range.collection_id();
+  SetBytes(&json, "start_key", UserKey(range.start_key(), range.collection_id()));
+  SetBytes(&json, "end_key", UserKey(range.end_key(), range.collection_id()));
+  json["replicas"] = Json::array();
+  for (const ReplicaDescriptor& replica : range.replicas()) {
+    Json one;
+    one["replica_id"] = replica.replica_id();
+    one["store_id"] = replica.store_id();
+    json["replicas"].push_back(std::move(one));
+  }
+  return json;
+}
+
+std::string CollectionTypeName(type::v1::CollectionType type) {
+  return type == type::v1::COLLECTION_TYPE_KV ? "kv" : absl::StrCat("type ", int{type});
+}
+
+Json CollectionJson(const type::v1::Collection& collection) {
+  Json json;
+  json["id"] = collection.id();
+  json["name"] = collection.name();
+  json["type"] = CollectionTypeName(collection.type());
+  json["ready"] = collection.ready();
+  return json;
+}
+
+std::string OrDash(uint64_t id) { return id == 0 ? "-" : absl::StrCat(id); }
+
+}  // namespace
+
+int CollectionCreate(const Context& context) {
+  admin::v1::CreateCollectionRequest request;
+  request.set_name(context.line.Operand(0));
+  request.set_type(type::v1::COLLECTION_TYPE_KV);
+  const auto response = Admin(context.options).CreateCollection(request);
+  if (!response.ok()) return context.Fail(response.status(), true);
+  const type::v1::Collection& collection = response->collection();
+  context.Write(CollectionJson(collection),
+                absl::StrCat("collection ", collection.name(), " has id ", collection.id(), "\n"));
+  return kDone;
+}
+
+int CollectionLs(const Context& context) {
+  const auto response = Admin(context.options).ListCollections();
+  if (!response.ok()) return context.Fail(response.status(), false);
+  Json json = Json::array();
+  Rows rows = {{"ID", "NAME", "TYPE", "READY"}};
+  for (const type::v1::Collection& one : response->collections()) {
+    json.push_back(CollectionJson(one));
+    rows.push_back({absl::StrCat(one.id()), one.name(), CollectionTypeName(one.type()),
+                    one.ready() ? "yes" : "no"});
+  }
+  context.Write(json, AlignedTable(rows));
+  if (response->more()) context.Note("there are more collections than the 1,000 shown");
+  return kDone;
+}
+
+int RangeLs(const Context& context) {
+  Admin admin(context.options);
+  const auto routes = admin.ListRanges(context.line.Text("collection"));
+  if (!routes.ok()) return context.Fail(routes.status(), false);
+  const auto collections = admin.ListCollections();
+  if (!collections.ok()) return context.Fail(collections.status(), false);
+  std::map<uint64_t, std::string> names = {{kMetaCollectionId, "(meta)"}};
+  for (const auto& one : collections->collections()) names[one.id()] = one.name();
+
+  Json json = Json::array();
+  Rows rows = {{"RANGE", "COLLECTION", "START", "END", "GENERATION", "LEADER", "STORES"}};
+  for (const admin::v1::RangeRoute& route : *routes) {
+    const RangeDescriptor& range = route.range();
+    Json one = RangeJson(range);
+    one["collection"] = names[range.collection_id()];
+    one["leader_store_id"] = route.leader_store_id();
+    json.push_back(std::move(one));
+    const std::string start = UserKey(range.start_key(), range.collection_id());
+    const std::string end = UserKey(range.end_key(), range.collection_id());
+    rows.push_back({absl::StrCat(range.range_id()), names[range.collection_id()],
+                    start.empty() ? "-" : Show(start, context.hex()),
+                    end.empty() ? "-" : Show(end, context.hex()), absl::StrCat(range.generation()),
+                    OrDash(route.leader_store_id()), StoresOf(range)});
+  }
+  context.Write(json, AlignedTable(rows));
+  return kDone;
+}
+
+int RangeDescribe(const Context& context) {
+  const absl::StatusOr<uint64_t> range_id = context.line.OperandNumber(0, "RANGE");
+  if (!range_id.ok()) return context.FailUsage(range_id.status());
+  const auto response = Admin(context.options).DescribeRange(*range_id);
+  if (!response.ok()) return context.Fail(response.status(), false);
+  const RangeDescriptor& range = response->range();
+  const int64_t lease_left_ms =
+      response->lease_left().seconds() * 1000 + response->lease_left().nanos() / 1000000;
+  Json json = RangeJson(range);
+  json["store_id"] = response->store_id();
+  json["leader_store_id"] = response->leader_store_id();
+  json["serving"] = response->serving();
+  json["term"] = response->term();
+  json["committed_index"] = response->committed_index();
+  json["applied_index"] = response->applied_index();
+  json["last_index"] = response->last_index();
+  json["lease_left_ms"] = lease_left_ms;
+  json["approximate_bytes"] = response->approximate_bytes();
+  const std::string start = UserKey(range.start_key(), range.collection_id());
+  const std::string end = UserKey(range.end_key(), range.collection_id());
+  const Rows rows = {
+      {"range", absl::StrCat(range.range_id(), ", generation ", range.generation())},
+      {"collection", absl::StrCat(range.collection_id())},
+      {"start", start.empty() ? "-" : Show(start, context.hex())},
+      {"end", end.empty() ? "-" : Show(end, context.hex())},
+      {"stores", StoresOf(range)},
+      {"answered by store", absl::StrCat(response->store_id())},
+      {"leader's store", OrDash(response->leader_store_id())},
+      {"serving",
+       response->serving() ? absl::StrCat("yes, lease for ", lease_left_ms, " ms") : "no"},
+      {"term", absl::StrCat(response->term())},
+      {"log", absl::StrCat("applied ", response->applied_index(), ", committed ",
+                           response->committed_index(), ", last ", response->last_index())},
+      {"size", absl::StrCat("about ", response->approximate_bytes(), " bytes")},
+  };
+  context.Write(json, AlignedTable(rows));
+  return kDone;
+}
+
+int RangeSplit(const Context& context) {
+  const absl::StatusOr<std::string> key = BytesOf(context.line.Operand(0), context.hex(), "KEY");
+  if (!key.ok()) return context.FailUsage(key.status());
+  if (key->empty()) return context.FailUsage(absl::InvalidArgumentError("KEY must not be empty"));
+  admin::v1::SplitRangeRequest request;
+  request.set_collection(context.line.Text("collection"));
+  request.set_split_key(*key);
+  const auto response = Admin(context.options).SplitRange(request);
+  if (!response.ok()) return context.Fail(response.status(), true);
+  Json json;
+  json["split"] = response->has_left();
+  if (response->has_left()) json["left"] = RangeJson(response->left());
+  json["right"] = RangeJson(response->right());
+  const uint64_t right = response->right().range_id();
+  context.Write(json, response->has_left()
+                          ? absl::StrCat("range ", response->left().range_id(),
+                                         " ends where the new range ", right, " begins\n")
+                          : absl::StrCat("range ", right, " begins there already\n"));
+  return kDone;
+}
+
+int LeaseTransfer(const Context& context) {
+  const absl::StatusOr<uint64_t> range_id = context.line.OperandNumber(0, "RANGE");
+  if (!range_id.ok()) return context.FailUsage(range_id.status());
+  const absl::StatusOr<uint64_t> store_id = context.line.OperandNumber(1, "STORE");
+  if (!store_id.ok()) return context.FailUsage(store_id.status());
+  const auto response = Admin(context.options).TransferLease(*range_id, *store_id);
+  if (!response.ok()) return context.Fail(response.status(), true);
+  Json json;
+  json["range_id"] = *range_id;
+  json["leader_store_id"] = response->route().leader_store_id();
+  context.Write(json, absl::StrCat("range ", *range_id, " is led by store ",
+                                   response->route().leader_store_id(), "\n"));
+  return kDone;
+}
+
+int ClusterInit(const Context& context) {
+  const auto response = Admin(context.options).Init();
+  if (!response.ok()) return context.Fail(response.status(), true);
+  Json json;
+  json["cluster_id"] = absl::StrCat(response->cluster_id());
+  json["already_initialized"] = response->already_initialized();
+  context.Write(
+      json, absl::StrCat("cluster ", response->cluster_id(),
+                         response->already_initialized() ? " existed already\n" : " created\n"));
+  return kDone;
+}
+
+int ClusterStatus(const Context& context) {
+  const auto response = Admin(context.options).GetStatus();
+  if (!response.ok()) return context.Fail(response.status(), false);
+  Json json;
+  json["initialized"] = response->initialized();
+  if (!response->initialized()) {
+    context.Write(json, "");
+    context.Note("the node belongs to no cluster yet; run: rasputin cluster init");
+    return kNo;
+  }
+  json["cluster_id"] = absl::StrCat(response->cluster_id());
+  json["answered_by_store_id"] = response->store_id();
+  json["meta_available"] = response->meta_available();
+  json["ranges"] = response->ranges();
+  json["collections"] = response->collections();
+  json["stores"] = Json::array();
+  Rows rows = {{"STORE", "CLIENTS", "PEERS", "REACHABLE", "REPLICAS", "LEADERS"}};
+  for (const admin::v1::StoreStatus& one : response->stores()) {
+    Json store = StoreJson(one.store());
+    store["reachable"] = one.reachable();
+    store["replicas"] = one.replicas();
+    store["leaders"] = one.leaders();
+    json["stores"].push_back(std::move(store));
+    rows.push_back({absl::StrCat(one.store().store_id()), one.store().client_address(),
+                    one.store().peer_address(), one.reachable() ? "yes" : "no",
+                    absl::StrCat(one.replicas()), absl::StrCat(one.leaders())});
+  }
+  const std::string head =
+      response->meta_available()
+          ? absl::StrCat("cluster ", response->cluster_id(), ": ", response->ranges(), " ranges, ",
+                         response->collections(), " collections\n")
+          : absl::StrCat("cluster ", response->cluster_id(),
+                         ": the meta range does not answer; a majority of its stores must be up\n");
+  context.Write(json, absl::StrCat(head, AlignedTable(rows)));
+  return kDone;
+}
+
+int StoreLs(const Context& context) {
+  const auto response = Admin(context.options).ListStores();
+  if (!response.ok()) return context.Fail(response.status(), false);
+  Json json = Json::array();
+  Rows rows = {{"STORE", "CLIENTS", "PEERS", "LOCALITY"}};
+  for (const StoreDescriptor& store : response->stores()) {
+    json.push_back(StoreJson(store));
+    rows.push_back({absl::StrCat(store.store_id()), store.client_address(), store.peer_address(),
+                    store.locality().empty() ? "-" : Labels(store)});
+  }
+  context.Write(json, AlignedTable(rows));
+  return kDone;
+}
+
+}  // namespace rasputin::client

@@ -1,0 +1,120 @@
+// See command_table.h.
+
+#include "client/cli/command_table.h"
+
+namespace rasputin::client {
+namespace {
+
+const FlagRow kCollection = {"collection", "NAME", "default", "Collection that holds the keys."};
+const FlagRow kHex = {"hex", "", "",
+                      "Keys and values are given, and shown in tables, in hexadecimal."};
+const FlagRow kFile = {"file", "PATH", "",
+                       "Reads the value from a file, byte for byte, instead of the operand."};
+
+std::vector<CommandRow> KvCommands() {
+  return {
+      {"kv get",
+       "KEY",
+       "Shows the value of a key. Exit code 1 if there is none.",
+       {kCollection,
+        kHex,
+        {"raw", "", "", "Writes the bytes of the value alone, without a newline."},
+        {"read-index", "", "", "Asks a quorum instead of relying on the leader's lease."}}},
+      {"kv set",
+       "KEY [VALUE]",
+       "Writes a key, whatever was there. VALUE '-' is read from standard input.",
+       {kCollection, kHex, kFile}},
+      {"kv cas",
+       "KEY [NEW]",
+       "Writes a key if it holds what is expected. NEW '-' is read from standard input; if the "
+       "condition fails, the current value is shown and the exit code is 1.",
+       {kCollection,
+        kHex,
+        kFile,
+        {"expect", "VALUE", "", "The key must hold this value."},
+        {"expect-version", "VERSION", "", "The key must have this version."},
+        {"absent", "", "", "The key must not exist."}}},
+      {"kv del",
+       "KEY",
+       "Removes a key and shows the value it had. Exit code 1 if there was none.",
+       {kCollection, kHex, {"raw", "", "", "Writes the bytes of the value alone."}}},
+      {"kv scan",
+       "[START] [END]",
+       "Lists keys in order from START (inclusive) to END (exclusive). Columns are separated by "
+       "tabs; bytes that cannot be shown are escaped.",
+       {kCollection,
+        kHex,
+        {"prefix", "PREFIX", "", "Only keys that begin with this; instead of START and END."},
+        {"limit", "COUNT", "0", "At most so many keys; 0: all."},
+        {"keys-only", "", "", "Leaves the values out."}}},
+  };
+}
+
+std::vector<CommandRow> AdminCommands() {
+  return {
+      {"collection create",
+       "NAME",
+       "Creates a collection of keys with values. Repeating it is safe.",
+       {}},
+      {"collection ls", "", "Lists the collections.", {}},
+      {"range ls",
+       "",
+       "Lists the ranges in key order, with their leaders and members.",
+       {{"collection", "NAME", "", "Only the ranges of this collection."}, kHex}},
+      {"range describe", "RANGE", "Shows one range as its leader sees it.", {kHex}},
+      {"range split",
+       "KEY",
+       "Splits the range that holds KEY, so that KEY begins the right half. Repeating it is safe.",
+       {kCollection, kHex}},
+      {"lease transfer",
+       "RANGE STORE",
+       "Hands the leadership of a range to a store that holds a replica. RANGE and STORE are ids, "
+       "as "
+       "in `range ls` and `store ls`.",
+       {}},
+      {"cluster init",
+       "",
+       "Creates the cluster out of the nodes in the seed list. Repeating it is safe; waits a "
+       "minute "
+       "unless --timeout is given.",
+       {}},
+      {"cluster status",
+       "",
+       "Shows the cluster as a node sees it. Exit code 1 if it is not initialised.",
+       {}},
+      {"store ls", "", "Lists the stores and where they are.", {}},
+  };
+}
+
+CommandTable MakeTable() {
+  CommandTable table;
+  table.program = "rasputin";
+  table.sentence =
+      "Talks to a Rasputin cluster. Exit codes: 0 done, 1 the answer is no (a missing key, a "
+      "failed "
+      "cas),\n2 wrong usage, 3 the cluster could not be reached, 4 refused, 5 outcome unknown.";
+  table.flags = {
+      {"endpoints", "HOST:PORT,...", "127.0.0.1:8880",
+       "Client addresses of nodes; one is enough. RASPUTIN_ENDPOINTS changes the default."},
+      {"timeout", "TIME", "10s", "How long to try, for example 500ms or 1m."},
+      {"output", "FORMAT", "table", "table, or json: one JSON value on standard output."},
+  };
+  for (const auto& commands : {KvCommands(), AdminCommands()}) {
+    table.commands.insert(table.commands.end(), commands.begin(), commands.end());
+  }
+  table.commands.push_back(
+      {"completion bash",
+       "",
+       "Prints a completion script for bash. Use it with: source <(rasputin completion bash).",
+       {}});
+  return table;
+}
+
+}  // namespace
+
+const CommandTable& Commands() {
+  static const CommandTable* const table = new CommandTable(MakeTable());
+  return *table;
+}
+
+}  // namespace rasputin::client

@@ -1,0 +1,46 @@
+// What every command works with: the parsed line, where to read and write, how to reach the
+// cluster.
+//
+// Not thread-safe; one per run of the program.
+
+#ifndef RASPUTIN_CLIENT_CLI_CONTEXT_H_
+#define RASPUTIN_CLIENT_CLI_CONTEXT_H_
+
+#include <istream>
+#include <ostream>
+#include <string>
+
+#include "absl/status/status.h"
+#include "client/cli/command_line.h"
+#include "client/cli/output.h"
+#include "client/client.h"
+
+namespace rasputin::client {
+
+struct Streams {
+  std::istream* in = nullptr;
+  std::ostream* out = nullptr;
+  std::ostream* err = nullptr;
+  bool terminal = false;  // `err` is one: progress may be shown.
+};
+
+struct Context {
+  CommandLine line;
+  Streams streams;
+  ClientOptions options;
+  bool json = false;
+
+  // Writes the result in the form that was asked for.
+  void Write(const Json& json_result, const std::string& table_result) const;
+  // One line on the error stream.
+  void Note(const std::string& sentence) const;
+  // Explains an error of the cluster and returns its exit code.
+  int Fail(const absl::Status& error, bool mutation) const;
+  // Explains a mistake of the user and returns its exit code.
+  int FailUsage(const absl::Status& error) const;
+  bool hex() const { return line.Has("hex"); }
+};
+
+}  // namespace rasputin::client
+
+#endif  // RASPUTIN_CLIENT_CLI_CONTEXT_H_

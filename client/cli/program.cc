@@ -1,0 +1,113 @@
+// See program.h.
+
+#include "client/cli/program.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "client/cli/admin_commands.h"
+#include "client/cli/command_table.h"
+#include "client/cli/exit_code.h"
+#include "client/cli/kv_commands.h"
+
+namespace rasputin::client {
+namespace {
+
+// Nodes on which nothing listens are given up sooner than nodes that work.
+constexpr std::chrono::milliseconds kConnectTimeMax = std::chrono::seconds(5);
+constexpr std::chrono::milliseconds kInitTimeout = std::chrono::seconds(60);
+
+using Command = int (*)(const Context&);
+
+int CompletionBash(const Context& context) {
+  context.Write(Json(BashCompletion(Commands())), BashCompletion(Commands()));
+  return kDone;
+}
+
+Command FindFunction(const std::string& name) {
+  static const auto* const functions = new std::map<std::string, Command>{
+      {"cluster init", ClusterInit},
+      {"cluster status", ClusterStatus},
+      {"collection create", CollectionCreate},
+      {"collection ls", CollectionLs},
+      {"completion bash", CompletionBash},
+      {"kv cas", KvCas},
+      {"kv del", KvDel},
+      {"kv get", KvGet},
+      {"kv scan", KvScan},
+      {"kv set", KvSet},
+      {"lease transfer", LeaseTransfer},
+      {"range describe", RangeDescribe},
+      {"range ls", RangeLs},
+      {"range split", RangeSplit},
+      {"store ls", StoreLs},
+  };
+  return functions->at(name);
+}
+
+bool IsHostPort(const std::string& text) {
+  const size_t colon = text.rfind(':');
+  int port = 0;
+  return colon != std::string::npos && colon > 0 &&
+         absl::SimpleAtoi(text.substr(colon + 1), &port) && port >= 1 && port <= 65535;
+}
+
+// Fills in what flags of every command say.
+absl::Status Prepare(const std::string& endpoints, Context* context) {
+  const CommandLine& line = context->line;
+  const std::string output = line.Text("output");
+  if (output != "table" && output != "json") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("flag --output must be table or json, not '", output, "'"));
+  }
+  context->json = output == "json";
+  context->options.endpoints =
+      SplitList(line.Has("endpoints") || endpoints.empty() ? line.Text("endpoints") : endpoints);
+  for (const std::string& endpoint : context->options.endpoints) {
+    if (!IsHostPort(endpoint)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("flag --endpoints must be a list like 127.0.0.1:8880,127.0.0.1:8881; '",
+                       endpoint, "' is not host:port"));
+    }
+  }
+  if (context->options.endpoints.empty()) {
+    return absl::InvalidArgumentError("flag --endpoints names no node");
+  }
+  absl::StatusOr<std::chrono::milliseconds> timeout = line.Duration("timeout");
+  if (!timeout.ok()) return timeout.status();
+  if (line.command->name == "cluster init" && !line.Has("timeout")) *timeout = kInitTimeout;
+  context->options.deadline = *timeout;
+  context->options.connect_time_max = std::min(kConnectTimeMax, *timeout);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+int RunProgram(const std::vector<std::string>& arguments, const std::string& endpoints,
+               const Streams& streams) {
+  Context context;
+  context.streams = streams;
+  absl::StatusOr<CommandLine> line = CommandLine::Parse(Commands(), arguments);
+  if (!line.ok()) return context.FailUsage(line.status());
+  context.line = *std::move(line);
+  if (context.line.help) {
+    const bool asked = context.line.Has("help");
+    *(asked ? streams.out : streams.err) << HelpText(Commands(), context.line.topic);
+    return asked ? kDone : kWrongUsage;
+  }
+  const absl::Status prepared = Prepare(endpoints, &context);
+  if (!prepared.ok()) return context.FailUsage(prepared);
+  const int code = FindFunction(context.line.command->name)(context);
+  if (!streams.out->flush().good()) {
+    context.Note("the result could not be written to standard output");
+    return code == kDone ? kRefused : code;
+  }
+  return code;
+}
+
+}  // namespace rasputin::client
