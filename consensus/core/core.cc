@@ -232,7 +232,9 @@ void Core::Impl::OnPersisted(const ClockReading& now, uint64_t persist_sequence)
 void Core::Impl::OnApplied(Index applied) {
   CHECK(applied >= applied_ && applied <= handed_out_) << "applied what was not handed out";
   applied_ = applied;
-  if (role_ == Role::kLeader) flush_needed_ = true;  // May be announced now [H-15].
+  if (role_ != Role::kLeader) return;
+  flush_needed_ = true;  // May be announced now [H-15].
+  CheckTransfer();
 }
 
 Index Core::Impl::held_by_all() const {
@@ -258,7 +260,7 @@ Instant Core::Impl::NextDeadline() const {
   } else {
     deadline = std::min(deadline, leader_since_ + options_.lease_duration);
   }
-  if (commit_ < log_.Last().index) {
+  if (commit_ < log_.Last().index && !options_.mutants.Has(20)) {
     deadline = std::min(deadline, progress_at_ + options_.lease_duration);
   }
   deadline = std::min(deadline, transfer_ends_);

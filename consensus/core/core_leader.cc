@@ -139,9 +139,9 @@ bool Core::Impl::TransferLeadership(const ClockReading& now, ReplicaId target) {
 
 void Core::Impl::CheckTransfer() {
   if (!transfer_target_.IsSet()) return;
-  // Nothing left to wait for: whoever proposed has been answered, and the target has it all.
+  // Nothing left to wait for: whoever proposed can be answered, and the target has it all.
   const Index last = log_.Last().index;
-  if (commit_ != last || progress_.at(transfer_target_).match != last) return;
+  if (applied_ != last || progress_.at(transfer_target_).match != last) return;
   StopLeading(AbdicationReason::kTransfer, transfer_target_);
 }
 

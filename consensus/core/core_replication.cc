@@ -314,7 +314,6 @@ void Core::Impl::AdvanceCommit() {
     uncommitted_.pop_front();
   }
   flush_needed_ = true;
-  CheckTransfer();
 }
 
 // [H-15]: a split must not be applied by others before the leader applied it, and stopped to serve
