@@ -148,6 +148,7 @@ class Store::Impl {
   std::vector<Replica*> applying_;  // Have committed entries that are durable here.
   std::vector<Replica*> dirty_;     // Applied something that the log still holds.
   consensus::Instant last_turn_;
+  consensus::Instant last_turn_raw_;
   consensus::log::Lsn durable_;
   consensus::Instant next_maintenance_;
   consensus::Instant shutdown_abdicate_at_ = consensus::Instant::max();

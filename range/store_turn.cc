@@ -57,7 +57,10 @@ Instant Store::Impl::NextDeadline() const {
   if (turn_stalled_ || !reading_.empty()) at = std::min(at, last_turn_ + kRetryInterval);
   if (!dirty_.empty()) at = std::min(at, next_maintenance_);
   for (const auto& [store, peer] : peers_) {
-    if (peer.alive) at = std::min(at, std::min(peer.until.boot, peer.until.raw));
+    if (!peer.alive) continue;
+    // Each clock's instant on that clock: after a suspend the raw one lies far behind.
+    const Instant raw_ends = last_turn_ + (peer.until.raw - last_turn_raw_);
+    at = std::min({at, peer.until.boot, raw_ends});
   }
   return std::min(at, shutdown_abdicate_at_);
 }
@@ -74,6 +77,7 @@ void Store::Impl::OnLogDurable(const ClockReading& now, Lsn durable) {
 
 absl::Status Store::Impl::RunTurn(const ClockReading& now) {
   last_turn_ = now.boot;
+  last_turn_raw_ = now.raw;
   if (const int64_t jump_us = versions_.Observe(now); jump_us != 0) {
     consensus::Event event;
     event.type = consensus::EventType::kClockSuspect;

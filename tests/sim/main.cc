@@ -125,9 +125,9 @@ void PrintFailure(const SimulationOptions& options, const Report& report) {
 
 void PrintSeed(const SimulationOptions& options, const Report& report) {
   std::printf("seed %" PRIu64 " hash %016" PRIx64 " acknowledged %" PRIu64 " elections %" PRIu64
-              " kills %" PRIu64 " splits %" PRIu64 " recovery %.0f ms plan: %s\n",
+              " kills %" PRIu64 " splits %" PRIu64 " events %" PRIu64 " recovery %.0f ms plan: %s\n",
               options.seed, report.hash, report.acknowledged, report.elections, report.kills,
-              report.splits, Milliseconds(report.recovery), report.plan.c_str());
+              report.splits, report.events, Milliseconds(report.recovery), report.plan.c_str());
 }
 
 SimulationOptions OptionsFromFlags(uint64_t seed) {
