@@ -65,7 +65,10 @@ void Load::Increment(uint64_t process, int counter) {
   kv::v1::GetRequest read;
   read.set_key(get.key);
   const auto current = client_.Get(read);
-  if (!current.ok()) return;  // A read without an answer says nothing.
+  if (!current.ok()) {  // A read without an answer says nothing.
+    LOG(WARNING) << "read failed: " << current.status();
+    return;
+  }
   get.returned_ns = NowNs();
   get.result = Result::kOk;
   if (current->found()) get.observed = current->value();
@@ -103,8 +106,10 @@ void Load::Increment(uint64_t process, int counter) {
       write_times_.push_back(returned);
     }
   } else if (client::OutcomeIsUnknown(swapped.status())) {
+    LOG(WARNING) << "outcome unknown: " << swapped.status();
     ++tally.unknown;
   } else {
+    LOG(WARNING) << "not executed: " << swapped.status();
     cas.returned_ns = returned;
     cas.result = Result::kNotExecuted;
   }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <utility>
 
 #include "client/endpoints.h"
@@ -66,12 +67,14 @@ std::string Local(int port) { return "127.0.0.1:" + std::to_string(port); }
 }  // namespace
 
 ServerCluster::ServerCluster(ServerClusterOptions options) : options_(std::move(options)) {
+  home_ = options_.directory + "/cluster-XXXXXX";
+  PCHECK(mkdtemp(home_.data()) != nullptr) << home_;
   const std::vector<int> free = FreePorts(3 * options_.nodes);
   for (int node = 0; node < options_.nodes; ++node) {
     const size_t i = static_cast<size_t>(3 * node);
     ports_.push_back({free[i], free[i + 1], free[i + 2]});
     pids_.push_back(0);
-    mkdir((options_.directory + "/" + std::to_string(node)).c_str(), 0755);
+    PCHECK(mkdir(Home(node).c_str(), 0755) == 0);
   }
 }
 
@@ -89,16 +92,16 @@ std::vector<std::string> ServerCluster::ClientAddresses() const {
   return addresses;
 }
 
-std::string ServerCluster::LogFile(int node) const {
-  return options_.directory + "/" + std::to_string(node) + "/log";
-}
+std::string ServerCluster::LogFile(int node) const { return Home(node) + "/log"; }
+
+std::string ServerCluster::Home(int node) const { return home_ + "/" + std::to_string(node); }
 
 void ServerCluster::Start(int node) {
   CHECK(!Running(node)) << "node " << node << " runs";
   const Ports& ports = ports_.at(static_cast<size_t>(node));
   std::string seeds;
   for (const Ports& other : ports_) seeds += (seeds.empty() ? "" : ",") + Local(other.peer);
-  const std::string home = options_.directory + "/" + std::to_string(node);
+  const std::string home = Home(node);
   std::vector<std::string> arguments = {options_.binary,
                                         "--peer-port=" + std::to_string(ports.peer),
                                         "--cli-port=" + std::to_string(ports.client),

@@ -54,7 +54,10 @@ class ServerCluster {
     int http = 0;
   };
 
+  std::string Home(int node) const;
+
   const ServerClusterOptions options_;
+  std::string home_;
   std::vector<Ports> ports_;
   std::vector<pid_t> pids_;
 };
