@@ -53,18 +53,28 @@ CallResult Answer(const google::protobuf::MessageLite& message) {
   return result;
 }
 
-CallResult NotInitialized() {
+CallResult Refuse(absl::StatusCode code, rasputin::v1::ErrorReason reason, std::string message) {
   CallResult result;
-  result.code = absl::StatusCode::kFailedPrecondition;
-  result.message = "this node does not belong to a cluster yet; run `rasputin cluster init`";
+  result.code = code;
+  result.message = std::move(message);
   rasputin::v1::ErrorDetail detail;
-  detail.set_reason(rasputin::v1::ERROR_REASON_NOT_INITIALIZED);
+  detail.set_reason(reason);
   google::rpc::Status status;
   status.set_code(static_cast<int>(result.code));
   status.set_message(result.message);
   status.add_details()->PackFrom(detail);
   result.details = status.SerializeAsString();
   return result;
+}
+
+CallResult NotInitialized() {
+  return Refuse(absl::StatusCode::kFailedPrecondition, rasputin::v1::ERROR_REASON_NOT_INITIALIZED,
+                "this node does not belong to a cluster yet; run `rasputin cluster init`");
+}
+
+CallResult Starting() {
+  return Refuse(absl::StatusCode::kUnavailable, rasputin::v1::ERROR_REASON_NOT_LEADER,
+                "the node is starting: its store is being recovered; retry, or ask another node");
 }
 
 HealthCheckResponse HealthOf(bool serving) {
@@ -140,6 +150,8 @@ void CallDispatch::ToFront(ServerCall* call, const Route& route) {
   } else if (shard_->attached()) {
     front_calls_.insert(call);
     shard_->StartCall(call, route.method);
+  } else if (store_expected_) {
+    call->Done(Starting());
   } else if (route.method == Method::kGetStatus) {
     call->Done(Answer(admin::v1::GetStatusResponse()));
   } else {

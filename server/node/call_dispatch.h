@@ -28,6 +28,9 @@ class CallDispatch final : public CallSink {
   CallDispatch(const Catalog* catalog, MetricsRegistry* registry, Shard* shard,
                StartInit start_init);
 
+  // The node belongs to a cluster and its store is being opened: until it is attached, calls are
+  // refused as safe to repeat. Before the executor runs.
+  void ExpectStore() { store_expected_ = true; }
   // Answers everybody who waits for an initialisation.
   void FinishInit(const CallResult& result);
   // The node began or ceases to serve: tells those who watch its health.
@@ -60,6 +63,7 @@ class CallDispatch final : public CallSink {
   Shard* const shard_;
   const StartInit start_init_;
   bool serving_ = false;
+  bool store_expected_ = false;
   std::vector<Route> routes_;
   std::map<std::string, int> route_by_path_;
   std::set<ServerCall*> front_calls_;

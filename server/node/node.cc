@@ -75,6 +75,7 @@ absl::Status Node::Start() {
   if (manifest.ok()) {
     status = CheckManifest(*manifest);
     if (!status.ok()) return status;
+    dispatch_.ExpectStore();
   }
   StartThreads();
   if (manifest.ok()) status = Adopt(*manifest);
