@@ -14,7 +14,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-groups=(test)
+groups=(test deploy)
 options=()
 long=false
 targets=()
@@ -38,8 +38,9 @@ fail_early() {
 }
 
 third_party/install.sh "${groups[@]}" || fail_early "the packages could not be installed"
-# Without buf, the test that needs it fails by itself and says so; the others still run.
+# Without one of these, the test that needs it fails by itself and says so; the others still run.
 buf="$(third_party/buf.sh)" || buf=""
+kubernetes_types="$(third_party/kubernetes_types.sh)" || kubernetes_types=""
 
 events="$(mktemp -d)"
 cleanup() {
@@ -53,6 +54,7 @@ run() {  # NAME BAZEL_ARGUMENT...
   local name="$1" status=0
   shift
   third_party/bazel.sh test --keep_going --test_env=RASPUTIN_BUF="$buf" \
+    --test_env=RASPUTIN_KUBERNETES_TYPES="$kubernetes_types" \
     --build_event_json_file="$events/$name.json" "${options[@]}" "$@" || status=$?
   # 4: everything built, but there was no test to run.
   [[ $status -eq 4 ]] && status=0

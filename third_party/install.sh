@@ -16,8 +16,8 @@ build_packages=(
   libbenchmark-dev libgmock-dev libgtest-dev
   python3
 )
-# What the test suite runs besides: clients of generated stubs, the formatter.
-test_packages=(clang-format git procps python3-grpcio python3-protobuf)
+# What the test suite runs besides: clients of generated stubs, the formatter, readers of manifests.
+test_packages=(clang-format git procps python3-grpcio python3-protobuf python3-yaml)
 clang_packages=(clang)
 bench_packages=(etcd-client etcd-server)
 deploy_packages=(buildah)
@@ -34,6 +34,10 @@ for group in "${@:-build}"; do
   esac
   # Node carries buf, the linter of protos. Whoever has a node already keeps it.
   if [[ "$group" == test ]] && ! command -v npm >/dev/null; then packages+=(npm); fi
+  # Likewise kubectl, which renders the manifests: other packages of it own the same file.
+  if [[ "$group" == test ]] && ! command -v kubectl >/dev/null; then
+    packages+=(kubernetes-client)
+  fi
 done
 
 missing=()
