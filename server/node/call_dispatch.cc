@@ -148,7 +148,7 @@ void CallDispatch::ToFront(ServerCall* call, const Route& route) {
     result.message = "no such method in this version";
     call->Done(std::move(result));
   } else if (shard_->attached()) {
-    front_calls_.insert(call);
+    call->at_front = true;
     shard_->StartCall(call, route.method);
   } else if (store_expected_) {
     call->Done(Starting());
@@ -160,19 +160,19 @@ void CallDispatch::ToFront(ServerCall* call, const Route& route) {
 }
 
 void CallDispatch::OnPageWritten(ServerCall* call) {
-  if (front_calls_.count(call) > 0) shard_->ResumeCall(call);
+  if (call->at_front) shard_->ResumeCall(call);
 }
 
 void CallDispatch::OnGone(ServerCall* call) {
-  if (front_calls_.count(call) > 0) shard_->CancelCall(call);
-  front_calls_.erase(call);
+  if (call->at_front) shard_->CancelCall(call);
+  call->at_front = false;
   init_calls_.erase(call);
   watchers_.erase(call);
 }
 
-void CallDispatch::OnFinished(const ServerCall& call, int code) {
-  front_calls_.erase(const_cast<ServerCall*>(&call));
-  const int index = call.method < 0 ? RouteOf(call.path()) : call.method;
+void CallDispatch::OnFinished(ServerCall* call, int code) {
+  call->at_front = false;
+  const int index = call->method < 0 ? RouteOf(call->path()) : call->method;
   Route& route = routes_[index];
   Counter*& outcome = route.outcomes[code >= 0 && code < kCodes ? code : 2];
   if (outcome == nullptr) {
@@ -180,7 +180,7 @@ void CallDispatch::OnFinished(const ServerCall& call, int code) {
         kRequests, kRequestsHelp, absl::StrCat("method=\"", route.label, "\",code=\"", code, "\""));
   }
   outcome->Increment();
-  route.seconds->Record(Now() - call.started());
+  route.seconds->Record(Now() - call->started());
 }
 
 void CallDispatch::FinishInit(const CallResult& result) {

@@ -39,7 +39,7 @@ class CallDispatch final : public CallSink {
   void OnCall(ServerCall* call) override;
   void OnPageWritten(ServerCall* call) override;
   void OnGone(ServerCall* call) override;
-  void OnFinished(const ServerCall& call, int code) override;
+  void OnFinished(ServerCall* call, int code) override;
 
  private:
   static constexpr int kCodes = 17;  // gRPC's, 0 to 16.
@@ -66,7 +66,6 @@ class CallDispatch final : public CallSink {
   bool store_expected_ = false;
   std::vector<Route> routes_;
   std::map<std::string, int> route_by_path_;
-  std::set<ServerCall*> front_calls_;
   std::set<ServerCall*> init_calls_;
   std::set<ServerCall*> watchers_;
 };

@@ -46,7 +46,8 @@ Node::Node(const Flags& flags, std::function<void(const absl::Status&)> fatal)
                        shard_.PostLeaseUpdates(std::move(updates));
                        executor_->Wake();
                      },
-                     [this] { log_writer_->Wake(); }}),
+                     [this] { log_writer_->Wake(); }},
+                    std::chrono::milliseconds(flags.lease_duration_ms)),
       cluster_init_(
           [this] {
             ClusterInit::Self self;

@@ -215,7 +215,7 @@ void UnaryCall::OnEvent(bool ok) {
 void UnaryCall::Done(CallResult result) {
   CHECK(state_ == State::kServing);
   state_ = State::kFinishing;
-  port_->sink()->OnFinished(*this, static_cast<int>(result.code));
+  port_->sink()->OnFinished(this, static_cast<int>(result.code));
   Event* tag = this;
   if (result.code == absl::StatusCode::kOk) {
     rpc_->responder.Finish(ToByteBuffer(result.body), grpc::Status::OK, tag);
@@ -322,7 +322,7 @@ void StreamCall::Done(CallResult result) {
 void StreamCall::Finish(const CallResult& result) {
   if (finished_ || gone_) return;
   finished_ = true;
-  port_->sink()->OnFinished(*this, static_cast<int>(result.code));
+  port_->sink()->OnFinished(this, static_cast<int>(result.code));
   ++operations_;
   Event* tag = &finished_event_;
   if (result.code == absl::StatusCode::kOk && shape_ == CallShape::kUnary) {
@@ -344,7 +344,7 @@ void StreamCall::OnDone() {
     at_sink_ = false;
     gone_ = true;
     port_->sink()->OnGone(this);
-    port_->sink()->OnFinished(*this, static_cast<int>(absl::StatusCode::kCancelled));
+    port_->sink()->OnFinished(this, static_cast<int>(absl::StatusCode::kCancelled));
   }
   DeleteIfOver();
 }

@@ -35,6 +35,7 @@ class ServerCall : public CallCompletion {
   // For the sink's use.
   uint64_t tag = 0;
   int method = -1;
+  bool at_front = false;  // The front end has it.
 
  protected:
   ~ServerCall() = default;
@@ -56,7 +57,7 @@ class CallSink {
   // The client has gone or the deadline has passed: the call must be forgotten.
   virtual void OnGone(ServerCall* call) = 0;
   // The call was answered; `code` is gRPC's number. For metrics.
-  virtual void OnFinished(const ServerCall& call, int code) = 0;
+  virtual void OnFinished(ServerCall* call, int code) = 0;
 };
 
 }  // namespace rasputin::server

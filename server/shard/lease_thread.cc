@@ -5,6 +5,7 @@
 #include <glog/logging.h>
 #include <pthread.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "server/clock/clock.h"
@@ -12,7 +13,9 @@
 namespace rasputin::server {
 namespace {
 
-constexpr consensus::Duration kPeriod = std::chrono::milliseconds(10);
+// A hundredth of a lease: what is lost of it by looking at intervals does not matter.
+constexpr consensus::Duration kPeriodMax = std::chrono::milliseconds(20);
+constexpr consensus::Duration kPeriodMin = std::chrono::milliseconds(1);
 constexpr int kEventsPerPeriod = 256;
 constexpr size_t kMessagesQueuedMax = 64;
 constexpr char kLeasesPath[] = "/rasputin.peer.v1.PeerService/Leases";
@@ -36,7 +39,9 @@ absl::Cord LeaseThread::Link::NextFrame(bool first) {
   return frame;
 }
 
-LeaseThread::LeaseThread(Ports ports) : ports_(std::move(ports)) {}
+LeaseThread::LeaseThread(Ports ports, consensus::Duration lease_duration)
+    : ports_(std::move(ports)),
+      period_(std::min(kPeriodMax, std::max(kPeriodMin, lease_duration / 100))) {}
 
 LeaseThread::~LeaseThread() { Stop(); }
 
@@ -53,7 +58,9 @@ void LeaseThread::Attach(range::Store* store, const std::vector<Peer>& peers) {
 
 void LeaseThread::OnLogDurable(const consensus::DualInstant& started, consensus::log::Lsn durable) {
   std::lock_guard<std::mutex> lock(mutex_);
-  if (store_ != nullptr) store_->LeaseLogDurable(ReadClocks(), started, durable);
+  if (store_ == nullptr) return;
+  store_->LeaseLogDurable(ReadClocks(), started, durable);
+  output_pending_ = true;
 }
 
 void LeaseThread::Stop() {
@@ -71,7 +78,7 @@ void LeaseThread::Run() {
   while (true) {
     {
       std::unique_lock<std::mutex> lock(mutex_);
-      wake_.wait_for(lock, kPeriod, [this] { return stopping_; });
+      wake_.wait_for(lock, period_, [this] { return stopping_; });
       if (stopping_) return;
     }
     OpenLinks();
@@ -90,6 +97,7 @@ void LeaseThread::OpenLinks() {
     auto link = std::make_unique<Link>(peer.hello);
     link->stream = OutboundStream::Make(peer.address, kLeasesPath, queue_, link.get());
     links_[peer.hello.to_store] = std::move(link);
+    links_due_ = consensus::Instant::min();
   }
 }
 
@@ -99,6 +107,7 @@ void LeaseThread::PollEvents() {
   for (int n = 0; n < kEventsPerPeriod; ++n) {
     if (queue_->Poll(consensus::Duration::zero(), &event, &ok) != EventQueue::Result::kEvent) break;
     event->OnEvent(ok);
+    links_due_ = consensus::Instant::min();  // A stream may have ended.
   }
 }
 
@@ -108,6 +117,11 @@ void LeaseThread::DriveLeases() {
     std::lock_guard<std::mutex> lock(mutex_);
     if (store_ == nullptr) return;
     const consensus::ClockReading now = ReadClocks();
+    if (received_.empty() && !output_pending_ && now.boot < store_->NextLeaseDeadline() &&
+        now.boot < links_due_) {
+      return;
+    }
+    output_pending_ = false;
     for (const consensus::lease::LeaseMessage& message : received_) store_->LeaseStep(now, message);
     received_.clear();
     store_->LeaseTick(now);
@@ -118,13 +132,19 @@ void LeaseThread::DriveLeases() {
     const auto link = links_.find(message.to);
     if (link != links_.end()) link->second->Send(message);
   }
+  TickLinks();
+  for (const consensus::Event& event : output.events) ports_.recorder->Record(event);
+  if (!output.updates.empty()) ports_.updates(std::move(output.updates));
+}
+
+void LeaseThread::TickLinks() {
   const consensus::Instant now = Now();
+  links_due_ = consensus::Instant::max();
   for (const auto& [store, link] : links_) {
     link->stream->Tick(now);
     link->stream->Wake();
+    links_due_ = std::min(links_due_, link->stream->NextDeadline());
   }
-  for (const consensus::Event& event : output.events) ports_.recorder->Record(event);
-  if (!output.updates.empty()) ports_.updates(std::move(output.updates));
 }
 
 absl::Status LeaseThread::OnFrame(uint64_t stream, bool first, const absl::Cord& frame) {

@@ -1,9 +1,10 @@
 // The thread of store leases: nothing that clients do can hold it up.
 //
-// Every 10 ms it takes what its own queue has (lease streams, new peer streams, bootstrap calls),
-// gives it to the lease side of the store, sends, and passes updates to the shard. It does not
-// block in the queue: two threads that wait for the same sockets would hand each other every event.
-// The lease side is guarded by one mutex that is shared with the log writer alone.
+// Every hundredth of a lease (at most 20 ms) it takes what its own queue has (lease streams, new
+// peer streams, bootstrap calls), gives it to the lease side of the store, sends, and passes
+// updates to the shard. It does not block in the queue: two threads that wait for the same sockets
+// would hand each other every event. The lease side is guarded by one mutex that is shared with the
+// log writer alone.
 
 #ifndef RASPUTIN_SERVER_SHARD_LEASE_THREAD_H_
 #define RASPUTIN_SERVER_SHARD_LEASE_THREAD_H_
@@ -41,7 +42,7 @@ class LeaseThread final : public FrameSink {
     std::string address;
   };
 
-  explicit LeaseThread(Ports ports);
+  LeaseThread(Ports ports, consensus::Duration lease_duration);
   ~LeaseThread() override;  // Stop()s.
 
   // Starts the thread, which polls `queue`.
@@ -77,19 +78,23 @@ class LeaseThread final : public FrameSink {
   void OpenLinks();
   void PollEvents();
   void DriveLeases();
+  void TickLinks();
 
   const Ports ports_;
+  const consensus::Duration period_;
   EventQueue* queue_ = nullptr;
 
   std::mutex mutex_;  // Guards everything down to `stopping_`, and the store's lease side.
   std::condition_variable wake_;
   range::Store* store_ = nullptr;
   std::vector<Peer> new_peers_;
+  bool output_pending_ = false;  // The log writer's report may have left something to take.
   bool stopping_ = false;
 
   // The thread's own.
   std::map<consensus::StoreId, std::unique_ptr<Link>> links_;
   std::map<uint64_t, consensus::StoreId> inbound_;
+  consensus::Instant links_due_{};  // When a stream is to be opened.
   std::vector<consensus::lease::LeaseMessage> received_;
   std::thread thread_;
 };
