@@ -35,7 +35,7 @@ struct StoreOptions {
   consensus::Duration lease_duration = std::chrono::seconds(2);  // D.
   double clock_rate_error_max = 0.01;                            // r.
   uint64_t seed = 1;
-  uint64_t log_segment_bytes = 64 << 20;
+  uint64_t log_segment_bytes = 16 << 20;
   uint64_t log_reserve_bytes = 64 << 20;
   uint64_t log_cache_bytes = 64 << 20;
   uint64_t flush_bytes = 32 << 20;        // Unflushed engine bytes that start a flush.

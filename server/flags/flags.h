@@ -35,7 +35,7 @@ struct Flags {
   double clock_rate_error_max = 0.01;
 
   // Sizes in bytes.
-  uint64_t log_segment_bytes = 64 << 20;
+  uint64_t log_segment_bytes = 16 << 20;
   uint64_t log_reserve_bytes = 64 << 20;
   uint64_t log_cache_bytes = 64 << 20;
   uint64_t log_live_bytes_max = 1 << 30;

@@ -67,9 +67,14 @@ class Stream final : public OutboundStream {
       return;
     }
     started_ = true;
+    ReadNext();
+    WriteNext(true);
+  }
+
+  void ReadNext() {
+    reading_ = true;
     ++operations_;
     rpc_->stream->Read(&rpc_->read, Tag(&read_event_));
-    WriteNext(true);
   }
 
   void WriteNext(bool first) {
@@ -92,6 +97,7 @@ class Stream final : public OutboundStream {
 
   void OnRead(bool ok) {
     --operations_;
+    reading_ = false;
     if (!ok || ending_) {
       End();
       return;
@@ -101,14 +107,20 @@ class Stream final : public OutboundStream {
       retry_after_ = kRetryMin;
       source_->OnUp();
     }
-    ++operations_;
-    rpc_->stream->Read(&rpc_->read, Tag(&read_event_));
+    ReadNext();
   }
 
-  // The first sign of the end asks for the status; the last operation's end makes it final.
+  // The first sign of the end asks for the status, once no read is under way: a read that still
+  // waits for the first answer and Finish would both ask for the initial metadata, for which gRPC
+  // aborts the process. The last operation's end makes it final.
   void End() {
     if (!ending_) {
       ending_ = true;
+      if (reading_) rpc_->context.TryCancel();
+    }
+    if (!finishing_) {
+      if (reading_) return;
+      finishing_ = true;
       ++operations_;
       rpc_->stream->Finish(&rpc_->status, Tag(&finished_event_));
       return;
@@ -118,7 +130,7 @@ class Stream final : public OutboundStream {
         rpc_->status.ok() ? "the other side closed the stream" : rpc_->status.error_message();
     const bool was_up = up_;
     rpc_.reset();
-    open_ = started_ = writing_ = ending_ = up_ = false;
+    open_ = started_ = reading_ = writing_ = ending_ = finishing_ = up_ = false;
     retry_at_ = Now() + (was_up ? kRetryMin : retry_after_);
     retry_after_ = std::min(kRetryMax, retry_after_ * 2);
     source_->OnDown(reason);
@@ -143,7 +155,9 @@ class Stream final : public OutboundStream {
   bool started_ = false;  // It may be written to.
   bool writing_ = false;
   bool up_ = false;
-  bool ending_ = false;
+  bool reading_ = false;
+  bool ending_ = false;     // Nothing new is begun.
+  bool finishing_ = false;  // The status was asked for.
   bool stopping_ = false;
   consensus::Instant retry_at_{};
   consensus::Duration retry_after_ = kRetryMin;

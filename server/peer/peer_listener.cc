@@ -120,10 +120,11 @@ class Listener final : public PeerListener {
     for (size_t i = 0; i < calls_.size(); ++i) ArmCall(static_cast<int>(i));
   }
 
+  // The queue stays open: peer streams still end on it, and an operation on a closed queue aborts
+  // the process.
   void Shutdown() override {
     stopping_ = true;
     server_->Shutdown(gpr_now(GPR_CLOCK_MONOTONIC));
-    queue_->Shutdown();
   }
 
   void ArmStream(int index) {

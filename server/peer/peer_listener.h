@@ -53,7 +53,7 @@ class PeerListener {
 
   virtual EventQueue* queue() = 0;
   virtual void Serve() = 0;
-  // Breaks everything off; then poll both queues to their ends before destroying this.
+  // Breaks everything off. The queues stay open and must be polled meanwhile.
   virtual void Shutdown() = 0;
 };
 

@@ -137,11 +137,12 @@ class Port final : public ClientPort {
     for (int n = 0; n < kArmedOthers; ++n) ArmStream();
   }
 
+  // The queue stays open: peer streams still end on it, and an operation on a closed queue aborts
+  // the process.
   void Shutdown(consensus::Duration grace) override {
     stopping_ = true;
     server_->Shutdown(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
                                    gpr_time_from_nanos(grace.count(), GPR_TIMESPAN)));
-    queue_->Shutdown();
   }
 
   void ArmUnary(int index) {

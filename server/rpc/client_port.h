@@ -30,8 +30,8 @@ class ClientPort {
   virtual EventQueue* queue() = 0;
   // Begins to take calls.
   virtual void Serve() = 0;
-  // Stops listening and breaks calls off after `grace`; blocks no longer. Then poll the queue to
-  // its end before destroying this.
+  // Stops listening and breaks calls off after `grace`; blocks no longer. The queue stays open and
+  // must be polled meanwhile.
   virtual void Shutdown(consensus::Duration grace) = 0;
 };
 
