@@ -41,7 +41,8 @@ std::vector<CommandRow> KvCommands() {
       {"kv scan",
        "[START] [END]",
        "Lists keys in order from START (inclusive) to END (exclusive). Columns are separated by "
-       "tabs; bytes that cannot be shown are escaped.",
+       "tabs; bytes that cannot be shown are escaped, and values cut after 200 bytes: use --output "
+       "json for all of them.",
        {kCollection,
         kHex,
         {"prefix", "PREFIX", "", "Only keys that begin with this; instead of START and END."},
@@ -86,6 +87,33 @@ std::vector<CommandRow> AdminCommands() {
   };
 }
 
+CommandRow BenchCommand() {
+  return {
+      "bench",
+      "",
+      "Measures throughput, latency and CPU under a closed loop of single calls. It writes "
+      "--keys keys `bench-...` into the collection; they stay. CPU of servers is counted where "
+      "they "
+      "run on this machine; OTHERS is the share of its processors that other processes took.",
+      {{"operations", "LIST", "set,get,cas", "What to do, each alone: set, get, cas."},
+       {"outstanding", "LIST", "1,64,256", "How many calls are under way at a time."},
+       {"connections", "COUNT", "4", "TCP connections to each node."},
+       {"threads", "COUNT", "1", "Threads of the client; each serves some of the connections."},
+       {"keys", "COUNT", "100000", "How many different keys."},
+       {"value-size", "BYTES", "256", "Size of a value."},
+       {"seconds", "SECONDS", "10", "How long each loop is counted."},
+       {"warmup", "SECONDS", "2", "How long each loop runs before."},
+       {"rounds", "COUNT", "1", "How often each loop is repeated; 3 with --compare."},
+       kCollection,
+       {"any-node", "", "", "Goes to the endpoints in turn instead of to the leaders."},
+       {"etcd", "HOST:PORT,...", "", "Drives this etcd cluster instead, with the same load."},
+       {"compare", "", "", "Drives both clusters in turn and shows them in one table."},
+       {"pids", "NAME=PID,...", "",
+        "Processes whose CPU is counted, instead of those found by their ports; names of etcd's "
+        "begin with etcd."},
+       {"result", "PATH", "", "Also writes the result as JSON to a file."}}};
+}
+
 CommandTable MakeTable() {
   CommandTable table;
   table.program = "rasputin";
@@ -102,6 +130,7 @@ CommandTable MakeTable() {
   for (const auto& commands : {KvCommands(), AdminCommands()}) {
     table.commands.insert(table.commands.end(), commands.begin(), commands.end());
   }
+  table.commands.push_back(BenchCommand());
   table.commands.push_back(
       {"completion bash",
        "",

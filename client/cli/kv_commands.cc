@@ -15,6 +15,9 @@
 namespace rasputin::client {
 namespace {
 
+// Of a value in the table of a scan; JSON has all of it.
+constexpr size_t kShownBytesMax = 200;
+
 std::string ReadAll(std::istream* in) {
   return std::string(std::istreambuf_iterator<char>(*in), std::istreambuf_iterator<char>());
 }
@@ -146,7 +149,9 @@ void WriteRow(const Context& context, const kv::v1::KeyValue& row, bool first) {
     return;
   }
   *context.streams.out << Show(row.key(), context.hex()) << "\t" << row.version();
-  if (!keys_only) *context.streams.out << "\t" << Show(row.value(), context.hex());
+  if (!keys_only) {
+    *context.streams.out << "\t" << ShowShort(row.value(), context.hex(), kShownBytesMax);
+  }
   *context.streams.out << "\n";
 }
 

@@ -59,6 +59,15 @@ std::string Show(const std::string& bytes, bool hex) {
   return IsUtf8(bytes) ? absl::Utf8SafeCHexEscape(bytes) : absl::CHexEscape(bytes);
 }
 
+std::string ShowShort(const std::string& bytes, bool hex, size_t bytes_max) {
+  if (bytes.size() <= bytes_max) return Show(bytes, hex);
+  size_t cut = bytes_max;
+  // Not inside a character.
+  while (cut > 0 && (static_cast<uint8_t>(bytes[cut]) & 0xC0) == 0x80) --cut;
+  return absl::StrCat(Show(bytes.substr(0, cut == 0 ? bytes_max : cut), hex), "... (", bytes.size(),
+                      " bytes)");
+}
+
 absl::StatusOr<std::string> BytesOf(const std::string& text, bool hex, const std::string& what) {
   if (!hex) return text;
   if (text.size() % 2 != 0 || !std::all_of(text.begin(), text.end(), absl::ascii_isxdigit)) {

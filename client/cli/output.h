@@ -6,6 +6,7 @@
 #ifndef RASPUTIN_CLIENT_CLI_OUTPUT_H_
 #define RASPUTIN_CLIENT_CLI_OUTPUT_H_
 
+#include <cstddef>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -22,6 +23,8 @@ void SetBytes(Json* object, const std::string& name, const std::string& bytes);
 
 // Bytes in one line of a table: UTF-8 as it is, the rest escaped; with `hex` all in hexadecimal.
 std::string Show(const std::string& bytes, bool hex);
+// The same, but cut after about so many bytes, with the size behind it.
+std::string ShowShort(const std::string& bytes, bool hex, size_t bytes_max);
 // What the user typed, or with `hex` what its digits stand for. `what` names it in the error.
 absl::StatusOr<std::string> BytesOf(const std::string& text, bool hex, const std::string& what);
 

@@ -41,6 +41,13 @@ TEST(Show, KeepsOneLinePerValue) {
   EXPECT_EQ(Show("az", true), "617a");
 }
 
+TEST(ShowShort, CutsBetweenCharactersAndSaysTheSize) {
+  EXPECT_EQ(ShowShort("abc", false, 3), "abc");
+  EXPECT_EQ(ShowShort("abcd", false, 3), "abc... (4 bytes)");
+  EXPECT_EQ(ShowShort("a\xc3\xa4z", false, 2), "a... (4 bytes)");
+  EXPECT_EQ(ShowShort("\x80\x80\x80", true, 2), "8080... (3 bytes)");
+}
+
 TEST(AlignedTable, PadsColumnsAndLeavesNoBlanksAtTheEnd) {
   EXPECT_EQ(AlignedTable({{"ID", "NAME", ""}, {"10", "x", "y"}}), "ID  NAME\n10  x     y\n");
 }

@@ -11,6 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/admin_commands.h"
+#include "client/cli/bench_command.h"
 #include "client/cli/command_table.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/kv_commands.h"
@@ -31,6 +32,7 @@ int CompletionBash(const Context& context) {
 
 Command FindFunction(const std::string& name) {
   static const auto* const functions = new std::map<std::string, Command>{
+      {"bench", Bench},
       {"cluster init", ClusterInit},
       {"cluster status", ClusterStatus},
       {"collection create", CollectionCreate},
