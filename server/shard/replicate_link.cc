@@ -57,8 +57,15 @@ bool ReplicateLink::Send(const ForwardRequest& request) {
   return true;
 }
 
+// A reply may be ready before the stream to the asking store is up for the first time, and nobody
+// would tell that store that its answer is lost: the reply waits.
 void ReplicateLink::Send(const ForwardReply& reply) {
-  if (stream_->Up()) replies_.push_back(ToFrame(reply));
+  replies_.push_back(ToFrame(reply));
+  reply_bytes_ += wire::EncodedBytes(replies_.back());
+  while (reply_bytes_ > kQueuedBytesMax && replies_.size() > 1) {
+    reply_bytes_ -= wire::EncodedBytes(replies_.front());
+    replies_.pop_front();
+  }
 }
 
 void ReplicateLink::Flush() {
@@ -73,7 +80,9 @@ absl::Cord ReplicateLink::NextFrame(bool first) {
   size_t bytes = 0;
   const std::vector<consensus::Message> messages = Take(&messages_, kFrameBytes, &bytes);
   message_bytes_ -= bytes;
-  const std::vector<wire::ForwardReply> replies = Take(&replies_, kFrameBytes, &bytes);
+  size_t bytes_of_replies = 0;
+  const std::vector<wire::ForwardReply> replies = Take(&replies_, kFrameBytes, &bytes_of_replies);
+  reply_bytes_ -= bytes_of_replies;
   const std::vector<wire::ForwardRequest> requests = Take(&requests_, kFrameBytes, &bytes);
   frame.Append(wire::EncodeFrame(messages, requests, replies));
   return frame;
@@ -92,8 +101,12 @@ void ReplicateLink::OnDown(const std::string& reason) {
   messages_.clear();
   message_bytes_ = 0;
   requests_.clear();
-  replies_.clear();
-  if (was_up_) on_down_();
+  if (was_up_) {
+    // The other side has seen the end, too, and waits for no reply from before it.
+    replies_.clear();
+    reply_bytes_ = 0;
+    on_down_();
+  }
   was_up_ = false;
 }
 

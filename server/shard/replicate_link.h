@@ -39,6 +39,7 @@ class ReplicateLink final : public FrameSource {
   void Send(std::vector<consensus::Message> messages);
   // False: the stream is not up, nothing was queued.
   bool Send(const ForwardRequest& request);
+  // Waits until a stream is up; the oldest are dropped beyond kQueuedBytesMax.
   void Send(const ForwardReply& reply);
   // Gives what is queued to the stream if it is free.
   void Flush();
@@ -60,6 +61,7 @@ class ReplicateLink final : public FrameSource {
   std::deque<consensus::wire::ForwardRequest> requests_;
   std::deque<consensus::wire::ForwardReply> replies_;
   size_t message_bytes_ = 0;
+  size_t reply_bytes_ = 0;
   uint64_t messages_dropped_ = 0;
   bool was_up_ = false;
   bool reported_down_ = false;

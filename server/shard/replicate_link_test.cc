@@ -114,6 +114,17 @@ TEST_F(ReplicateLinkTest, ARequestIsNotTakenWhileTheStreamIsDown) {
   EXPECT_TRUE(link_.NextFrame(false).empty());
 }
 
+TEST_F(ReplicateLinkTest, AReplyWaitsForTheFirstStreamThatComesUp) {
+  stream_->up = false;
+  ForwardReply reply;
+  reply.id = 8;
+  link_.Send(reply);
+  link_.OnDown("refused");
+  const wire::Frame frame = Next(true);
+  ASSERT_EQ(frame.replies.size(), 1u);
+  EXPECT_EQ(frame.replies[0].id, 8u);
+}
+
 TEST_F(ReplicateLinkTest, TheEndOfAStreamThatWasUpIsReportedOnce) {
   link_.OnDown("refused");
   EXPECT_EQ(downs_, 0);
