@@ -283,6 +283,9 @@ void CoreCluster::Apply(int replica, const std::vector<Entry>& entries) {
     if (!inserted && known->second != value) {
       Violation(absl::StrCat("State Machine Safety: two entries at ", entry.index.value()));
     }
+    const Term in = nodes_[replica].core->term();
+    const auto [since, first] = committed_in_.emplace(entry.index, in);
+    if (!first) since->second = std::min(since->second, in);
     Mix(entry.index.value() * 31 + entry.term.value());
     const auto proposed = proposed_.find({entry.term, entry.index});
     if (proposed != proposed_.end() && proposed->second == replica) {
@@ -303,7 +306,7 @@ void CoreCluster::Observe(const rasputin::consensus::Event& event, int replica) 
       if (!inserted) {
         Violation(absl::StrCat("Election Safety: two leaders of term ", event.term.value()));
       }
-      CheckLeaderIsComplete(replica);
+      CheckLeaderIsComplete(replica, event.term);
       break;
     }
     case EventType::kAbdicated:
@@ -520,9 +523,12 @@ void CoreCluster::CheckAll() {
   if (serving > 1) Violation("Lease Disjointness: two valid leader leases");
 }
 
-void CoreCluster::CheckLeaderIsComplete(int replica) {
+// Of every entry committed in an earlier term. (A candidate that was paused may yet win a term that
+// is over, and lacks what later ones committed.)
+void CoreCluster::CheckLeaderIsComplete(int replica, Term term) {
   const std::vector<Entry>& entries = nodes_[replica].log->entries();
   for (const auto& [index, value] : committed_) {
+    if (committed_in_.at(index) >= term) continue;
     if (index.value() > entries.size() || entries[index.value() - 1].term != value.first) {
       return Violation(
           absl::StrCat("Leader Completeness: replica ", replica + 1, " lacks ", index.value()));

@@ -151,7 +151,7 @@ class CoreCluster {
   void SendLeaseRequest(int from, int to);
   void Apply(int replica, const std::vector<Entry>& entries);
   void Observe(const rasputin::consensus::Event& event, int replica);
-  void CheckLeaderIsComplete(int replica);
+  void CheckLeaderIsComplete(int replica, Term term);
   void CheckAll();
   void Violation(const std::string& what);
   Configuration MakeConfiguration() const;
@@ -172,6 +172,7 @@ class CoreCluster {
 
   std::map<Term, ReplicaId> leaders_;
   std::map<Index, std::pair<Term, std::string>> committed_;
+  std::map<Index, Term> committed_in_;  // The lowest term in which each was known to be committed.
   std::map<std::pair<Term, Index>, int> proposed_;  // By which replica.
   Index acknowledged_;                              // Highest index whose proposer was answered.
 };

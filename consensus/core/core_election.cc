@@ -281,6 +281,8 @@ void Core::Impl::OnVoteReply(const Message& m, const VoteReply& reply) {
     return;
   }
   if (role_ != Role::kCandidate || m.term != hs_.term || !reply.granted) return;
+  // After a pause: others have gone on, and a term that is over would only be in their way.
+  if (now_.boot >= attempt_ends_) return FailCampaign();
   votes_[m.from] = true;
   ++vote_messages_;
   CountVotes();
