@@ -2,7 +2,6 @@
 
 #include "client/cli/program.h"
 
-#include <algorithm>
 #include <chrono>
 #include <map>
 #include <utility>
@@ -19,7 +18,8 @@
 namespace rasputin::client {
 namespace {
 
-// Nodes on which nothing listens are given up sooner than nodes that work.
+// Where nothing listens the program ends sooner, unless --timeout is given: mostly the addresses are
+// wrong. `cluster init` waits, because nodes that were just started come up in any order.
 constexpr std::chrono::milliseconds kConnectTimeMax = std::chrono::seconds(5);
 constexpr std::chrono::milliseconds kInitTimeout = std::chrono::seconds(60);
 
@@ -82,9 +82,10 @@ absl::Status Prepare(const std::string& endpoints, Context* context) {
   }
   absl::StatusOr<std::chrono::milliseconds> timeout = line.Duration("timeout");
   if (!timeout.ok()) return timeout.status();
-  if (line.command->name == "cluster init" && !line.Has("timeout")) *timeout = kInitTimeout;
+  const bool is_init = line.command->name == "cluster init";
+  if (is_init && !line.Has("timeout")) *timeout = kInitTimeout;
   context->options.deadline = *timeout;
-  context->options.connect_time_max = std::min(kConnectTimeMax, *timeout);
+  if (!is_init && !line.Has("timeout")) context->options.connect_time_max = kConnectTimeMax;
   return absl::OkStatus();
 }
 
