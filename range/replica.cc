@@ -33,6 +33,12 @@ Response Refuse(Outcome outcome, std::string message) {
   return response;
 }
 
+Response OutcomeUnknown() {
+  return Refuse(Outcome::kOutcomeUnknown,
+                "the leader lost its leadership before the write was committed: it may or may not "
+                "take effect; read, or repeat it with a request id");
+}
+
 }  // namespace
 
 Replica::Replica(ReplicaContext* context, RangeDescriptor descriptor,
@@ -210,10 +216,11 @@ void Replica::Propose(const ClockReading& now, Request request, std::vector<Answ
   }
   highest_version_ = command->version;
   leadership_ended_.reset();
-  // What an earlier leadership of ours left at or after this index is not in this log any more, and
-  // this log holds all that was ever committed: it was not, and will not be, executed.
+  // What an earlier leadership of ours left at or after this index is not in this log any more. It
+  // was not committed, but may be yet: another member may hold it, and be elected with it before
+  // anything of this term is committed.
   while (waiters_.size() > waiters_head_ && waiters_.back().index >= result.index) {
-    answers->push_back({waiters_.back().completion, NotLeader()});
+    answers->push_back({waiters_.back().completion, OutcomeUnknown()});
     waiters_.pop_back();
   }
   waiters_.push_back(
@@ -232,7 +239,8 @@ void Replica::OnReadIndex(const consensus::ReadIndexResult& result) {
 }
 
 bool Replica::Servable(const ClockReading& now, const PendingRead& read) const {
-  if (applied() < read.needed) return false;
+  // Not applied(): while the engine stalls, that is ahead of what can be read.
+  if (group_->core().applied_index() < read.needed) return false;
   if (read.confirmed) return true;
   return !read.request.read_index && group_->core().MayServeRead(now);
 }
@@ -309,11 +317,7 @@ void Replica::ExpireWaiters(const ClockReading& now, consensus::Duration patienc
   if (!leadership_ended_.has_value()) leadership_ended_ = now.boot;
   if (now.boot < *leadership_ended_ + patience) return;
   for (; waiters_head_ < waiters_.size(); ++waiters_head_) {
-    answers->push_back(
-        {waiters_[waiters_head_].completion,
-         Refuse(Outcome::kOutcomeUnknown,
-                "the leader lost its leadership before the write was committed: it "
-                "may or may not take effect; read, or repeat it with a request id")});
+    answers->push_back({waiters_[waiters_head_].completion, OutcomeUnknown()});
   }
   waiters_.clear();
   waiters_head_ = 0;

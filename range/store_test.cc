@@ -150,6 +150,52 @@ TEST(Store, ShutdownHandsEveryLeadershipOver) {
   EXPECT_NE(cluster.Leader(2), leader);
 }
 
+class Noted : public Completion {
+ public:
+  void Done(Response response) override { answer = std::move(response); }
+  std::optional<Response> answer;
+};
+
+Request On(uint64_t range, kv::Operation operation, const std::string& key, std::string body,
+           Completion* completion) {
+  Request request;
+  request.range = RangeId(range);
+  request.generation = Generation(1);
+  request.operation = operation;
+  request.first_key = request.last_key = Key(key);
+  request.body = absl::Cord(std::move(body));
+  request.completion = completion;
+  return request;
+}
+
+// [H-10]: applied means readable, not on its way into an engine that stalls.
+TEST(Store, AReadWaitsForACommittedWriteThatTheEngineDoesNotHoldYet) {
+  TestCluster cluster(3);
+  Set(&cluster, 2, "a", "1");
+  const int leader = cluster.Leader(2);
+  Store& store = cluster.store(leader);
+  cluster.engine(leader).FailWrites(absl::ResourceExhaustedError("stalled"));
+  Noted set;
+  store.Submit(cluster.Now(), On(2, kv::Operation::kSet, "a", SetBody("a", "2"), &set));
+  cluster.RunFor(20);  // Committed by now.
+  Noted by_lease;
+  Noted by_round;
+  store.Submit(cluster.Now(), On(2, kv::Operation::kGet, "a", GetBody("a"), &by_lease));
+  Request request = On(2, kv::Operation::kGet, "a", GetBody("a"), &by_round);
+  request.read_index = true;
+  store.Submit(cluster.Now(), std::move(request));
+  cluster.RunFor(20);
+  EXPECT_FALSE(set.answer.has_value());
+  EXPECT_FALSE(by_lease.answer.has_value());
+  EXPECT_FALSE(by_round.answer.has_value());
+  cluster.engine(leader).FailWrites(absl::OkStatus());
+  cluster.RunFor(50);
+  ASSERT_TRUE(set.answer.has_value() && by_lease.answer.has_value() && by_round.answer.has_value());
+  EXPECT_EQ(set.answer->outcome, Outcome::kOk);
+  EXPECT_EQ(ValueOf(*by_lease.answer), "2");
+  EXPECT_EQ(ValueOf(*by_round.answer), "2");
+}
+
 TEST(Store, AnIdleClusterKeepsItsLeadersAndItsLog) {
   TestCluster cluster(3);
   Set(&cluster, 2, "a", "1");

@@ -237,7 +237,9 @@ absl::Status Store::Impl::Maintain(const ClockReading& now) {
   next_maintenance_ = now.boot + kMaintenanceInterval;
   if (ports_.engine->UnflushedBytes() > options_.flush_bytes ||
       log_->stats().bytes_live > options_.log_live_bytes_max) {
-    if (absl::Status status = ports_.engine->StartFlush(); !status.ok()) return status;
+    // On a full disk the flush waits for space like everything else: reads go on.
+    const absl::Status status = ports_.engine->StartFlush();
+    if (!status.ok() && !absl::IsResourceExhausted(status)) return status;
   }
   std::vector<Replica*> dirty;
   dirty.swap(dirty_);

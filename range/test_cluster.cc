@@ -94,6 +94,8 @@ TestCluster::~TestCluster() = default;
 
 Store& TestCluster::store(int id) { return *nodes_.at(id)->store; }
 
+kv::MemoryEngine& TestCluster::engine(int id) { return nodes_.at(id)->engine; }
+
 ClockReading TestCluster::Now() const {
   ClockReading now;
   now.boot = consensus::Instant(std::chrono::milliseconds(now_ms_));

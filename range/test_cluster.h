@@ -34,6 +34,7 @@ class TestCluster {
   // Id of the store that serves `range`; 0: none.
   int Leader(uint64_t range) const;
   Store& store(int id);
+  kv::MemoryEngine& engine(int id);
 
   // Submits to a store and runs until it is answered.
   Response Call(int store, Request request);

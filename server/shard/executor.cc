@@ -45,8 +45,10 @@ void Executor::Run() {
   pthread_setname_np(pthread_self(), "executor-0");
   while (!stopping_.load()) {
     const consensus::Instant now = Now();
-    const consensus::Duration wait = TimeToWait(now);
+    consensus::Duration wait = TimeToWait(now);
     wakes_at_ns_.store((now + wait).time_since_epoch().count());
+    // A turn elsewhere may have brought the deadline nearer before it could see when we wake.
+    wait = std::min(wait, TimeToWait(now));
     Event* event = nullptr;
     bool ok = false;
     EventQueue::Result result = queue_->Poll(wait, &event, &ok);
