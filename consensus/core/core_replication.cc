@@ -151,7 +151,10 @@ void Core::Impl::TickFollower(const Member& member, Progress* progress) {
   }
   progress->retry_at = Instant::max();
   if (options_.mutants.Has(18)) return;
-  progress->Probe(progress->match.Next(), round_);
+  // While it is not known where the logs match, the place that was tried last is tried again: from
+  // the first entry on, a member that comes back would be sent the whole log.
+  const bool known = progress->mode == Progress::Mode::kReplicate;
+  progress->Probe(known ? progress->match.Next() : progress->next, round_);
   progress->must_send = true;
 }
 

@@ -345,5 +345,34 @@ TEST(Scenario, AbdicatedLeaderIsReplacedLongBeforeItsPromisesEnd) {
   }
 }
 
+// What a member held before it was cut off is not sent to it again, though a leader elected meanwhile
+// has asked it in vain for long.
+TEST(Scenario, AMemberThatComesBackIsSentOnlyWhatItMissed) {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    Scenario3 s(seed);
+    s.Work(2 * kD);
+    const int lost = s.Follower(2);
+    s.cluster.Isolate(lost);
+    ASSERT_TRUE(s.cluster.Transfer(s.leader, s.Follower(1)));
+    ASSERT_LT(s.UntilAnotherLeads(kD), kD);
+    s.Work(3 * kD);
+    const Index held = s.cluster.core(lost).last_index();
+    ASSERT_GT(held, Index(20));
+    uint64_t again = 0;
+    s.cluster.drop = [&](const Message& m) {
+      const auto* append = std::get_if<AppendRequest>(&m.body);
+      if (append == nullptr || m.to != s.cluster.core(lost).self()) return false;
+      again += static_cast<uint64_t>(
+          std::count_if(append->entries.begin(), append->entries.end(),
+                        [held](const Entry& entry) { return entry.index <= held; }));
+      return false;
+    };
+    s.cluster.HealAll();
+    s.Work(2 * kD);
+    EXPECT_GT(s.cluster.core(lost).last_index(), held) << "seed " << seed;
+    EXPECT_EQ(again, 0u) << "seed " << seed;
+  }
+}
+
 }  // namespace
 }  // namespace rasputin::consensus
