@@ -169,7 +169,10 @@ void Cluster::SendLeaseMessage(int from, int to, const consensus::lease::LeaseMe
                 [this, to, message] { node(to).DeliverLeaseMessage(message); });
 }
 
-void Cluster::OnEvent(int node, const consensus::Event& event) { checkers_.OnEvent(node, event); }
+void Cluster::OnEvent(int node, const consensus::Event& event) {
+  checkers_.OnEvent(node, event);
+  if (event_listener_ != nullptr) event_listener_(node, event);
+}
 
 void Cluster::OnDescriptor(int node, const RangeDescriptor& descriptor, bool leads) {
   if (descriptor_listener_ != nullptr) descriptor_listener_(node, descriptor, leads);

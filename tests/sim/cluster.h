@@ -67,6 +67,9 @@ class Cluster : private NodeListener, private StoreView {
   void set_descriptor_listener(DescriptorListener listener) {
     descriptor_listener_ = std::move(listener);
   }
+  // Called for each event of a store, within its turn.
+  using EventListener = std::function<void(int node, const consensus::Event&)>;
+  void set_event_listener(EventListener listener) { event_listener_ = std::move(listener); }
   // A store whose process fails by itself is started again after this long; 0: it is a violation.
   void set_restart_after_failure(RealTime delay) { restart_after_failure_ = delay; }
   uint64_t process_failures() const { return process_failures_; }
@@ -99,6 +102,7 @@ class Cluster : private NodeListener, private StoreView {
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<range::RangeDescriptor> first_ranges_;
   DescriptorListener descriptor_listener_;
+  EventListener event_listener_;
   RealTime restart_after_failure_ = 0;
   uint64_t process_failures_ = 0;
   uint64_t samples_ = 0;

@@ -21,6 +21,7 @@ constexpr Switch kSwitches[] = {
     {"kills", &FaultPlan::kills},
     {"power_losses", &FaultPlan::power_losses},
     {"kill_all", &FaultPlan::kill_all},
+    {"kills_at_events", &FaultPlan::kills_at_events},
     {"pauses", &FaultPlan::pauses},
     {"suspends", &FaultPlan::suspends},
     {"cuts", &FaultPlan::cuts},
@@ -47,8 +48,9 @@ FaultPlan DrawPlan(Random* random) {
   // Some runs are nearly calm, some have everything.
   const double density = random->Unit();
   for (const Switch& fault : kSwitches) plan.*fault.on = random->Chance(density);
-  plan.interval_mean = random->Between(150, 3000) * kMillisecond;
-  plan.length_mean = random->Between(200, 6000) * kMillisecond;
+  plan.interval_mean = random->Between(100, 2000) * kMillisecond;
+  plan.length_mean = random->Between(200, 5000) * kMillisecond;
+  plan.operator_interval_mean = random->Between(300, 4000) * kMillisecond;
   return plan;
 }
 
@@ -78,15 +80,45 @@ Nemesis::Nemesis(Cluster* cluster, const FaultPlan& plan, std::vector<std::strin
       {plan.slow_disks, &Nemesis::SlowDisk},    {plan.disk_full, &Nemesis::FillDisk},
       {plan.sync_failures, &Nemesis::FailSync}, {plan.wall_steps, &Nemesis::StepWall},
       {plan.slow_machines, &Nemesis::SlowMachine}, {plan.shutdowns, &Nemesis::ShutDown},
-      {plan.transfers, &Nemesis::Transfer},     {plan.splits, &Nemesis::Split},
   };
   for (const auto& [on, action] : all) {
     if (on) actions_.push_back(action);
   }
+  if (plan.transfers) operator_actions_.push_back(&Nemesis::Transfer);
+  if (plan.splits) operator_actions_.push_back(&Nemesis::Split);
 }
 
 void Nemesis::Start() {
   if (!actions_.empty()) Next();
+  if (!operator_actions_.empty()) OperateNext();
+  if (!plan_.kills_at_events) return;
+  cluster_->set_event_listener(
+      [this](int store, const consensus::Event& event) { OnEvent(store, event); });
+}
+
+void Nemesis::OperateNext() {
+  Later(random_.ExponentialNs(plan_.operator_interval_mean), [this] {
+    (this->*operator_actions_[random_.Below(operator_actions_.size())])();
+    OperateNext();
+  });
+}
+
+void Nemesis::OnEvent(int store, const consensus::Event& event) {
+  switch (event.type) {
+    case consensus::EventType::kBecameLeader:
+    case consensus::EventType::kBound:
+    case consensus::EventType::kVoteGranted:
+    case consensus::EventType::kReleased:
+    case consensus::EventType::kAbdicated:
+    case consensus::EventType::kCampaignPulling:
+    case consensus::EventType::kSupportWithdrawn:
+      break;
+    default:
+      return;
+  }
+  if (!random_.Chance(0.03)) return;
+  const KillKind kind = random_.Chance(0.5) ? KillKind::kProcess : KillKind::kPowerLoss;
+  Later(random_.ExponentialNs(kMillisecond), [this, store, kind] { Kill(store, kind); });
 }
 
 void Nemesis::Next() {
@@ -112,31 +144,34 @@ void Nemesis::StopAndHeal() {
     node.set_speed(MachineSpeed());
     node.StallDisk(false);
     node.FillDisk(false);
+    node.SpareNextWrite();
     if (!node.alive()) node.Start();
   }
 }
 
 void Nemesis::Restart(int store, RealTime after) {
   Later(after, [this, store] {
-    if (!cluster_->node(store).alive()) cluster_->node(store).Start();
+    if (!cluster_->node(store).alive()) return cluster_->node(store).Start();
+    if (cluster_->node(store).to_be_killed()) Restart(store, kSecond);
   });
 }
 
-void Nemesis::KillOne() {
-  const int store = SomeStore();
+// At once, or while the log is being written.
+void Nemesis::Kill(int store, KillKind kind) {
   if (!cluster_->node(store).alive()) return;
   ++counters_.kills;
-  cluster_->node(store).Kill(KillKind::kProcess);
-  Restart(store, Length());
+  if (random_.Chance(0.5)) {
+    cluster_->node(store).Kill(kind);
+    Restart(store, Length());
+  } else {
+    cluster_->node(store).KillAtNextWrite(kind);
+    Restart(store, 100 * kMillisecond + Length());
+  }
 }
 
-void Nemesis::LosePower() {
-  const int store = SomeStore();
-  if (!cluster_->node(store).alive()) return;
-  ++counters_.kills;
-  cluster_->node(store).Kill(KillKind::kPowerLoss);
-  Restart(store, Length());
-}
+void Nemesis::KillOne() { Kill(SomeStore(), KillKind::kProcess); }
+
+void Nemesis::LosePower() { Kill(SomeStore(), KillKind::kPowerLoss); }
 
 void Nemesis::KillAll() {
   const KillKind kind = random_.Chance(0.5) ? KillKind::kProcess : KillKind::kPowerLoss;

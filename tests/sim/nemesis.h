@@ -23,6 +23,7 @@ struct FaultPlan {
   bool kills = false;
   bool power_losses = false;
   bool kill_all = false;
+  bool kills_at_events = false;  // Right after a store did something that matters.
   bool pauses = false;
   bool suspends = false;
   bool cuts = false;        // Random pairs, both ways.
@@ -42,6 +43,7 @@ struct FaultPlan {
   bool splits = false;
   RealTime interval_mean = 1500 * kMillisecond;
   RealTime length_mean = 2 * kSecond;
+  RealTime operator_interval_mean = 2 * kSecond;  // Of transfers and splits.
 };
 
 FaultPlan DrawPlan(Random* random);
@@ -71,6 +73,9 @@ class Nemesis {
   using Action = void (Nemesis::*)();
 
   void Next();
+  void OperateNext();
+  void OnEvent(int store, const consensus::Event& event);
+  void Kill(int store, KillKind kind);
   RealTime Length() { return random_.ExponentialNs(plan_.length_mean); }
   int SomeStore() { return static_cast<int>(random_.Below(static_cast<uint64_t>(cluster_->stores()))); }
   // Runs unless the end has come, when everything is healed anyway.
@@ -106,6 +111,7 @@ class Nemesis {
   Random random_;
   Caller caller_;
   std::vector<Action> actions_;
+  std::vector<Action> operator_actions_;
   bool stopped_ = false;
   int clients_;
   Counters counters_;

@@ -115,6 +115,7 @@ void Node::Kill(KillKind kind) {
   shard_timer_ = lease_timer_ = 0;
   paused_until_ = 0;
   stale_now_.reset();
+  kill_at_next_write_.reset();
 }
 
 // The write that is under way did not begin, was written and not synced, or was synced without anybody
@@ -281,6 +282,16 @@ void Node::StartWrite() {
   RealTime delay = speed.sync_min + random_.ExponentialNs(speed.sync_mean_extra);
   if (random_.Chance(speed.sync_tail_chance)) delay += random_.ExponentialNs(speed.sync_tail_mean);
   Schedule(delay, "write", &Node::CompleteWrite);
+  if (kill_at_next_write_.has_value()) {
+    Schedule(random_.Between(0, delay - 1), "kill", &Node::KillDuringWrite);
+  }
+}
+
+void Node::KillDuringWrite() {
+  if (!kill_at_next_write_.has_value()) return;
+  const KillKind kind = *kill_at_next_write_;
+  kill_at_next_write_.reset();
+  Kill(kind);
 }
 
 void Node::CompleteWrite() {

@@ -93,6 +93,10 @@ class Node : private range::Transport, private range::Observer, private range::C
 
   void Start();
   void Kill(KillKind kind);
+  // Kills it while its next write of the log is under way.
+  void KillAtNextWrite(KillKind kind) { kill_at_next_write_ = kind; }
+  void SpareNextWrite() { kill_at_next_write_.reset(); fail_next_sync_ = false; }
+  bool to_be_killed() const { return kill_at_next_write_.has_value(); }
   bool alive() const { return store_ != nullptr; }
   // Nothing of the process runs for `length` (SIGSTOP); its machine's clocks go on. `suspend`: the
   // machine sleeps, which stops MONOTONIC_RAW too.
@@ -150,6 +154,7 @@ class Node : private range::Transport, private range::Observer, private range::C
   void LeaseTimer();
   void StartWrite();
   void CompleteWrite();
+  void KillDuringWrite();
   void CompleteFlush();
   void StartFlush();
   void LeaveWriteUnfinished();
@@ -195,6 +200,7 @@ class Node : private range::Transport, private range::Observer, private range::C
 
   std::unique_ptr<consensus::log::WriteJob> write_;
   consensus::DualInstant write_started_;
+  std::optional<KillKind> kill_at_next_write_;
   bool write_due_ = false;  // Would be complete, but the disk is stalled.
   bool flushing_ = false;
 

@@ -25,6 +25,8 @@ using range::RangeId;
 // election, the slowest back-off of clients, and twice as much for luck.
 constexpr int kRecoveryLeases = 10;
 constexpr RealTime kWarmUp = 3 * kSecond;
+// Several times what the load of a run explains.
+constexpr double kTurnsPerSecondMax = 4000;
 
 ClockErrors DrawClock(double rate_error_max, Random* random) {
   const auto most = static_cast<int64_t>(rate_error_max * 1e6) - 1;
@@ -106,6 +108,7 @@ class SafetyRun {
   void JudgeHistory();
   void JudgeCounters();
   void JudgeDirectory();
+  void JudgeTurns();
   void Violate(const std::string& guarantee, const std::string& details) {
     cluster_->checkers().Report(guarantee, details);
   }
@@ -253,6 +256,17 @@ void SafetyRun::JudgeDirectory() {
   }
 }
 
+// A timer that lies in the past for ever would keep a real executor spinning.
+void SafetyRun::JudgeTurns() {
+  for (int i = 0; i < cluster_->stores(); ++i) {
+    const double turns = static_cast<double>(cluster_->node(i).counters().turns);
+    const double seconds = static_cast<double>(cluster_->scheduler().now()) / 1e9;
+    if (turns / seconds < kTurnsPerSecondMax) continue;
+    Violate("Idle Cost", absl::StrCat("store ", i + 1, " took ", turns / seconds,
+                                      " turns per second"));
+  }
+}
+
 void SafetyRun::Count() {
   const Checkers::Counters& counters = cluster_->checkers().counters();
   report_.violation = cluster_->checkers().violation();
@@ -290,6 +304,7 @@ Report SafetyRun::Go() {
   if (!Failed()) JudgeDirectory();
   if (!Failed()) JudgeHistory();
   if (!Failed()) JudgeCounters();
+  if (!Failed()) JudgeTurns();
   Count();
   return std::move(report_);
 }

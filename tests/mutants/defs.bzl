@@ -1,0 +1,31 @@
+"""A program built a second time with the deliberate faults of consensus/core/mutants.h compiled in."""
+
+def _with_mutants_impl(settings, attr):
+    return {"//command_line_option:copt": settings["//command_line_option:copt"] + ["-DRASPUTIN_MUTANTS"]}
+
+_with_mutants = transition(
+    implementation = _with_mutants_impl,
+    inputs = ["//command_line_option:copt"],
+    outputs = ["//command_line_option:copt"],
+)
+
+def _mutants_test_impl(ctx):
+    executable = ctx.actions.declare_file(ctx.label.name)
+    program = ctx.attr.program[0][DefaultInfo].files_to_run.executable
+    ctx.actions.symlink(output = executable, target_file = program, is_executable = True)
+    return [DefaultInfo(
+        executable = executable,
+        runfiles = ctx.attr.program[0][DefaultInfo].default_runfiles,
+    )]
+
+mutants_test = rule(
+    implementation = _mutants_test_impl,
+    doc = "Runs a program that was built, with all that it links, with -DRASPUTIN_MUTANTS.",
+    attrs = {
+        "program": attr.label(executable = True, mandatory = True, cfg = _with_mutants),
+        "_allowlist_function_transition": attr.label(
+            default = "@bazel_tools//tools/allowlists/function_transition_allowlist",
+        ),
+    },
+    test = True,
+)
