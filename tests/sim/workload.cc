@@ -100,7 +100,11 @@ class Client {
   void OnScanned(const CallResult& result, std::vector<Operation> reads);
   void OnBatched(const CallResult& result, std::vector<Operation> operations);
   void Record(Operation operation, CallOutcome outcome);
-  std::string NewValue() { return "v" + std::to_string(number_) + "-" + std::to_string(++values_); }
+  std::string NewValue() {
+    const uint64_t padding = workload_->options_.padding_max;
+    return "v" + std::to_string(number_) + "-" + std::to_string(++values_) +
+           std::string(padding == 0 ? 0 : random_.Below(padding), '.');
+  }
   const std::string& SomeKey() {
     return workload_->keys_[workload_->options_.counters +
                             random_.Below(static_cast<uint64_t>(workload_->options_.keys))];
