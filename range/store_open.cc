@@ -112,6 +112,7 @@ consensus::CoreOptions Store::Impl::GroupOptions() const {
   core.election_delay_min = options_.lease_duration / 8;
   core.election_delay_max = options_.lease_duration / 2;
   core.retry_interval = options_.lease_duration / 10;
+  core.max_append_bytes = options_.append_bytes_max;
   core.seed = options_.seed;
   core.mutants = options_.mutants;
   return core;

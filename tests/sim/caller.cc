@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "client/route/full_key.h"
+#include "google/rpc/status.pb.h"
+#include "rasputin/v1/error.pb.h"
 
 namespace rasputin::sim {
 namespace {
@@ -40,10 +42,43 @@ bool LeavesUnknown(Outcome outcome) {
          outcome == Outcome::kDataLoss;
 }
 
+// What the detail of a front end's error means; without one the connection itself broke.
+Failure FailureOf(const std::string& details, bool* leaves_unknown) {
+  google::rpc::Status status;
+  v1::ErrorDetail detail;
+  *leaves_unknown = true;
+  if (!status.ParseFromString(details) || status.details_size() == 0 ||
+      !status.details(0).UnpackTo(&detail)) {
+    return Failure::kBroken;
+  }
+  *leaves_unknown = false;
+  switch (detail.reason()) {
+    case v1::ERROR_REASON_NOT_LEADER:
+    case v1::ERROR_REASON_STORE_UNREACHABLE:
+      return Failure::kNotLeader;
+    case v1::ERROR_REASON_RANGE_MISMATCH:
+      return Failure::kRangeMismatch;
+    case v1::ERROR_REASON_OVERLOADED:
+      return Failure::kOverloaded;
+    case v1::ERROR_REASON_OUTCOME_UNKNOWN:
+      *leaves_unknown = true;
+      return Failure::kOutcomeUnknown;
+    case v1::ERROR_REASON_SESSION_EXPIRED:
+    case v1::ERROR_REASON_DATA_LOSS:
+      *leaves_unknown = true;
+      return Failure::kFinal;
+    default:
+      return Failure::kFinal;
+  }
+}
+
 }  // namespace
 
 Caller::Caller(Cluster* cluster, int endpoint, const Random& random)
-    : cluster_(cluster), endpoint_(endpoint), random_(random) {
+    : cluster_(cluster),
+      endpoint_(endpoint),
+      random_(random),
+      front_store_(endpoint % cluster->stores()) {
   for (const RangeDescriptor& descriptor : cluster->first_ranges()) router_.Learn(descriptor);
 }
 
@@ -54,6 +89,10 @@ void Caller::Start(Call call, Done done) {
   ++call_number_;
   tries_ = 0;
   maybe_executed_ = false;
+  pages_.clear();
+  if (random_.Chance(0.1)) {
+    front_store_ = static_cast<int>(random_.Below(static_cast<uint64_t>(cluster_->stores())));
+  }
   deadline_ = cluster_->scheduler().now() + call_.patience;
   backoff_ = std::make_unique<client::Backoff>(client::RetryOptions(), random_.Next());
   Attempt();
@@ -81,6 +120,20 @@ int Caller::ChooseTarget(const RangeDescriptor& descriptor) {
 void Caller::Attempt() {
   ++counters_.attempts;
   const uint64_t attempt = ++attempt_;
+  const RealTime time_left = deadline_ - cluster_->scheduler().now();
+  if (call_.method.has_value()) {
+    AttemptByFrontEnd(attempt, time_left);
+  } else {
+    AttemptDirectly(attempt, time_left);
+  }
+  // A front end tries by itself for as long as it may, a store answers soon or never.
+  const RealTime patience = random_.Between(kAttemptTimeoutMin, kAttemptTimeoutMax);
+  const RealTime timeout = std::min(time_left, call_.method.has_value() ? 3 * patience : patience);
+  cluster_->scheduler().After(timeout, "timeout", static_cast<uint64_t>(endpoint_),
+                              [this, attempt] { OnTimeout(attempt); });
+}
+
+void Caller::AttemptDirectly(uint64_t attempt, RealTime time_left) {
   const uint64_t call = call_number_;
   routed_by_ = *Route();
   const int target = ChooseTarget(routed_by_);
@@ -94,28 +147,58 @@ void Caller::Attempt() {
   request.first_key = call_.first_key;
   request.last_key = call_.last_key;
   request.read_index = call_.read_index;
-  const RealTime time_left = deadline_ - cluster_->scheduler().now();
-  Network& network = cluster_->network();
-  network.Send(endpoint_, target, "request", false, [this, request, target, time_left, attempt, call] {
-    cluster_->node(target).Submit(request, time_left, [this, target, attempt, call](
-                                                          range::Response response) {
-      cluster_->network().Send(target, endpoint_, "reply", false,
-                               [this, attempt, call, response = std::move(response)] {
-                                 OnReply(attempt, call, response);
-                               });
-    });
-  });
-  const RealTime timeout =
-      std::min(time_left, random_.Between(kAttemptTimeoutMin, kAttemptTimeoutMax));
-  cluster_->scheduler().After(timeout, "timeout", static_cast<uint64_t>(endpoint_),
-                              [this, attempt] { OnTimeout(attempt); });
+  const auto answer = [this, target, attempt, call](range::Response response) {
+    cluster_->network().Send(target, endpoint_, "reply", false,
+                             [this, attempt, call, response = std::move(response)] {
+                               OnReply(attempt, call, response);
+                             });
+  };
+  cluster_->network().Send(endpoint_, target, "request", false,
+                           [this, request, target, time_left, answer] {
+                             cluster_->node(target).Submit(request, time_left, answer);
+                           });
+}
+
+void Caller::AttemptByFrontEnd(uint64_t attempt, RealTime time_left) {
+  const uint64_t call = call_number_;
+  const int target = front_store_;
+  const auto answer = [this, target, attempt, call](FrontAnswer answered) {
+    cluster_->network().Send(target, endpoint_, "answer", false,
+                             [this, attempt, call, answered = std::move(answered)] {
+                               OnFrontAnswer(attempt, call, answered);
+                             });
+  };
+  cluster_->network().Send(
+      endpoint_, target, "call", false,
+      [this, target, time_left, answer, method = *call_.method, body = call_.body] {
+        cluster_->node(target).Call(method, body, time_left, answer);
+      });
+}
+
+void Caller::OnFrontAnswer(uint64_t attempt, uint64_t call, const FrontAnswer& answer) {
+  if (!busy() || call != call_number_) return;
+  range::Response response;
+  if (answer.result.code == absl::StatusCode::kOk) {
+    response.body = answer.result.body;
+    pages_ = answer.pages;
+    Finish(CallOutcome::kAnswered, response);
+    return;
+  }
+  if (attempt != attempt_) return;
+  ++attempt_;
+  bool leaves_unknown = false;
+  const Failure failure = FailureOf(answer.result.details, &leaves_unknown);
+  if (leaves_unknown) maybe_executed_ = true;
+  response.message = answer.result.message;
+  OnFailure(failure, false, response);
 }
 
 void Caller::OnTimeout(uint64_t attempt) {
   if (!busy() || attempt != attempt_) return;
   ++counters_.timeouts;
   ++attempt_;
-  router_.LearnLeader(routed_by_.range_id(), 0);
+  if (!call_.method.has_value()) router_.LearnLeader(routed_by_.range_id(), 0);
+  front_store_ = static_cast<int>(random_.Below(static_cast<uint64_t>(cluster_->stores())));
   range::Response nothing;
   nothing.outcome = Outcome::kOutcomeUnknown;
   maybe_executed_ = true;
@@ -166,10 +249,12 @@ void Caller::OnFailure(Failure failure, bool better_route, const range::Response
   result.time_left = client::RetryDuration(deadline_ - cluster_->scheduler().now());
   result.retry_after = response.retry_after;
   const client::RetryDecision decision = backoff_->Next(result);
-  // A batch that a split cut in two is not divided here: it ends.
-  const RangeDescriptor* route = Route();
-  if (!decision.retry ||
-      !client::KeyInBounds(call_.last_key, route->start_key(), route->end_key())) {
+  // A batch that a split cut in two is divided by front ends only: it ends.
+  const RangeDescriptor* route = call_.method.has_value() ? nullptr : Route();
+  const bool routable =
+      call_.method.has_value() ||
+      client::KeyInBounds(call_.last_key, route->start_key(), route->end_key());
+  if (!decision.retry || !routable) {
     Finish(maybe_executed_ ? CallOutcome::kUnknown : CallOutcome::kNotExecuted, response);
     return;
   }
@@ -186,7 +271,7 @@ void Caller::Finish(CallOutcome outcome, const range::Response& response) {
   cluster_->scheduler().Hash(static_cast<uint64_t>(outcome) << 8 ^ response.body.size());
   Done done = std::move(done_);
   done_ = nullptr;
-  done({outcome, response, routed_by_});
+  done({outcome, response, routed_by_, std::move(pages_)});
 }
 
 }  // namespace rasputin::sim

@@ -12,16 +12,21 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "client/route/retry_policy.h"
 #include "client/route/router.h"
 #include "range/request.h"
+#include "server/front/ports.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/random.h"
 
 namespace rasputin::sim {
 
 struct Call {
+  // Set: goes to the front end of any store, as `body`; only `id` (which the body carries as well) and
+  // `is_read` matter beside it.
+  std::optional<server::Method> method;
   kv::Operation operation = kv::Operation::kNone;
   absl::Cord body;
   std::string first_key;  // Full keys.
@@ -41,8 +46,9 @@ enum class CallOutcome : uint8_t {
 struct CallResult {
   CallOutcome outcome = CallOutcome::kUnknown;
   range::Response response;
-  // By which the request was routed when it was answered.
+  // By which the request was routed when it was answered; not by a front end.
   range::RangeDescriptor descriptor;
+  std::vector<absl::Cord> pages;  // Of a scan by a front end.
 };
 
 class Caller {
@@ -69,6 +75,9 @@ class Caller {
 
  private:
   void Attempt();
+  void AttemptDirectly(uint64_t attempt, RealTime time_left);
+  void AttemptByFrontEnd(uint64_t attempt, RealTime time_left);
+  void OnFrontAnswer(uint64_t attempt, uint64_t call, const FrontAnswer& answer);
   const range::RangeDescriptor* Route() const;
   int ChooseTarget(const range::RangeDescriptor& descriptor);
   void OnReply(uint64_t attempt, uint64_t call, const range::Response& response);
@@ -89,6 +98,8 @@ class Caller {
   bool maybe_executed_ = false;
   std::unique_ptr<client::Backoff> backoff_;
   range::RangeDescriptor routed_by_;
+  int front_store_ = 0;  // Whose front end is asked; another one after a timeout.
+  std::vector<absl::Cord> pages_;
   Counters counters_;
 };
 

@@ -34,6 +34,7 @@ Cluster::Cluster(const ClusterOptions& options)
     node.number = number;
     node.store = options_.store;
     node.speed = options_.speed;
+    node.front_end = options_.front_ends;
     if (static_cast<size_t>(number) < options_.clocks.size()) {
       node.clock = options_.clocks[static_cast<size_t>(number)];
     }
@@ -184,6 +185,36 @@ void Cluster::OnApplied(int node, RangeId range, consensus::Index index, consens
 }
 
 void Cluster::OnProcessStarted(int node) { checkers_.OnStart(node); }
+
+void Cluster::OnProcessEnded(int ended) {
+  for (int other = 0; other < stores(); ++other) {
+    if (other == ended) continue;
+    network_.Send(ended, other, "broken", false,
+                  [this, other, ended] { node(other).BreakConnection(ended); });
+  }
+}
+
+// Connections belong to two processes: what was under way to or from a dead one is lost.
+void Cluster::SendForward(int from, int to, server::ForwardRequest request) {
+  const uint64_t asks = node(from).incarnation();
+  const uint64_t asked = node(to).incarnation();
+  network_.Send(from, to, "forward", false,
+                [this, from, to, asks, asked, request = std::move(request)] {
+                  if (node(to).incarnation() != asked) return;
+                  forwarders_[{from, request.id}] = asks;
+                  node(to).DeliverForward(from, request);
+                });
+}
+
+void Cluster::SendForwardReply(int from, int to, server::ForwardReply reply) {
+  const auto asked = forwarders_.find({to, reply.id});
+  if (asked == forwarders_.end()) return;
+  const uint64_t asks = asked->second;
+  network_.Send(from, to, "forward reply", false,
+                [this, from, to, asks, reply = std::move(reply)] {
+                  if (node(to).incarnation() == asks) node(to).DeliverForwardReply(from, reply);
+                });
+}
 
 void Cluster::OnProcessFailed(int number, const absl::Status& status) {
   ++process_failures_;

@@ -32,6 +32,7 @@ struct ClusterOptions {
   LinkBehaviour link;
   bool encode = false;        // Messages travel encoded, as between real stores.
   bool split_frames = false;  // Each message of a turn travels by itself.
+  bool front_ends = false;    // Each process has one.
   bool trace = false;
 };
 
@@ -77,12 +78,15 @@ class Cluster : private NodeListener, private StoreView {
  private:
   void SendGroupMessages(int from, int to, std::vector<consensus::Message> messages) override;
   void SendLeaseMessage(int from, int to, const consensus::lease::LeaseMessage& message) override;
+  void SendForward(int from, int to, server::ForwardRequest request) override;
+  void SendForwardReply(int from, int to, server::ForwardReply reply) override;
   void OnEvent(int node, const consensus::Event& event) override;
   void OnDescriptor(int node, const range::RangeDescriptor& descriptor, bool leads) override;
   void OnApplied(int node, range::RangeId range, consensus::Index index, consensus::Term term,
                  const absl::Cord& command) override;
   void OnProcessFailed(int node, const absl::Status& status) override;
   void OnProcessStarted(int node) override;
+  void OnProcessEnded(int node) override;
 
   int StoreCount() const override { return options_.stores; }
   range::Store* StoreAt(int node) override { return nodes_[static_cast<size_t>(node)]->store(); }
@@ -105,6 +109,8 @@ class Cluster : private NodeListener, private StoreView {
   EventListener event_listener_;
   RealTime restart_after_failure_ = 0;
   uint64_t process_failures_ = 0;
+  // Who asked (store, id of the request), to the incarnation of that store that waits.
+  std::map<std::pair<int, uint64_t>, uint64_t> forwarders_;
   uint64_t samples_ = 0;
 };
 

@@ -20,6 +20,7 @@ class DirectoryKeeper {
  public:
   DirectoryKeeper(Cluster* cluster, int endpoint, const Random& random);
 
+  // Not where front ends do it.
   void Start();
   // Nothing waits to be written.
   bool UpToDate() const { return pending_.empty() && !caller_.busy(); }

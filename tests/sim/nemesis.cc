@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "client/route/full_key.h"
+#include "rasputin/admin/v1/admin.pb.h"
 #include "rasputin/storage/v1/storage.pb.h"
 
 namespace rasputin::sim {
@@ -28,6 +29,7 @@ constexpr Switch kSwitches[] = {
     {"one_way_cuts", &FaultPlan::one_way_cuts},
     {"isolations", &FaultPlan::isolations},
     {"flapping", &FaultPlan::flapping},
+    {"slow_replies", &FaultPlan::slow_replies},
     {"client_cuts", &FaultPlan::client_cuts},
     {"lossy_times", &FaultPlan::lossy_times},
     {"disk_stalls", &FaultPlan::disk_stalls},
@@ -80,6 +82,7 @@ Nemesis::Nemesis(Cluster* cluster, const FaultPlan& plan, std::vector<std::strin
       {plan.slow_disks, &Nemesis::SlowDisk},    {plan.disk_full, &Nemesis::FillDisk},
       {plan.sync_failures, &Nemesis::FailSync}, {plan.wall_steps, &Nemesis::StepWall},
       {plan.slow_machines, &Nemesis::SlowMachine}, {plan.shutdowns, &Nemesis::ShutDown},
+      {plan.slow_replies, &Nemesis::SlowReplies},
   };
   for (const auto& [on, action] : all) {
     if (on) actions_.push_back(action);
@@ -147,6 +150,19 @@ void Nemesis::StopAndHeal() {
     node.SpareNextWrite();
     if (!node.alive()) node.Start();
   }
+}
+
+int Nemesis::SomeStore() {
+  if (random_.Chance(0.5)) {
+    const auto known = cluster_->KnownRanges();
+    if (!known.empty()) {
+      auto chosen = known.begin();
+      std::advance(chosen, static_cast<long>(random_.Below(known.size())));
+      const int leader = cluster_->LeadingNode(chosen->first);
+      if (leader >= 0) return leader;
+    }
+  }
+  return static_cast<int>(random_.Below(static_cast<uint64_t>(cluster_->stores())));
 }
 
 void Nemesis::Restart(int store, RealTime after) {
@@ -218,6 +234,29 @@ void Nemesis::Isolate() {
     cluster_->network().CutBoth(a, b);
     Later(length, [this, a, b] { cluster_->network().HealBoth(a, b); });
   }
+}
+
+// Answers to a store take up to half a lease; after a while it is cut off, with answers still on the
+// way that a store which counts from their arrival takes for fresh support.
+void Nemesis::SlowReplies() {
+  const int a = SomeStore();
+  const RealTime lease = cluster_->options().store.lease_duration.count();
+  LinkBehaviour slow;
+  slow.delay_min = lease / 100 * random_.Between(10, 48);
+  for (int b = 0; b < cluster_->stores(); ++b) {
+    if (b != a) cluster_->network().SetBehaviour(b, a, slow);
+  }
+  Later(lease + random_.Between(0, lease), [this, a] {
+    const RealTime length = Length();
+    for (int b = 0; b < cluster_->stores(); ++b) {
+      if (b == a) continue;
+      cluster_->network().CutBoth(a, b);
+      Later(length, [this, a, b] {
+        cluster_->network().HealBoth(a, b);
+        cluster_->network().SetBehaviour(b, a, cluster_->options().link);
+      });
+    }
+  });
 }
 
 void Nemesis::Flap() {
@@ -328,8 +367,9 @@ void Nemesis::Transfer() {
 void Nemesis::Split() {
   if (split_keys_.empty() || caller_.busy()) return;
   ++counters_.splits_asked;
-  const std::string key = client::FullKey(client::kDefaultCollectionId,
-                                          split_keys_[random_.Below(split_keys_.size())]);
+  const std::string& user_key = split_keys_[random_.Below(split_keys_.size())];
+  if (cluster_->options().front_ends) return SplitByFrontEnd(user_key);
+  const std::string key = client::FullKey(client::kDefaultCollectionId, user_key);
   storage::v1::MetaCommand command;
   command.mutable_allocate_ids()->set_range_ids(1);
   Call call;
@@ -341,6 +381,18 @@ void Nemesis::Split() {
     storage::v1::MetaResult answer;
     CHECK(answer.ParseFromString(std::string(result.response.body)));
     SubmitSplit(answer.first_id(), key);
+  });
+}
+
+// As an operator asks for it, at any store.
+void Nemesis::SplitByFrontEnd(const std::string& user_key) {
+  admin::v1::SplitRangeRequest request;
+  request.set_split_key(user_key);
+  Call call;
+  call.method = server::Method::kSplitRange;
+  call.body = absl::Cord(request.SerializeAsString());
+  caller_.Start(std::move(call), [this](const CallResult& result) {
+    if (result.outcome == CallOutcome::kAnswered) ++counters_.splits_done;
   });
 }
 

@@ -30,6 +30,7 @@ struct FaultPlan {
   bool one_way_cuts = false;
   bool isolations = false;
   bool flapping = false;
+  bool slow_replies = false;  // What a leader is told arrives late, then nothing reaches anybody.
   bool client_cuts = false;
   bool lossy_times = false;
   bool disk_stalls = false;
@@ -77,7 +78,8 @@ class Nemesis {
   void OnEvent(int store, const consensus::Event& event);
   void Kill(int store, KillKind kind);
   RealTime Length() { return random_.ExponentialNs(plan_.length_mean); }
-  int SomeStore() { return static_cast<int>(random_.Below(static_cast<uint64_t>(cluster_->stores()))); }
+  // Half of the time one that leads a range: there it hurts most.
+  int SomeStore();
   // Runs unless the end has come, when everything is healed anyway.
   void Later(RealTime delay, std::function<void()> action);
 
@@ -89,6 +91,7 @@ class Nemesis {
   void CutPairs();
   void CutOneWay();
   void Isolate();
+  void SlowReplies();
   void Flap();
   void FlapOnce(int a, int b, int left);
   void CutClient();
@@ -102,6 +105,7 @@ class Nemesis {
   void ShutDown();
   void Transfer();
   void Split();
+  void SplitByFrontEnd(const std::string& user_key);
   void SubmitSplit(uint64_t child, const std::string& key);
   void Restart(int store, RealTime after);
 

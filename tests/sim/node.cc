@@ -69,8 +69,36 @@ void Node::Start() {
     return;
   }
   store_ = std::move(*opened);
+  if (options_.front_end) OpenFrontDesk();
   RequestTurn();
   RequestLeaseTurn();
+}
+
+void Node::OpenFrontDesk() {
+  FrontDesk::Hooks hooks;
+  hooks.forward = [this](int to, server::ForwardRequest request) {
+    listener_->SendForward(options_.number, to, std::move(request));
+  };
+  hooks.reply = [this](int to, server::ForwardReply reply) {
+    listener_->SendForwardReply(options_.number, to, std::move(reply));
+  };
+  hooks.watch = [this](int peer) { WatchConnection(peer); };
+  front_desk_ = std::make_unique<FrontDesk>(store_.get(), random_.Next(), std::move(hooks));
+  for (const range::ReplicaStatus& replica : ListReplicas()) {
+    front_desk_->OnDescriptor(replica.descriptor, false);
+  }
+}
+
+// A connection over which an answer does not come for a second or two is broken.
+void Node::WatchConnection(int peer) {
+  const uint64_t incarnation = incarnation_;
+  for (const RealTime delay : {kSecond, 2 * kSecond}) {
+    scheduler_->After(delay, "watch", static_cast<uint64_t>(options_.number),
+                      [this, incarnation, peer] {
+                        if (incarnation != incarnation_ || !alive()) return;
+                        if (front_desk_->CheckConnection(peer)) RequestTurn();
+                      });
+  }
 }
 
 void Node::CountTornTail() {
@@ -91,6 +119,7 @@ void Node::Kill(KillKind kind) {
   ++incarnation_;
   ++counters_.kills;
   LeaveWriteUnfinished();
+  front_desk_.reset();
   waiters_.clear();
   store_.reset();
   write_.reset();
@@ -116,6 +145,7 @@ void Node::Kill(KillKind kind) {
   paused_until_ = 0;
   stale_now_.reset();
   kill_at_next_write_.reset();
+  listener_->OnProcessEnded(options_.number);
 }
 
 // The write that is under way did not begin, was written and not synced, or was synced without anybody
@@ -202,7 +232,12 @@ void Node::Turn() {
     shutdown_requested_ = false;
     SubmitPending(now);
   }
+  if (front_desk_ != nullptr) {
+    front_desk_->TakeInputs(now);
+    front_desk_->Run(now);
+  }
   const absl::Status status = store_->RunTurn(now);
+  if (front_desk_ != nullptr && status.ok()) front_desk_->Run(now);
   for (auto it = waiters_.begin(); it != waiters_.end();) {
     it = it->second->reply == nullptr ? waiters_.erase(it) : std::next(it);
   }
@@ -248,7 +283,9 @@ void Node::LeaseTurn() {
 
 void Node::ArmTimers() {
   const RealTime soonest = scheduler_->now() + kTimerGrain;
-  const RealTime shard = std::max(clock_.RealAt(store_->NextDeadline()), soonest);
+  consensus::Instant due = store_->NextDeadline();
+  if (front_desk_ != nullptr) due = std::min(due, front_desk_->NextDeadline());
+  const RealTime shard = std::max(clock_.RealAt(due), soonest);
   if (shard_timer_ == 0 || shard < shard_timer_) {
     shard_timer_ = shard;
     Schedule(shard - scheduler_->now(), "timer", &Node::ShardTimer);
@@ -354,6 +391,32 @@ void Node::Submit(range::Request request, RealTime time_left, Reply reply) {
   RequestTurn();
 }
 
+void Node::Call(server::Method method, absl::Cord request, RealTime time_left,
+                FrontDesk::Answered answered) {
+  if (!alive()) return;
+  front_desk_->Call(method, std::move(request), Now().boot + consensus::Duration(time_left),
+                    std::move(answered));
+  RequestTurn();
+}
+
+void Node::DeliverForward(int from, server::ForwardRequest request) {
+  if (!alive()) return;
+  front_desk_->OnForward(from, std::move(request));
+  RequestTurn();
+}
+
+void Node::DeliverForwardReply(int from, server::ForwardReply reply) {
+  if (!alive()) return;
+  front_desk_->OnForwardReply(from, std::move(reply));
+  RequestTurn();
+}
+
+void Node::BreakConnection(int peer) {
+  if (front_desk_ == nullptr) return;
+  front_desk_->OnPeerBroken(peer);
+  RequestTurn();
+}
+
 void Node::TransferLease(range::RangeId range, range::StoreId target) {
   if (!alive()) return;
   transfers_.emplace_back(range, target);
@@ -380,9 +443,12 @@ void Node::OnEvent(const consensus::Event& event) { listener_->OnEvent(options_.
 
 void Node::OnDescriptor(const range::RangeDescriptor& descriptor, bool leads) {
   listener_->OnDescriptor(options_.number, descriptor, leads);
+  if (front_desk_ != nullptr) front_desk_->OnDescriptor(descriptor, leads);
 }
 
-void Node::OnLeader(range::RangeId, range::StoreId) {}
+void Node::OnLeader(range::RangeId range, range::StoreId leader) {
+  if (front_desk_ != nullptr) front_desk_->OnLeader(range, leader);
+}
 
 void Node::OnApplied(range::RangeId range, consensus::Index index, consensus::Term term,
                      const absl::Cord& command) {

@@ -22,6 +22,7 @@
 #include "consensus/log/memory_directory.h"
 #include "kv/memory_engine.h"
 #include "range/store.h"
+#include "tests/sim/front_desk.h"
 #include "tests/sim/random.h"
 #include "tests/sim/scheduler.h"
 #include "tests/sim/sim_clock.h"
@@ -44,6 +45,7 @@ struct NodeOptions {
   range::StoreOptions store;
   ClockErrors clock;
   MachineSpeed speed;
+  bool front_end = false;  // The process has one, which takes calls and forwards.
 };
 
 // Where a node's effects go; implemented by the cluster.
@@ -52,6 +54,8 @@ class NodeListener {
   virtual ~NodeListener() = default;
   virtual void SendGroupMessages(int from, int to, std::vector<consensus::Message> messages) = 0;
   virtual void SendLeaseMessage(int from, int to, const consensus::lease::LeaseMessage& message) = 0;
+  virtual void SendForward(int from, int to, server::ForwardRequest request) = 0;
+  virtual void SendForwardReply(int from, int to, server::ForwardReply reply) = 0;
   virtual void OnEvent(int node, const consensus::Event& event) = 0;
   virtual void OnDescriptor(int node, const range::RangeDescriptor& descriptor, bool leads) = 0;
   virtual void OnApplied(int node, range::RangeId range, consensus::Index index,
@@ -60,6 +64,8 @@ class NodeListener {
   virtual void OnProcessFailed(int node, const absl::Status& status) = 0;
   // A new process begins; nothing of the last one is reported any more.
   virtual void OnProcessStarted(int node) = 0;
+  // The process was killed: its connections break.
+  virtual void OnProcessEnded(int node) = 0;
 };
 
 // What a kill leaves of the disk's cache.
@@ -118,12 +124,21 @@ class Node : private range::Transport, private range::Observer, private range::C
   // `request.completion` and `request.deadline` are set here. `reply` is called at most once, never
   // after a kill.
   void Submit(range::Request request, RealTime time_left, Reply reply);
+  // A client's call to the front end; as Submit.
+  void Call(server::Method method, absl::Cord request, RealTime time_left,
+            FrontDesk::Answered answered);
+  void DeliverForward(int from, server::ForwardRequest request);
+  void DeliverForwardReply(int from, server::ForwardReply reply);
+  void BreakConnection(int peer);
   void TransferLease(range::RangeId range, range::StoreId target);
   void BeginShutdown();
 
   // What the replicas say of themselves at this very instant, were they asked; nothing if dead.
   std::vector<range::ReplicaStatus> ListReplicas() const;
   range::Store* store() { return store_.get(); }
+  // Of the process that runs; messages to an earlier one must not reach it.
+  uint64_t incarnation() const { return incarnation_; }
+  const FrontDesk* front_desk() const { return front_desk_.get(); }
   int number() const { return options_.number; }
   const Counters& counters() const { return counters_; }
   consensus::log::MemoryDirectory* directory() { return &directory_; }
@@ -144,6 +159,8 @@ class Node : private range::Transport, private range::Observer, private range::C
   void Schedule(RealTime delay, const char* label, void (Node::*action)());
   void RunWhenAwake(uint64_t incarnation, const char* label, void (Node::*action)());
 
+  void OpenFrontDesk();
+  void WatchConnection(int peer);
   void RequestTurn();
   void Turn();
   void SubmitPending(const consensus::ClockReading& now);
@@ -169,6 +186,7 @@ class Node : private range::Transport, private range::Observer, private range::C
   consensus::log::MemoryDirectory directory_;
   kv::MemoryEngine engine_;
   std::unique_ptr<range::Store> store_;
+  std::unique_ptr<FrontDesk> front_desk_;
   uint64_t incarnation_ = 0;
 
   RealTime paused_until_ = 0;

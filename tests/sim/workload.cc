@@ -10,6 +10,7 @@
 
 #include "client/route/full_key.h"
 #include "rasputin/kv/v1/kv.pb.h"
+#include "server/front/ports.h"
 
 namespace rasputin::sim {
 namespace {
@@ -37,6 +38,23 @@ Message Decode(const absl::Cord& body) {
   Message message;
   CHECK(message.ParseFromString(std::string(body)));
   return message;
+}
+
+server::Method MethodOf(kv::Operation operation) {
+  switch (operation) {
+    case kv::Operation::kGet:
+      return server::Method::kGet;
+    case kv::Operation::kScan:
+      return server::Method::kScan;
+    case kv::Operation::kSet:
+      return server::Method::kSet;
+    case kv::Operation::kCas:
+      return server::Method::kCas;
+    case kv::Operation::kDelete:
+      return server::Method::kDelete;
+    default:
+      return server::Method::kBatch;
+  }
 }
 
 template <typename Request>
@@ -94,10 +112,14 @@ class Client {
   void ReadNext();
   Operation NewOperation(Kind kind, const std::string& key);
   Call NewCall(kv::Operation operation, absl::Cord body, const std::string& key);
+  // Perhaps with a RequestId for so many operations.
+  template <typename Request>
+  Call NewMutation(kv::Operation operation, Request* request, const std::string& key,
+                   uint64_t operations);
   std::optional<kv::RequestId> NewId(uint64_t operations);
   // Sends `operation`; `then` hears of its end, after it was recorded.
   void Send(Operation operation, std::function<void(const Operation&)> then);
-  void OnScanned(const CallResult& result, std::vector<Operation> reads);
+  void OnScanned(const CallResult& result, uint64_t limit, std::vector<Operation> reads);
   void OnBatched(const CallResult& result, std::vector<Operation> operations);
   void Record(Operation operation, CallOutcome outcome);
   std::string NewValue() {
@@ -187,10 +209,27 @@ Call Client::NewCall(kv::Operation operation, absl::Cord body, const std::string
   call.body = std::move(body);
   call.first_key = call.last_key = FullKey(key);
   call.patience = workload_->options_.patience;
+  if (workload_->cluster_->options().front_ends) call.method = MethodOf(operation);
   if (operation == kv::Operation::kGet || operation == kv::Operation::kScan) {
     call.is_read = true;
     call.read_index = random_.Chance(workload_->options_.with_read_index);
   }
+  return call;
+}
+
+template <typename Request>
+Call Client::NewMutation(kv::Operation operation, Request* request, const std::string& key,
+                         uint64_t operations) {
+  const std::optional<kv::RequestId> id = NewId(operations);
+  if (id.has_value()) {
+    type::v1::RequestId* encoded = request->mutable_request_id();
+    encoded->set_client_id(id->client_id);
+    encoded->set_sequence(id->sequence);
+    encoded->set_acked_below(id->acked_below);
+    encoded->set_issued_at_ms(id->issued_at_ms);
+  }
+  Call call = NewCall(operation, Encode(*request), key);
+  call.id = id;
   return call;
 }
 
@@ -235,8 +274,7 @@ void Client::Send(Operation operation, std::function<void(const Operation&)> the
       kv::v1::SetRequest request;
       request.set_key(operation.key);
       request.set_value(operation.value);
-      call = NewCall(kv::Operation::kSet, Encode(request), operation.key);
-      call.id = NewId(1);
+      call = NewMutation(kv::Operation::kSet, &request, operation.key, 1);
       break;
     }
     case Kind::kCas: {
@@ -244,15 +282,13 @@ void Client::Send(Operation operation, std::function<void(const Operation&)> the
       request.set_key(operation.key);
       request.set_value(operation.value);
       SetExpected(operation.expected, &request);
-      call = NewCall(kv::Operation::kCas, Encode(request), operation.key);
-      call.id = NewId(1);
+      call = NewMutation(kv::Operation::kCas, &request, operation.key, 1);
       break;
     }
     case Kind::kDelete: {
       kv::v1::DeleteRequest request;
       request.set_key(operation.key);
-      call = NewCall(kv::Operation::kDelete, Encode(request), operation.key);
-      call.id = NewId(1);
+      call = NewMutation(kv::Operation::kDelete, &request, operation.key, 1);
       break;
     }
   }
@@ -312,28 +348,41 @@ void Client::BeginScan() {
     if (key >= start) reads.push_back(NewOperation(Kind::kGet, key));
   }
   caller_.Start(NewCall(kv::Operation::kScan, Encode(request), start),
-                [this, reads = std::move(reads)](const CallResult& result) mutable {
-                  OnScanned(result, std::move(reads));
+                [this, limit = request.limit(),
+                 reads = std::move(reads)](const CallResult& result) mutable {
+                  OnScanned(result, limit, std::move(reads));
                   Think();
                 });
 }
 
-// A page tells of every key up to its last row, and up to the range's end if there is no more.
-void Client::OnScanned(const CallResult& result, std::vector<Operation> reads) {
+// A page tells of every key up to its last row, and up to the range's end if there is no more. A front
+// end's pages together tell of every key, or of those up to the last row where a limit ended the scan.
+void Client::OnScanned(const CallResult& result, uint64_t limit, std::vector<Operation> reads) {
   if (result.outcome != CallOutcome::kAnswered) return;
-  const auto page = Decode<kv::v1::ScanResponse>(result.response.body);
+  const bool by_front_end = workload_->cluster_->options().front_ends;
+  std::vector<kv::v1::ScanResponse> pages;
+  if (by_front_end) {
+    for (const absl::Cord& page : result.pages) pages.push_back(Decode<kv::v1::ScanResponse>(page));
+  } else {
+    pages.push_back(Decode<kv::v1::ScanResponse>(result.response.body));
+  }
+  std::map<std::string, kv::v1::KeyValue> rows;
+  for (const kv::v1::ScanResponse& page : pages) {
+    for (const kv::v1::KeyValue& row : page.rows()) rows[row.key()] = row;
+  }
   const std::string& range_end = result.descriptor.end_key();
+  const bool all_told = by_front_end ? rows.size() < limit : !pages.front().more();
   for (Operation& read : reads) {
-    const bool in_range = range_end.empty() || FullKey(read.key) < range_end;
-    bool told = page.more() ? page.rows_size() > 0 && read.key <= page.rows().rbegin()->key()
-                            : in_range;
-    for (const kv::v1::KeyValue& row : page.rows()) {
-      if (row.key() != read.key) continue;
-      told = true;
-      read.observed = row.value();
-      read.version = row.version();
+    const bool in_range =
+        by_front_end || range_end.empty() || FullKey(read.key) < range_end;
+    const bool before_last_row = !rows.empty() && read.key <= rows.rbegin()->first;
+    if (!before_last_row && !(all_told && in_range)) continue;
+    const auto row = rows.find(read.key);
+    if (row != rows.end()) {
+      read.observed = row->second.value();
+      read.version = row->second.version();
     }
-    if (told) Record(read, CallOutcome::kAnswered);
+    Record(read, CallOutcome::kAnswered);
   }
 }
 
@@ -347,7 +396,9 @@ void Client::BeginBatch() {
     const std::string& key = SomeKey();
     const range::RangeDescriptor* holder = caller_.router().Locate(FullKey(key));
     if (range == nullptr) range = holder;
-    if (holder == nullptr || holder != range) continue;
+    // A front end divides a batch over ranges; a store takes keys of one.
+    const bool divided = workload_->cluster_->options().front_ends;
+    if (!divided && (holder == nullptr || holder != range)) continue;
     Operation operation = NewOperation(static_cast<Kind>(1 + random_.Below(4)), key);
     kv::v1::BatchOperation* part = request.add_operations();
     switch (operation.kind) {
@@ -372,9 +423,8 @@ void Client::BeginBatch() {
     operations.push_back(std::move(operation));
   }
   if (operations.empty()) return Think();
-  Call call = NewCall(kv::Operation::kBatch, Encode(request), first);
+  Call call = NewMutation(kv::Operation::kBatch, &request, first, operations.size());
   call.last_key = FullKey(last);
-  call.id = NewId(operations.size());
   caller_.Start(std::move(call),
                 [this, operations = std::move(operations)](const CallResult& result) mutable {
                   OnBatched(result, std::move(operations));
@@ -402,7 +452,8 @@ void Client::OnBatched(const CallResult& result, std::vector<Operation> operatio
     } else if (part.has_delete_()) {
       Take(part.delete_(), &operation);
     } else {
-      outcome = CallOutcome::kUnknown;  // An error of its own, for example a forgotten session.
+      // An error of its own, for example a forgotten session, or of its part of a divided batch.
+      outcome = CallOutcome::kUnknown;
     }
     Record(std::move(operation), outcome);
   }
