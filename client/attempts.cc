@@ -24,6 +24,10 @@ std::chrono::system_clock::time_point ToSystem(Clock::time_point time) {
          std::chrono::duration_cast<std::chrono::system_clock::duration>(time - Clock::now());
 }
 
+// An attempt that has not so much time left is not begun: gRPC would most likely cut it off, and a
+// definite refusal would become an unknown outcome.
+constexpr std::chrono::nanoseconds kAttemptTimeMin = std::chrono::milliseconds(50);
+
 // Waits while the channel is connecting. What is not ready then has failed or hangs: a call there
 // would not be sent, and it is certain that nothing was.
 bool Connected(grpc::Channel* channel, Clock::time_point until) {
@@ -42,7 +46,9 @@ class Attempts {
         endpoints_(endpoints),
         hooks_(hooks),
         backoff_(RetryOptions(), options.seed),
-        started_(Clock::now()) {}
+        started_(Clock::now()),
+        time_min_(std::min<std::chrono::nanoseconds>(kAttemptTimeMin,
+                                                     (options.deadline - started_) / 8)) {}
 
   absl::Status Run() {
     while (true) {
@@ -60,7 +66,9 @@ class Attempts {
         if (answer.ok()) return absl::OkStatus();
         status = Failed(answer, address, &decision);
       }
-      if (!decision.retry) return Conclude(status);
+      if (!decision.retry || Clock::now() + decision.wait + time_min_ > options_.deadline) {
+        return Conclude(status);
+      }
       std::this_thread::sleep_for(decision.wait);
     }
   }
@@ -105,9 +113,8 @@ class Attempts {
     if (answer.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
       result.failure = detail.has_value() ? Failure::kNoRoute : Failure::kBroken;
     }
-    // Before the decision: what this attempt leaves open counts for those after it.
     *decision = backoff_.Next(result);
-    if (decision->retry && OutcomeIsUnknown(result.failure)) lost_ = true;
+    if (OutcomeIsUnknown(result.failure)) lost_ = true;
     return ToAbslStatus(answer, detail);
   }
 
@@ -124,8 +131,9 @@ class Attempts {
   const AttemptHooks& hooks_;
   Backoff backoff_;
   const Clock::time_point started_;
-  bool reached_ = false;  // Some attempt was sent.
-  bool lost_ = false;     // Some attempt before the last may have been executed.
+  const std::chrono::nanoseconds time_min_;  // What is left when the last attempt begins.
+  bool reached_ = false;                     // Some attempt was sent.
+  bool lost_ = false;                        // Some attempt may have been executed.
 };
 
 }  // namespace

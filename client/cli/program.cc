@@ -18,8 +18,8 @@
 namespace rasputin::client {
 namespace {
 
-// Where nothing listens the program ends sooner, unless --timeout is given: mostly the addresses are
-// wrong. `cluster init` waits, because nodes that were just started come up in any order.
+// Where nothing listens the program ends sooner, unless --timeout is given: mostly the addresses
+// are wrong. `cluster init` waits, because nodes that were just started come up in any order.
 constexpr std::chrono::milliseconds kConnectTimeMax = std::chrono::seconds(5);
 constexpr std::chrono::milliseconds kInitTimeout = std::chrono::seconds(60);
 

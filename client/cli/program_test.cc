@@ -1,0 +1,247 @@
+// Whole runs of the program against a node made for tests: output, exit codes, error lines.
+
+#include "client/cli/program.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "client/cli/output.h"
+#include "client/fake_server.h"
+
+namespace rasputin::client {
+namespace {
+
+using testing::HasSubstr;
+
+struct Outcome {
+  int code = -1;
+  std::string out;
+  std::string err;
+};
+
+Outcome RunWith(const std::string& endpoints, const std::vector<std::string>& arguments,
+                const std::string& input = "") {
+  std::istringstream in(input);
+  std::ostringstream out;
+  std::ostringstream err;
+  Outcome run;
+  run.code = RunProgram(arguments, endpoints, {&in, &out, &err, false});
+  run.out = out.str();
+  run.err = err.str();
+  return run;
+}
+
+class ProgramTest : public testing::Test {
+ protected:
+  Outcome Rasputin(const std::vector<std::string>& arguments, const std::string& input = "") {
+    return RunWith(server_.address(), arguments, input);
+  }
+  Json RasputinJson(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"--output", "json"});
+    return Json::parse(Rasputin(arguments).out, nullptr, /*allow_exceptions=*/false);
+  }
+  static FakeFailure Failure(int code, v1::ErrorReason reason) {
+    FakeFailure failure;
+    failure.code = code;
+    failure.reason = reason;
+    return failure;
+  }
+
+  FakeServer server_;
+};
+
+TEST_F(ProgramTest, DoesTheRoundOfAKey) {
+  EXPECT_EQ(Rasputin({"kv", "set", "k", "hello"}).code, 0);
+  EXPECT_EQ(Rasputin({"kv", "get", "k"}).out, "hello\n");
+  EXPECT_EQ(Rasputin({"kv", "cas", "k", "goodbye", "--expect", "hello"}).code, 0);
+  const Outcome failed = Rasputin({"kv", "cas", "k", "again", "--expect", "hello"});
+  EXPECT_EQ(failed.code, 1);
+  EXPECT_EQ(failed.out, "goodbye\n");
+  EXPECT_THAT(failed.err, HasSubstr("not written"));
+  EXPECT_EQ(Rasputin({"kv", "del", "k"}).out, "goodbye\n");
+  const Outcome missing = Rasputin({"kv", "get", "k"});
+  EXPECT_EQ(missing.code, 1);
+  EXPECT_EQ(missing.out, "");
+  EXPECT_EQ(missing.err, "rasputin: no such key\n");
+  EXPECT_EQ(Rasputin({"kv", "del", "k"}).code, 1);
+}
+
+TEST_F(ProgramTest, TakesEachConditionOfACas) {
+  EXPECT_EQ(Rasputin({"kv", "cas", "k", "1", "--absent"}).code, 0);
+  EXPECT_EQ(Rasputin({"kv", "cas", "k", "2", "--absent"}).code, 1);
+  const std::string version = RasputinJson({"kv", "get", "k"})["version"];
+  EXPECT_EQ(Rasputin({"kv", "cas", "k", "2", "--expect-version", version}).code, 0);
+  EXPECT_EQ(Rasputin({"kv", "cas", "k", "3", "--expect-version", version}).code, 1);
+  EXPECT_EQ(Rasputin({"kv", "cas", "none", "3", "--expect", ""}).code, 1);
+  EXPECT_EQ(Rasputin({"kv", "cas", "k", "3"}).code, 2);
+  EXPECT_EQ(Rasputin({"kv", "cas", "k", "3", "--absent", "--expect", "2"}).code, 2);
+  EXPECT_EQ(server_.Value("k"), "2");
+}
+
+TEST_F(ProgramTest, KeepsBytesAsTheyAre) {
+  const std::string bytes("\x00\xff\n", 3);
+  EXPECT_EQ(Rasputin({"kv", "set", "stdin", "-"}, bytes).code, 0);
+  EXPECT_EQ(server_.Value("stdin"), bytes);
+  EXPECT_EQ(Rasputin({"kv", "set", "--hex", "6b", "00ff0a"}).code, 0);
+  EXPECT_EQ(server_.Value("k"), bytes);
+  EXPECT_EQ(Rasputin({"kv", "get", "k", "--raw"}).out, bytes);
+  EXPECT_EQ(Rasputin({"kv", "get", "6b", "--hex"}).out, "00ff0a\n");
+  EXPECT_EQ(RasputinJson({"kv", "get", "k"})["value_base64"], "AP8K");
+
+  const std::string path = testing::TempDir() + "/value";
+  std::ofstream(path, std::ios::binary) << bytes;
+  EXPECT_EQ(Rasputin({"kv", "set", "file", "--file", path}).code, 0);
+  EXPECT_EQ(server_.Value("file"), bytes);
+}
+
+TEST_F(ProgramTest, WritesJsonThatNamesEveryField) {
+  server_.Put("k", "v");
+  EXPECT_EQ(RasputinJson({"kv", "get", "k"}).dump(),
+            R"({"key":"k","found":true,"version":"101","value":"v"})");
+  EXPECT_EQ(RasputinJson({"kv", "get", "x"}).dump(), R"({"key":"x","found":false})");
+  EXPECT_EQ(RasputinJson({"kv", "cas", "k", "w", "--expect", "x"}).dump(),
+            R"({"key":"k","success":false,"found":true,"version":"101","value":"v"})");
+  EXPECT_EQ(
+      RasputinJson({"kv", "del", "k"}).dump(),
+      R"({"key":"k","found":true,"version":"102","previous_version":"101","previous_value":"v"})");
+}
+
+TEST_F(ProgramTest, ScansInTablesAndValidJson) {
+  EXPECT_EQ(RasputinJson({"kv", "scan"}), Json::array());
+  for (const char* key : {"a", "b1", "b2", "c"}) server_.Put(key, "v\n");
+  EXPECT_EQ(Rasputin({"kv", "scan", "b", "c"}).out, "b1\t102\tv\\n\nb2\t103\tv\\n\n");
+  EXPECT_EQ(RasputinJson({"kv", "scan", "--prefix", "b"}).size(), 2u);
+  EXPECT_EQ(RasputinJson({"kv", "scan", "--limit", "3"}).size(), 3u);
+  EXPECT_FALSE(RasputinJson({"kv", "scan", "--keys-only"})[0].contains("value"));
+  EXPECT_EQ(Rasputin({"kv", "scan", "a", "--prefix", "b"}).code, 2);
+}
+
+TEST_F(ProgramTest, ShowsTheClusterInTablesAndJson) {
+  EXPECT_EQ(RasputinJson({"cluster", "status"})["cluster_id"], "18446744073709551615");
+  EXPECT_THAT(Rasputin({"cluster", "status"}).out, HasSubstr("REACHABLE"));
+  EXPECT_EQ(RasputinJson({"cluster", "init"})["already_initialized"], true);
+  EXPECT_EQ(RasputinJson({"store", "ls"})[0]["client_address"], server_.address());
+  EXPECT_EQ(RasputinJson({"range", "ls"})[0]["collection"], "default");
+  EXPECT_EQ(RasputinJson({"range", "describe", "7"})["lease_left_ms"], 750);
+  EXPECT_EQ(RasputinJson({"range", "split", "m"})["right"]["start_key"], "m");
+  EXPECT_EQ(RasputinJson({"lease", "transfer", "7", "2"})["leader_store_id"], 2);
+  EXPECT_EQ(RasputinJson({"collection", "create", "users"})["name"], "users");
+  EXPECT_EQ(RasputinJson({"collection", "ls"})[0]["name"], "default");
+}
+
+TEST_F(ProgramTest, SaysHowToInitialiseACluster) {
+  server_.SetInitialized(false);
+  const Outcome run = Rasputin({"cluster", "status"});
+  EXPECT_EQ(run.code, 1);
+  EXPECT_THAT(run.err, HasSubstr("rasputin cluster init"));
+  server_.Fail("Get", Failure(9, v1::ERROR_REASON_NOT_INITIALIZED));
+  const Outcome refused = Rasputin({"kv", "get", "k"});
+  EXPECT_EQ(refused.code, 4);
+  EXPECT_THAT(refused.err, HasSubstr("rasputin cluster init"));
+}
+
+TEST_F(ProgramTest, Exits2WithoutAskingTheClusterIfTheUsageIsWrong) {
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{},
+                                             {"kv"},
+                                             {"nothing"},
+                                             {"kv", "get"},
+                                             {"kv", "get", ""},
+                                             {"kv", "get", "k", "--nothing"},
+                                             {"kv", "get", "k", "--output", "xml"},
+                                             {"kv", "get", "k", "--timeout", "soon"},
+                                             {"kv", "get", "k", "--endpoints", "nowhere"},
+                                             {"kv", "get", "k", "--endpoints", ""},
+                                             {"kv", "get", "xyz", "--hex"},
+                                             {"kv", "set", "k"},
+                                             {"kv", "set", "k", "v", "--file", "f"},
+                                             {"kv", "set", "k", "--file", "/nonexistent/file"},
+                                             {"range", "describe", "seven"},
+                                             {"range", "split", ""},
+                                             {"bench", "--operations", "fly"},
+                                             {"bench", "--outstanding", "0"},
+                                             {"bench", "--compare"},
+                                             {"bench", "--pids", "x=0"}}) {
+    const Outcome run = Rasputin(arguments);
+    EXPECT_EQ(run.code, 2) << testing::PrintToString(arguments);
+    EXPECT_EQ(run.out, "") << testing::PrintToString(arguments);
+    EXPECT_NE(run.err, "") << testing::PrintToString(arguments);
+  }
+  EXPECT_EQ(server_.Calls("Get") + server_.Calls("Set"), 0);
+}
+
+TEST_F(ProgramTest, Exits3WhereNobodyListens) {
+  const std::string dead = DeadAddress();
+  for (const char* command : {"get", "del"}) {
+    const Outcome run = RunWith(dead, {"--timeout", "100ms", "kv", command, "k"});
+    EXPECT_EQ(run.code, 3) << run.err;
+    EXPECT_THAT(run.err, HasSubstr(dead));
+    EXPECT_THAT(run.err, HasSubstr("--endpoints"));
+  }
+}
+
+TEST_F(ProgramTest, Exits3IfNobodyLeads) {
+  FakeFailure refusal = Failure(14, v1::ERROR_REASON_NOT_LEADER);
+  refusal.retry_after_seconds = 3600;
+  server_.Fail("Set", refusal);
+  const Outcome run = Rasputin({"kv", "set", "k", "v"});
+  EXPECT_EQ(run.code, 3);
+  EXPECT_THAT(run.err, HasSubstr("cluster status"));
+}
+
+TEST_F(ProgramTest, Exits4IfTheClusterRefuses) {
+  server_.Fail("Set", Failure(3, v1::ERROR_REASON_INVALID_ARGUMENT));
+  EXPECT_EQ(Rasputin({"kv", "set", "k", "v"}).err, "rasputin: refused: made by the test\n");
+  server_.Fail("Set", Failure(3, v1::ERROR_REASON_INVALID_ARGUMENT));
+  EXPECT_EQ(Rasputin({"kv", "set", "k", "v"}).code, 4);
+  server_.Fail("DescribeRange", Failure(5, v1::ERROR_REASON_NOT_FOUND));
+  EXPECT_EQ(Rasputin({"range", "describe", "99"}).code, 4);
+}
+
+TEST_F(ProgramTest, Exits5IfAMutationMayHaveHappenedAnd3ForARead) {
+  server_.Fail("Set", FakeFailure(), 1000);
+  const Outcome run = Rasputin({"--timeout", "100ms", "kv", "set", "k", "v"});
+  EXPECT_EQ(run.code, 5);
+  EXPECT_THAT(run.err, HasSubstr("the outcome is unknown"));
+  server_.Fail("Get", FakeFailure(), 1000);
+  EXPECT_EQ(Rasputin({"--timeout", "100ms", "kv", "get", "k"}).code, 3);
+}
+
+TEST_F(ProgramTest, PrefersTheFlagToTheEnvironment) {
+  server_.Put("k", "v");
+  EXPECT_EQ(RunWith(DeadAddress(), {"--endpoints", server_.address(), "kv", "get", "k"}).out,
+            "v\n");
+}
+
+TEST_F(ProgramTest, WritesHelpToStandardOutputOnlyIfAsked) {
+  const Outcome asked = Rasputin({"kv", "cas", "--help"});
+  EXPECT_EQ(asked.code, 0);
+  EXPECT_THAT(asked.out, HasSubstr("--expect-version"));
+  EXPECT_EQ(asked.err, "");
+  const Outcome lost = Rasputin({});
+  EXPECT_EQ(lost.code, 2);
+  EXPECT_THAT(lost.err, HasSubstr("Usage: rasputin COMMAND"));
+}
+
+TEST_F(ProgramTest, BenchmarksAndReportsEveryOperation) {
+  const std::string path = testing::TempDir() + "/result.json";
+  const Outcome run = Rasputin({"bench", "--seconds", "1", "--warmup", "0", "--keys", "50",
+                                "--outstanding", "4", "--result", path});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("keys"));
+  std::ifstream file(path);
+  const Json json = Json::parse(file, nullptr, false);
+  ASSERT_EQ(json["results"].size(), 3u) << json.dump();
+  for (const Json& result : json["results"]) {
+    EXPECT_GT(result["operations"], 0) << result.dump();
+    EXPECT_EQ(result["errors"], 0) << result.dump();
+  }
+}
+
+}  // namespace
+}  // namespace rasputin::client
