@@ -160,8 +160,8 @@ void Replica::RaiseVersionFloor() {
   if (version_floor_term_ == core.term()) return;
   version_floor_term_ = core.term();
   Index next = std::max(applied(), context_->log->Start(range()).index).Next();
-  // Behind the log's end there is only this term's own: its first, empty entry, elected in this turn
-  // (a candidate accepts no entries), and commands whose versions were given here.
+  // Behind the log's end there is only this term's own: its first, empty entry, elected in this
+  // turn (a candidate accepts no entries), and commands whose versions were given here.
   const Index last = std::min(core.last_index(), context_->log->Last(range()).index);
   while (next <= last) {
     absl::StatusOr<std::vector<consensus::Entry>> entries =

@@ -345,8 +345,8 @@ TEST(Scenario, AbdicatedLeaderIsReplacedLongBeforeItsPromisesEnd) {
   }
 }
 
-// What a member held before it was cut off is not sent to it again, though a leader elected meanwhile
-// has asked it in vain for long.
+// What a member held before it was cut off is not sent to it again, though a leader elected
+// meanwhile has asked it in vain for long.
 TEST(Scenario, AMemberThatComesBackIsSentOnlyWhatItMissed) {
   for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
     Scenario3 s(seed);
