@@ -98,7 +98,7 @@ class Store::Impl {
   // store_turn.cc
   void Wake(Replica* replica);
   void WakeDue(const ClockReading& now);
-  void RunGroups(const ClockReading& now);
+  absl::Status RunGroups(const ClockReading& now);
   absl::Status ApplyAll(const ClockReading& now);
   absl::Status ServeReads(const ClockReading& now);
   void GiveAnswers();

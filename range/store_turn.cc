@@ -6,6 +6,7 @@
 #include <iterator>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "range/store_impl.h"
 
 namespace rasputin::range {
@@ -89,7 +90,7 @@ absl::Status Store::Impl::RunTurn(const ClockReading& now) {
   StartNascent(now);
   if (now.boot >= shutdown_abdicate_at_) AbdicateAll(now);
   for (int round = 0; round < kRoundsMax; ++round) {
-    RunGroups(now);
+    if (absl::Status status = RunGroups(now); !status.ok()) return status;
     if (absl::Status status = ApplyAll(now); !status.ok()) return status;
     if (awake_.empty()) break;
   }
@@ -100,7 +101,7 @@ absl::Status Store::Impl::RunTurn(const ClockReading& now) {
   return absl::OkStatus();
 }
 
-void Store::Impl::RunGroups(const ClockReading& now) {
+absl::Status Store::Impl::RunGroups(const ClockReading& now) {
   std::vector<Replica*> groups;
   groups.swap(awake_);
   std::vector<Replica*> appended;
@@ -109,6 +110,11 @@ void Store::Impl::RunGroups(const ClockReading& now) {
     if (!replica->started()) continue;
     consensus::Group& group = replica->group();
     group.core().Tick(now);
+    if (group.core().log_damaged()) {
+      return absl::DataLossError(absl::StrCat(
+          "the log of range ", replica->range().value(),
+          " could not be read: the store stops; it must rejoin with an empty directory"));
+    }
     if (group.Collect(&effects_)) appended.push_back(replica);
     for (const consensus::ReadIndexResult& read : effects_.reads) replica->OnReadIndex(read);
     effects_.reads.clear();
@@ -129,6 +135,7 @@ void Store::Impl::RunGroups(const ClockReading& now) {
     Reschedule(replica);
     ReportLeader(replica);
   }
+  return absl::OkStatus();
 }
 
 absl::Status Store::Impl::ApplyAll(const ClockReading& now) {
