@@ -111,9 +111,9 @@ absl::Status Store::Impl::RunGroups(const ClockReading& now) {
     consensus::Group& group = replica->group();
     group.core().Tick(now);
     if (group.core().log_damaged()) {
-      return absl::DataLossError(absl::StrCat(
-          "the log of range ", replica->range().value(),
-          " could not be read: the store stops; it must rejoin with an empty directory"));
+      return absl::DataLossError(
+          absl::StrCat("the log of range ", replica->range().value(),
+                       " could not be read: the store stops: it does not guess what stood there"));
     }
     if (group.Collect(&effects_)) appended.push_back(replica);
     for (const consensus::ReadIndexResult& read : effects_.reads) replica->OnReadIndex(read);
