@@ -231,10 +231,9 @@ void Replica::OnReadIndex(const consensus::ReadIndexResult& result) {
   for (PendingRead& read : reads_) {
     if (read.context != result.context || read.context == 0) continue;
     read.context = 0;
-    if (!result.failed) {
-      read.confirmed = true;
-      read.needed = std::max(read.needed, result.index);
-    }
+    read.refused = result.failed;
+    read.confirmed = !result.failed;
+    if (read.confirmed) read.needed = std::max(read.needed, result.index);
   }
 }
 
@@ -279,7 +278,7 @@ absl::Status Replica::ExecuteReads(const ClockReading& now, std::vector<ReadAnsw
       answer.answer = {read.request.completion, ToResponse(*outcome)};
       answer.request = std::move(read.request);
       done->push_back(std::move(answer));
-    } else if (!leads && !read.confirmed) {
+    } else if (read.refused || (!leads && !read.confirmed)) {
       answers->push_back({read.request.completion, NotLeader()});
     } else if (now.boot >= read.request.deadline) {
       answers->push_back({read.request.completion,

@@ -132,6 +132,7 @@ class Replica {
     Request request;
     consensus::Index needed;  // Applied index that it must see.
     uint64_t context = 0;     // Of a read index round; 0: none under way.
+    bool refused = false;     // The leadership that was to confirm it has ended.
     bool confirmed = false;   // By a read index round.
   };
 

@@ -18,6 +18,15 @@ using consensus::Instant;
 using consensus::Message;
 
 constexpr size_t kEarlyMessagesMax = 256;
+constexpr uint64_t kEarlyBytesMax = 4 << 20;
+
+uint64_t PayloadBytes(const Message& message) {
+  uint64_t bytes = 0;
+  if (const auto* append = std::get_if<consensus::AppendRequest>(&message.body)) {
+    for (const consensus::Entry& entry : append->entries) bytes += entry.payload.size();
+  }
+  return bytes;
+}
 
 }  // namespace
 
@@ -31,8 +40,7 @@ void Store::Impl::Step(const ClockReading& now, std::vector<Message> messages) {
     Replica* replica = Find(message.range);
     if (replica == nullptr || !replica->started()) {
       // Its parent's split may be on the way: kept for a while, never a reason to create it.
-      early_.push_back(std::move(message));
-      if (early_.size() > kEarlyMessagesMax) early_.pop_front();
+      KeepEarly(std::move(message));
       continue;
     }
     const consensus::Member* sender = replica->group().core().configuration().Find(message.from);
@@ -41,6 +49,15 @@ void Store::Impl::Step(const ClockReading& now, std::vector<Message> messages) {
     }
     replica->group().core().Step(now, message);
     Wake(replica);
+  }
+}
+
+void Store::Impl::KeepEarly(Message message) {
+  early_bytes_ += PayloadBytes(message);
+  early_.push_back(std::move(message));
+  while (early_.size() > kEarlyMessagesMax || early_bytes_ > kEarlyBytesMax) {
+    early_bytes_ -= PayloadBytes(early_.front());
+    early_.pop_front();
   }
 }
 

@@ -38,7 +38,7 @@ struct StoreOptions {
   uint64_t log_segment_bytes = 16 << 20;
   uint64_t log_reserve_bytes = 64 << 20;
   uint64_t log_cache_bytes = 64 << 20;
-  uint64_t append_bytes_max = 1 << 20;  // Payload of one message to a follower.
+  uint64_t append_bytes_max = 1 << 20;    // Payload of one message to a follower.
   uint64_t flush_bytes = 32 << 20;        // Unflushed engine bytes that start a flush.
   uint64_t log_live_bytes_max = 1 << 30;  // Live log bytes beyond which a flush is started.
   consensus::Mutants mutants;

@@ -90,6 +90,7 @@ class Store::Impl {
   void DeliverEarly(const ClockReading& now, RangeId range);
 
   // store.cc
+  void KeepEarly(consensus::Message message);
   Response Mismatch(const Request& request) const;
   Replica* Find(RangeId range) const;
   bool LeadsRange(RangeId range) const;
@@ -111,6 +112,7 @@ class Store::Impl {
   // store_lease.cc
   void WakeAfterLeaseChange(StoreId peer, bool leaders, bool bound);
   void WakeEndedLeases(const ClockReading& now);
+  void WatchWallClock(const ClockReading& now);
   void CollectLeaseEffects();
 
   const StoreOptions options_;
@@ -122,6 +124,7 @@ class Store::Impl {
   // Shard side.
   consensus::lease::LeaseTable leases_;
   VersionClock versions_;
+  ClockReading last_reading_;
   ReplicaContext context_;
   std::map<RangeId, std::unique_ptr<Replica>> replicas_;
   std::map<std::string, RangeId> by_start_;  // First key -> range.
@@ -131,6 +134,7 @@ class Store::Impl {
   std::map<RangeId, consensus::HardState> orphans_;
   // Messages for ranges not known here, newest last, bounded.
   std::deque<consensus::Message> early_;
+  uint64_t early_bytes_ = 0;
   std::vector<Replica*> awake_;
   std::priority_queue<Scheduled, std::vector<Scheduled>, std::greater<Scheduled>> timers_;
   // Appends not known to be durable, in order.

@@ -10,6 +10,13 @@ namespace rasputin::range {
 using consensus::Instant;
 using consensus::lease::LeaseUpdate;
 
+namespace {
+
+// As LeaseOptions::wall_jump_max.
+constexpr int64_t kWallJumpMaxUs = 500'000;
+
+}  // namespace
+
 // ---- Shard side.
 
 void Store::Impl::OnLeaseUpdates(const ClockReading& now, std::vector<LeaseUpdate> updates) {
@@ -41,6 +48,16 @@ void Store::Impl::WakeAfterLeaseChange(StoreId peer, bool leaders, bool bound) {
     const bool follows = core.hard_state().bound_store == peer;
     if ((leaders && leads) || (bound && follows)) Wake(replica.get());
   }
+}
+
+// A pause of the whole machine may show in the wall clock alone [S-8]. The lease thread notices
+// within its period; the shard must not serve from a lease before that.
+void Store::Impl::WatchWallClock(const ClockReading& now) {
+  const int64_t elapsed_us =
+      std::chrono::duration_cast<std::chrono::microseconds>(now.boot - last_reading_.boot).count();
+  const int64_t wall_us = now.wall_us - last_reading_.wall_us;
+  last_reading_ = now;
+  if (wall_us - elapsed_us > kWallJumpMaxUs) leases_.SuspendPeers();
 }
 
 void Store::Impl::WakeEndedLeases(const ClockReading& now) {

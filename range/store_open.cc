@@ -103,6 +103,7 @@ Store::Impl::Impl(const StoreOptions& options, const Ports& ports, StoreManifest
       id_(manifest_.store_id()),
       leases_(id_),
       versions_(now),
+      last_reading_(now),
       turn_(ports.engine),
       next_maintenance_(now.boot) {}
 
@@ -299,14 +300,17 @@ void Store::Impl::StartNascent(const ClockReading& now) {
 
 void Store::Impl::DeliverEarly(const ClockReading& now, RangeId range) {
   std::vector<consensus::Message> messages;
-  for (auto it = early_.begin(); it != early_.end();) {
-    if (it->range == range) {
-      messages.push_back(std::move(*it));
-      it = early_.erase(it);
+  std::deque<consensus::Message> others;
+  for (consensus::Message& message : early_) {
+    if (message.range == range) {
+      messages.push_back(std::move(message));
     } else {
-      ++it;
+      others.push_back(std::move(message));
     }
   }
+  early_.clear();
+  early_bytes_ = 0;
+  for (consensus::Message& message : others) KeepEarly(std::move(message));
   Step(now, std::move(messages));
 }
 

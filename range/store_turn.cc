@@ -85,6 +85,7 @@ absl::Status Store::Impl::RunTurn(const ClockReading& now) {
     event.detail = static_cast<uint64_t>(std::abs(jump_us) / 1000);
     ports_.observer->OnEvent(event);
   }
+  WatchWallClock(now);
   WakeDue(now);
   WakeEndedLeases(now);
   StartNascent(now);

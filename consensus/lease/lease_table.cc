@@ -15,6 +15,10 @@ void LeaseTable::Apply(const LeaseUpdate& update) {
   known_ = true;
 }
 
+void LeaseTable::SuspendPeers() {
+  for (auto& [peer, row] : rows_) row.suspended = row.suspended || peer != self_;
+}
+
 Support LeaseTable::SupportFrom(StoreId peer) const {
   Support support = HeldSupportFrom(peer);
   const auto row = rows_.find(peer);

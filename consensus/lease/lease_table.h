@@ -20,6 +20,9 @@ class LeaseTable : public LeaseView {
 
   // In the order in which StoreLeases produced them.
   void Apply(const LeaseUpdate& update);
+  // The owner saw a sign of a pause that StoreLeases has not looked at yet [S-8]: no support of a
+  // peer is used before its next update.
+  void SuspendPeers();
 
   Support SupportFrom(StoreId peer) const override;
   Support HeldSupportFrom(StoreId peer) const override;
