@@ -147,6 +147,8 @@ class Worker {
     ++slot->calls;
     const size_t address = routes_->address_of_key.empty() ? slot->calls % routes_->addresses.size()
                                                            : routes_->address_of_key[key];
+    // The reader lies in memory of the call, which ends with its context.
+    slot->reader.reset();
     slot->context.emplace();
     slot->context->set_deadline(std::chrono::system_clock::now() + shared_->load.call_deadline);
     const BenchOperation operation = shared_->loop.operation;
