@@ -6,6 +6,7 @@
 #include <glog/logging.h>
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/options.h>
 #include <rocksdb/rate_limiter.h>
@@ -16,6 +17,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "kv/rocks_files.h"
 
 namespace rasputin::kv {
 namespace {
@@ -24,6 +26,10 @@ constexpr char kFormatFile[] = "/FORMAT";
 constexpr char kFormatText[] = "rasputin engine, format 1\n";
 // Bits of bloom filter per key: about 1% of lookups of missing keys read a block.
 constexpr double kBloomBits = 10;
+// Opening writes a few small files; an engine that runs out of space in between cannot wait.
+constexpr uint64_t kFreeBytesToOpen = 1 << 20;
+// Closing flushes only into so much more space than the unflushed state has.
+constexpr uint64_t kFreeBytesToClose = 16 << 20;
 
 rocksdb::Slice ToSlice(absl::string_view view) { return {view.data(), view.size()}; }
 absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
@@ -69,17 +75,33 @@ class RocksIterator : public EngineIterator {
   std::unique_ptr<rocksdb::Iterator> rows_;
 };
 
+// The files of one engine, see rocks_files.h.
+struct OwnFiles {
+  std::shared_ptr<SpaceWatch> watch = std::make_shared<SpaceWatch>();
+  std::unique_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(
+      NewWaitingFileSystem(rocksdb::Env::Default()->GetFileSystem(), watch));
+};
+
 class RocksEngine : public Engine {
  public:
-  RocksEngine(std::unique_ptr<rocksdb::DB> db, bool flush_on_close)
-      : db_(std::move(db)), flush_on_close_(flush_on_close) {
+  RocksEngine(std::unique_ptr<rocksdb::DB> db, bool flush_on_close, OwnFiles files)
+      : files_(std::move(files)), db_(std::move(db)), flush_on_close_(flush_on_close) {
     write_.disableWAL = true;
     write_.no_slowdown = true;
     persisted_.read_tier = rocksdb::kPersistedTier;
   }
 
   ~RocksEngine() override {
-    if (flush_on_close_) db_->Flush(rocksdb::FlushOptions()).PermitUncheckedError();
+    if (flush_on_close_ && HasSpaceToFlush()) {
+      db_->Flush(rocksdb::FlushOptions()).PermitUncheckedError();
+    }
+    if (OutOfSpace()) {
+      // Closing would wait for a thread that waits for space. The process is about to end; what was
+      // not flushed is applied again from the log.
+      new OwnFiles(std::move(files_));
+      db_.release();
+      return;
+    }
     db_->Close().PermitUncheckedError();
   }
 
@@ -136,6 +158,8 @@ class RocksEngine : public Engine {
     return Read(persisted_, key);
   }
 
+  bool OutOfSpace() const override { return files_.watch->waiting > 0; }
+
   uint64_t UnflushedBytes() const override {
     uint64_t bytes = 0;
     db_->GetIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &bytes);
@@ -156,6 +180,12 @@ class RocksEngine : public Engine {
   }
 
  private:
+  bool HasSpaceToFlush() const {
+    uint64_t free = 0;
+    if (!files_.env->GetFreeSpace(db_->GetName(), &free).ok()) return true;
+    return !OutOfSpace() && free >= UnflushedBytes() + kFreeBytesToClose;
+  }
+
   absl::StatusOr<std::optional<std::string>> Read(const rocksdb::ReadOptions& options,
                                                   absl::string_view key) const {
     std::string value;
@@ -165,6 +195,7 @@ class RocksEngine : public Engine {
     return std::optional<std::string>(std::move(value));
   }
 
+  OwnFiles files_;  // Outlive the database.
   std::unique_ptr<rocksdb::DB> db_;
   const bool flush_on_close_;
   bool flush_wanted_ = false;  // Of Write and StartFlush, like `buffer_`.
@@ -193,7 +224,6 @@ rocksdb::Options RocksDbOptions(const RocksOptions& options) {
   db.level_compaction_dynamic_level_bytes = true;
   db.bytes_per_sync = 1 << 20;
   db.max_open_files = 512;
-  db.keep_log_file_num = 2;
   db.stats_dump_period_sec = 0;
   db.stats_persist_period_sec = 0;
   db.avoid_flush_during_shutdown = true;  // The destructor decides.
@@ -249,12 +279,27 @@ absl::Status ClaimDirectory(const RocksOptions& options, rocksdb::Env* env) {
   return status.ok() ? absl::OkStatus() : Unusable(options, status);
 }
 
+absl::Status CheckSpace(const RocksOptions& options, rocksdb::Env* env) {
+  uint64_t free = 0;
+  if (!env->GetFreeSpace(options.path, &free).ok() || free >= kFreeBytesToOpen) {
+    return absl::OkStatus();
+  }
+  return absl::ResourceExhaustedError(
+      absl::StrCat("the disk of the engine directory ", options.path, " is full: ", free,
+                   " bytes are free, opening needs ", kFreeBytesToOpen,
+                   "; nothing is lost: free space, then start again"));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Engine>> OpenRocksEngine(const RocksOptions& options) {
+  OwnFiles files;
   rocksdb::Options db_options = RocksDbOptions(options);
+  db_options.env = files.env.get();
   absl::Status claimed = ClaimDirectory(options, db_options.env);
+  if (claimed.ok()) claimed = CheckSpace(options, db_options.env);
   if (!claimed.ok()) return claimed;
+  db_options.info_log = NewInfoLog(options.path + "/LOG");
   rocksdb::DB* db = nullptr;
   const rocksdb::Status status = rocksdb::DB::Open(db_options, options.path, &db);
   if (!status.ok()) {
@@ -269,8 +314,9 @@ absl::StatusOr<std::unique_ptr<Engine>> OpenRocksEngine(const RocksOptions& opti
     }
     return Unusable(options, status);
   }
-  return std::unique_ptr<Engine>(
-      std::make_unique<RocksEngine>(std::unique_ptr<rocksdb::DB>(db), options.flush_on_close));
+  files.watch->may_wait = true;
+  return std::unique_ptr<Engine>(std::make_unique<RocksEngine>(
+      std::unique_ptr<rocksdb::DB>(db), options.flush_on_close, std::move(files)));
 }
 
 }  // namespace rasputin::kv

@@ -184,12 +184,13 @@ void Replica::Propose(const ClockReading& now, Request request, std::vector<Answ
     answers->push_back({request.completion, NotLeader()});
     return;
   }
-  if (context_->log->OutOfSpace()) {
+  if (context_->log->OutOfSpace() || context_->ports->engine->OutOfSpace()) {
     answers->push_back(
         {request.completion,
          Refuse(Outcome::kOverloaded,
-                "the disk of the leader's log is full: writes are refused until there "
-                "is space; reads go on")});
+                absl::StrCat("the disk of store ", context_->store.value(),
+                             ", which leads the range, is full: writes are refused until space is "
+                             "freed there or another store leads; reads go on; not executed"))});
     return;
   }
   absl::StatusOr<kv::Command> command = MakeCommand(request);

@@ -87,6 +87,7 @@ class SharedLog::Impl {
   Lsn FinishWrite(std::unique_ptr<WriteJob::Body> job);
   Lsn durable() const;
   bool OutOfSpace() const { return segments_->out_of_space(); }
+  absl::Status CheckSpace() { return segments_->Maintain(); }
 
   absl::StatusOr<std::vector<Entry>> ReadEntries(RangeId range, Index first, Index last,
                                                  uint64_t max_bytes) const;
@@ -569,6 +570,7 @@ Lsn SharedLog::FinishWrite(std::unique_ptr<WriteJob> job) {
 
 Lsn SharedLog::durable() const { return impl_->durable(); }
 bool SharedLog::OutOfSpace() const { return impl_->OutOfSpace(); }
+absl::Status SharedLog::CheckSpace() { return impl_->CheckSpace(); }
 
 absl::StatusOr<std::vector<Entry>> SharedLog::ReadEntries(RangeId range, Index first, Index last,
                                                           uint64_t max_bytes) const {

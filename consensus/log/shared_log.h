@@ -121,8 +121,11 @@ class SharedLog {
 
   // True while the disk is full and the reserve is not whole: proposals must be refused and entries
   // of other leaders not be accepted; hard state, leases and what was accepted before are still
-  // written, into the reserve. Re-evaluated with each job.
+  // written, into the reserve. Re-evaluated with each job, and by CheckSpace.
   bool OutOfSpace() const;
+  // Makes the reserve whole again if there is space. In the thread of Execute, between two jobs:
+  // while proposals are refused there may be none. Errors: fail-stop [H-18].
+  absl::Status CheckSpace();
 
   // Entries of a range in [first, last], at least one, at most about max_bytes of payload; `last`
   // may be beyond what is held. OUT_OF_RANGE: `first` is not held (cut, or never written).

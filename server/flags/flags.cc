@@ -146,9 +146,9 @@ std::vector<Flag> SizeFlags() {
   return {
       Number("log-segment-bytes", "BYTES", &Flags::log_segment_bytes, 1 << 20, 1 << 30,
              "Size of a segment file of the shared log."),
-      Number(
-          "log-reserve-bytes", "BYTES", &Flags::log_reserve_bytes, 0, uint64_t{1} << 40,
-          "Free disk space below which writes are refused and only votes and leases are logged."),
+      Number("log-reserve-bytes", "BYTES", &Flags::log_reserve_bytes, 0, uint64_t{1} << 40,
+             "Log files kept in reserve: when the disk is full, writes are refused and votes and "
+             "leases go there."),
       Number("log-cache-bytes", "BYTES", &Flags::log_cache_bytes, 1 << 20, uint64_t{1} << 40,
              "Recent log entries kept in memory."),
       Number("log-live-bytes-max", "BYTES", &Flags::log_live_bytes_max, 64 << 20, uint64_t{1} << 42,

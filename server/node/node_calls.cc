@@ -179,6 +179,9 @@ void Node::AddLogMetrics() {
                      [log] { return static_cast<double>(log->stats().segments); });
   registry_.AddGauge("rasputin_log_live_bytes", "Bytes of the shared log that are still needed.",
                      [log] { return static_cast<double>(log->stats().bytes_live); });
+  registry_.AddGauge(
+      "rasputin_disk_full", "1 while the disk is full, so that writes led here are refused.",
+      [this, log] { return log->OutOfSpace() || engine_->OutOfSpace() ? 1.0 : 0.0; });
   registry_.AddGauge("rasputin_replicas", "Replicas of this store.",
                      [this] { return static_cast<double>(replicas_.load()); });
   registry_.AddGauge("rasputin_ranges_led", "Ranges that this store leads with a valid lease.",

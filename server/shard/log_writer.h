@@ -38,8 +38,12 @@ class LogWriter {
 
  private:
   void Run();
-  // False: stopping and nothing left to do.
+  // False: stopping and nothing left to do. Also returns from time to time while the disk is full.
   bool WaitForWork();
+  // While the disk is full and nothing is queued: looks whether there is space again.
+  absl::Status LookForSpace();
+  // Says once that the disk has become full, and once that it has space again.
+  void ReportSpace();
   // After a while, or false: stopping.
   bool WaitForSpace();
 
@@ -49,6 +53,9 @@ class LogWriter {
   std::condition_variable wake_;
   bool woken_ = false;
   bool stopping_ = false;
+  // Of the thread.
+  bool full_reported_ = false;
+  int looks_ = 0;
   std::thread thread_;
 };
 
