@@ -10,6 +10,8 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
 #include "client/route/full_key.h"
 
 namespace rasputin::server {
@@ -23,6 +25,7 @@ constexpr uint32_t kLookupRows = 100;
 constexpr uint32_t kWalkRows = 1000;
 constexpr uint32_t kRangeIdBlock = 1000;
 constexpr char kDefaultCollection[] = "default";
+constexpr size_t kCollectionNameBytesMax = 128;
 // Longer than an election: a lookup serves many calls, whose own deadlines end their waiting.
 constexpr Duration kLookupDuration = std::chrono::seconds(10);
 
@@ -48,6 +51,15 @@ const RangeDescriptor* Holding(const storage::v1::MetaQueryResult& result,
     if (client::KeyInBounds(full_key, range.start_key(), range.end_key())) return &range;
   }
   return nullptr;
+}
+
+// A name that users gave, for a message: nothing in it can confuse a terminal.
+std::string ShownName(const std::string& name) {
+  if (name.size() > kCollectionNameBytesMax) {
+    return absl::StrCat("with a name of ", name.size(), " bytes; names have at most ",
+                        kCollectionNameBytesMax);
+  }
+  return absl::StrCat("'", absl::CEscape(name), "'");
 }
 
 }  // namespace
@@ -161,8 +173,8 @@ void Directory::FindCollection(const ClockReading& now, const std::string& name,
   storage::v1::MetaQuery query;
   query.set_collection_name(wanted);
   Query(now, query, deadline,
-        [done = std::move(done)](const ClockReading& when, RangeAnswer answer,
-                                 storage::v1::MetaQueryResult result) {
+        [done = std::move(done), shown = ShownName(wanted)](
+            const ClockReading& when, RangeAnswer answer, storage::v1::MetaQueryResult result) {
           Collection collection;
           if (answer.response.outcome == Outcome::kOk) {
             if (result.collections_size() == 0) {
@@ -178,7 +190,7 @@ void Directory::FindCollection(const ClockReading& now, const std::string& name,
             }
           }
           if (answer.response.outcome == Outcome::kNotFound) {
-            answer.response.message = "there is no collection of this name";
+            answer.response.message = absl::StrCat("there is no collection ", shown);
           }
           done(when, std::move(answer), std::move(collection));
         });
@@ -236,7 +248,7 @@ void Directory::WalkForId(const ClockReading& now, uint64_t range_id, const std:
             return WalkForId(when, range_id, next, deadline, done);
           }
           answer.response.outcome = Outcome::kNotFound;
-          answer.response.message = "there is no range of this id";
+          answer.response.message = absl::StrCat("there is no range ", range_id);
           done(when, std::move(answer), {});
         });
 }

@@ -77,6 +77,12 @@ CallResult Starting() {
                 "the node is starting: its store is being recovered; retry, or ask another node");
 }
 
+CallResult NotAnInitRequest() {
+  return Refuse(absl::StatusCode::kInvalidArgument, rasputin::v1::ERROR_REASON_INVALID_ARGUMENT,
+                "the bytes are not an InitRequest: check that client and server agree on "
+                "admin.proto");
+}
+
 HealthCheckResponse HealthOf(bool serving) {
   HealthCheckResponse response;
   response.set_status(serving ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING);
@@ -126,6 +132,10 @@ void CallDispatch::OnCall(ServerCall* call) {
       ToFront(call, route);
       break;
     case Target::kInit:
+      if (!admin::v1::InitRequest().ParseFromString(std::string(call->TakeRequest()))) {
+        call->Done(NotAnInitRequest());
+        break;
+      }
       init_calls_.insert(call);
       if (init_calls_.size() == 1) start_init_();
       break;

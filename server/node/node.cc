@@ -78,6 +78,11 @@ absl::Status Node::Start() {
     if (!status.ok()) return status;
     dispatch_.ExpectStore();
   }
+  if (std::find(seeds_.begin(), seeds_.end(), peer_address_) == seeds_.end()) {
+    LOG(WARNING) << "this node, " << peer_address_
+                 << ", is not in --seed-peers: it will not belong to the cluster that these make; "
+                    "--advertise-host:--peer-port must be written there exactly like this";
+  }
   StartThreads();
   if (manifest.ok()) status = Adopt(*manifest);
   if (!manifest.ok() && flags_.dev) status = cluster_init_.Init().status();
@@ -215,7 +220,10 @@ absl::Status Node::OpenStore(const storage::v1::StoreManifest& manifest) {
   ports.clock = &shard_;
   absl::StatusOr<std::unique_ptr<range::Store>> opened =
       range::Store::Open(options, ports, ReadClocks());
-  if (!opened.ok()) return opened.status();
+  if (!opened.ok()) {
+    return absl::Status(opened.status().code(), absl::StrCat("--storage-dir ", flags_.storage_dir,
+                                                             ": ", opened.status().message()));
+  }
   range::Store* store = opened->get();
 
   std::map<StoreId, std::unique_ptr<ReplicateLink>> links;
