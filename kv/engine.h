@@ -74,8 +74,8 @@ class Engine {
   virtual absl::StatusOr<std::optional<std::string>> GetPersisted(absl::string_view key) const = 0;
   // Bytes not yet flushed, for the decision to flush.
   virtual uint64_t UnflushedBytes() const = 0;
-  // The disk is full: flushes wait for space, and once memory is full Write stalls. Writes of clients
-  // should be refused before that; reads go on.
+  // The disk is full: flushes wait for space, and once memory is full Write stalls. Writes of
+  // clients should be refused before that; reads go on.
   virtual bool OutOfSpace() const { return false; }
   // Approximate bytes of [begin, end).
   virtual uint64_t ApproximateBytes(absl::string_view begin, absl::string_view end) const = 0;

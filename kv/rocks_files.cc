@@ -97,8 +97,10 @@ class InfoLog : public rocksdb::Logger {
     const int head =
         snprintf(line, sizeof(line), "%.19s.%06u ", env->TimeToString(now_us / 1'000'000).c_str(),
                  static_cast<unsigned>(now_us % 1'000'000));
-    vsnprintf(line + head, sizeof(line) - static_cast<size_t>(head), format, arguments);
-    fprintf(file_, "%s\n", Trimmed(line));  // One call: lines of several threads do not mix.
+    vsnprintf(line + head, sizeof(line) - static_cast<size_t>(head) - 1, format, arguments);
+    size_t length = strlen(line);
+    if (line[length - 1] != '\n') line[length++] = '\n';  // Some messages bring their own.
+    fwrite(line, 1, length, file_);  // One call: lines of several threads do not mix.
     fflush(file_);
   }
   using Logger::Logv;
@@ -112,14 +114,6 @@ class InfoLog : public rocksdb::Logger {
 
  private:
   static constexpr size_t kLineBytesMax = 8192;
-
-  // Some messages end with a line break, most do not.
-  static const char* Trimmed(char* line) {
-    const size_t length = strlen(line);
-    if (length > 0 && line[length - 1] == '\n') line[length - 1] = '\0';
-    return line;
-  }
-
   FILE* file_;
 };
 

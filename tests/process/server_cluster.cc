@@ -86,6 +86,10 @@ std::string ServerCluster::ClientAddress(int node) const {
   return Local(ports_.at(static_cast<size_t>(node)).client);
 }
 
+std::string ServerCluster::PeerAddress(int node) const {
+  return Local(ports_.at(static_cast<size_t>(node)).peer);
+}
+
 std::vector<std::string> ServerCluster::ClientAddresses() const {
   std::vector<std::string> addresses;
   for (int node = 0; node < options_.nodes; ++node) addresses.push_back(ClientAddress(node));

@@ -44,7 +44,13 @@ class ServerCluster {
 
   std::string ClientAddress(int node) const;
   std::vector<std::string> ClientAddresses() const;
+  std::string PeerAddress(int node) const;
+  int ClientPort(int node) const { return ports_.at(static_cast<size_t>(node)).client; }
+  int PeerPort(int node) const { return ports_.at(static_cast<size_t>(node)).peer; }
+  int HttpPort(int node) const { return ports_.at(static_cast<size_t>(node)).http; }
   std::string LogFile(int node) const;
+  // Of a node: data/ (its --storage-dir), log and output (what it writes there).
+  std::string Home(int node) const;
   int nodes() const { return options_.nodes; }
 
  private:
@@ -53,8 +59,6 @@ class ServerCluster {
     int client = 0;
     int http = 0;
   };
-
-  std::string Home(int node) const;
 
   const ServerClusterOptions options_;
   std::string home_;
