@@ -57,8 +57,10 @@ Core::Impl::Impl(const CoreOptions& options, const InitialState& initial, const 
   next_nonce_ = (Random() ^ Mix(static_cast<uint64_t>(now.boot.time_since_epoch().count()))) >> 1;
   was_bound_ = IsBound();
   if (was_bound_) leader_ = hs_.bound_leader;
+  asks_for_commit_ = was_bound_ && commit_ < log_.Last().index;
   if (initial.leads_first_term) {
     CHECK(hs_.term == Term(1) && hs_.vote == options_.self) << "[H-15]";
+    born_leading_ = true;
     BecomeLeader();
   } else if (!was_bound_) {
     ArmElection();
@@ -86,6 +88,7 @@ void Core::Impl::Tick(const ClockReading& now) {
     TickLeader();
   } else {
     TickElection();
+    if (asks_for_commit_) SendReleaseQuery();
   }
   TickReleases();
 }
@@ -248,7 +251,9 @@ Instant Core::Impl::NextDeadline() const {
   if (damaged_) return Instant::max();
   Instant deadline = release_retry_at_;
   if (role_ != Role::kLeader) {
-    if (was_bound_) return IsBound() ? deadline : now_.boot;
+    if (was_bound_ && !IsBound()) return now_.boot;
+    if (was_bound_)
+      return asks_for_commit_ ? std::min(deadline, std::max(query_after_, now_.boot)) : deadline;
     return std::min({deadline, election_at_, attempt_ends_, attempt_resend_});
   }
   if (had_lease_) {

@@ -215,6 +215,9 @@ class Core::Impl {
   // ---- Binding.
   bool was_bound_ = false;  // As of the last look.
   Instant query_after_ = Instant::min();
+  // Restarted while bound: how much of its log is committed was known to the last process only, and
+  // an idle leader has no reason to tell it again. Asks until the leader's next append.
+  bool asks_for_commit_ = false;
   // Releases that members have not acknowledged; kept after the leadership ended [H-11].
   std::map<ReplicaId, Term> pending_releases_;
   ReplicaId release_target_;
@@ -224,7 +227,8 @@ class Core::Impl {
   // ---- Leader, valid while role_ is kLeader.
   std::map<ReplicaId, Progress> progress_;
   uint64_t round_ = 0;
-  Index term_start_;  // The empty entry of this term [H-9].
+  Index term_start_;           // The empty entry of this term [H-9].
+  bool born_leading_ = false;  // Leads, or led, a child's first term [H-15].
   Instant leader_since_;
   bool had_lease_ = false;
   Instant progress_at_;  // Last commit or progress of a follower, or when waiting began [H-7].

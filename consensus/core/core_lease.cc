@@ -77,6 +77,10 @@ DualInstant Core::Impl::LeaseEndBy(bool held) const {
 DualInstant Core::Impl::LeaseEnd() const { return LeaseEndBy(/*held=*/false); }
 
 bool Core::Impl::LeaseValid(const ClockReading& now) const {
+  if (options_.mutants.Has(31) && role_ == Role::kLeader && born_leading_ && hs_.term == Term(1) &&
+      now.boot < leader_since_ + options_.lease_duration) {
+    return true;
+  }
   return role_ == Role::kLeader && !LeaseEnd().EndedForHolder(now);
 }
 
@@ -130,6 +134,12 @@ void Core::Impl::OnReleaseQuery(const Message& m, const ReleaseQuery& query) {
   // Only if no term >= the one asked for is led here; a term above ours was never ours to release.
   if (query.bound_term > hs_.term) return;
   const bool leads = role_ == Role::kLeader;
+  if (const auto progress = progress_.find(m.from);
+      leads && query.bound_term == hs_.term && progress != progress_.end()) {
+    // Perhaps restarted, and then it knows of no commit any more.
+    progress->second.must_send = true;
+    flush_needed_ = true;
+  }
   if (leads && !(options_.mutants.Has(50) && hs_.term > query.bound_term)) return;
   SendNow(m.from, Release{query.bound_term, ReplicaId()}, hs_.term);
 }

@@ -169,6 +169,7 @@ void Core::Impl::OnAppendRequest(const Message& m, const AppendRequest& request)
     return Send(m.from, reply);
   }
   AcceptLeader(m, request);
+  asks_for_commit_ = false;
   reply.read_context = request.read_context;
   reply.accepted = StoreEntries(request, &reply);
   if (IsBound() && hs_.bound_leader == m.from && hs_.bound_term == m.term) {

@@ -579,6 +579,42 @@ TEST(ReleaseRule, BoundReplicaThatIsProbedAsksItsLeader) {
   EXPECT_NE(lone.Last<ReleaseQuery>(2), nullptr);
 }
 
+// An idle leader has nothing to send, and a split among the entries would never be applied here.
+TEST(ReleaseRule, BoundReplicaThatRestartedAsksUntilItKnowsWhatIsCommitted) {
+  LoneCore lone;
+  lone.SetLog({1, 1});
+  lone.initial.hard_state.term = Term(1);
+  lone.initial.hard_state.bound_leader = ReplicaId(2);
+  lone.initial.hard_state.bound_store = StoreId(102);
+  lone.initial.hard_state.bound_term = Term(1);
+  lone.initial.hard_state.bound_epoch = Epoch(1);
+  lone.Start();
+  lone.AdvanceToDeadline();
+  EXPECT_NE(lone.Last<ReleaseQuery>(2), nullptr);
+  lone.Clear();
+  lone.AdvanceToDeadline();
+  EXPECT_NE(lone.Last<ReleaseQuery>(2), nullptr);
+  AppendRequest announcement;
+  announcement.previous = At(1, 2);
+  announcement.commit = Index(2);
+  announcement.epoch = Epoch(1);
+  lone.Step(2, 1, announcement);
+  EXPECT_EQ(lone.core->commit_index(), Index(2));
+  lone.Clear();
+  lone.Advance(lone.options.retry_interval);
+  EXPECT_EQ(lone.Last<ReleaseQuery>(2), nullptr);
+}
+
+TEST(ReleaseRule, LeaderThatIsAskedTellsWhatIsCommitted) {
+  LoneCore lone;
+  lone.Start();
+  lone.SupportFromPeer(2, 1);
+  lone.Elect();
+  lone.Clear();
+  lone.Step(2, 1, ReleaseQuery{lone.core->term()});
+  EXPECT_NE(lone.Last<AppendRequest>(2), nullptr);
+}
+
 TEST(Handover, TargetCampaignsAtOnceAndItsRequestCarriesTheRelease) {
   LoneCore lone;
   lone.Start();

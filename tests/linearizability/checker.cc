@@ -90,9 +90,10 @@ std::vector<Step> Translate(const std::vector<const Operation*>& operations, Val
   return steps;
 }
 
-// Writes of unknown outcome whose value nobody else writes: if somebody saw it, the write took effect
-// before the first of those who did returned; if nobody did, leaving it out explains as much as any
-// place for it (unless a cas of unknown outcome, that stays optional itself, may build on it).
+// Writes of unknown outcome whose value nobody else writes: if somebody saw it, the write took
+// effect before the first of those who did returned; if nobody did, leaving it out explains as much
+// as any place for it (unless a cas of unknown outcome, that stays optional itself, may build on
+// it).
 std::vector<Step> Decide(std::vector<Step> steps, size_t values) {
   std::vector<int> writers(values, 0);
   for (const Step& step : steps) {
@@ -324,7 +325,8 @@ Verdict CheckLinearizable(const History& history, const CheckOptions& options) {
     verdict.steps += search.taken();
     if (judgement == Judgement::kLinearizable) continue;
     if (verdict.judgement == Judgement::kViolation) continue;
-    if (judgement == Judgement::kUndecided && verdict.judgement != Judgement::kLinearizable) continue;
+    if (judgement == Judgement::kUndecided && verdict.judgement != Judgement::kLinearizable)
+      continue;
     verdict.judgement = judgement;
     verdict.key = key;
     verdict.explanation = search.Explanation();
@@ -355,9 +357,8 @@ Verdict CheckVersions(const History& history) {
               "one value with two versions:\n" + ToString(*first) + "\n" + ToString(*operation),
               verdict.operations, 0};
     }
-    std::sort(writes.begin(), writes.end(), [](const Operation* a, const Operation* b) {
-      return a->called_ns < b->called_ns;
-    });
+    std::sort(writes.begin(), writes.end(),
+              [](const Operation* a, const Operation* b) { return a->called_ns < b->called_ns; });
     std::vector<const Operation*> returned = writes;
     std::sort(returned.begin(), returned.end(), [](const Operation* a, const Operation* b) {
       return a->returned_ns < b->returned_ns;

@@ -67,10 +67,10 @@ bool IsLinearizable(const History& history) {
 }
 
 TEST(Checker, AcceptsWhatHappenedOneByOne) {
-  EXPECT_TRUE(IsLinearizable({Get(1, 2, kNone), Set(3, 4, "a"), Get(5, 6, "a"),
-                              Swapped(7, 8, "a", "b"), NotSwapped(9, 10, "a", "b"),
-                              Delete(11, 12, "b"), Get(13, 14, kNone),
-                              Swapped(15, 16, kNone, "c"), Delete(17, 18, "c")}));
+  EXPECT_TRUE(
+      IsLinearizable({Get(1, 2, kNone), Set(3, 4, "a"), Get(5, 6, "a"), Swapped(7, 8, "a", "b"),
+                      NotSwapped(9, 10, "a", "b"), Delete(11, 12, "b"), Get(13, 14, kNone),
+                      Swapped(15, 16, kNone, "c"), Delete(17, 18, "c")}));
 }
 
 TEST(Checker, RefusesAStaleRead) {
@@ -90,8 +90,7 @@ TEST(Checker, RefusesALostWrite) {
 }
 
 TEST(Checker, RefusesTwoSwapsOfOneValue) {
-  EXPECT_FALSE(
-      IsLinearizable({Set(1, 2, "a"), Swapped(3, 9, "a", "b"), Swapped(3, 9, "a", "c")}));
+  EXPECT_FALSE(IsLinearizable({Set(1, 2, "a"), Swapped(3, 9, "a", "b"), Swapped(3, 9, "a", "c")}));
 }
 
 TEST(Checker, RefusesACasThatFailedOnTheValueItExpected) {
@@ -103,8 +102,7 @@ TEST(Checker, RefusesAValueThatNobodyWrote) {
 }
 
 TEST(Checker, RefusesAWriteThatTookEffectTwice) {
-  EXPECT_FALSE(IsLinearizable(
-      {Set(1, 2, "a"), Set(3, 4, "b"), Get(5, 6, "b"), Get(7, 8, "a")}));
+  EXPECT_FALSE(IsLinearizable({Set(1, 2, "a"), Set(3, 4, "b"), Get(5, 6, "b"), Get(7, 8, "a")}));
 }
 
 TEST(Checker, LetsAWriteOfUnknownOutcomeAppearLate) {
@@ -127,10 +125,10 @@ TEST(Checker, LetsADeleteOfUnknownOutcomeTakeEffectOnceOnly) {
 }
 
 TEST(Checker, FollowsAChainOfUnknownSwaps) {
-  EXPECT_TRUE(IsLinearizable({Swapped(1, kNever, kNone, "a"), Swapped(2, kNever, "a", "b"),
-                              Get(3, 4, "b")}));
-  EXPECT_FALSE(IsLinearizable({Swapped(5, kNever, kNone, "a"), Swapped(2, kNever, "a", "b"),
-                               Get(3, 4, "b")}));
+  EXPECT_TRUE(IsLinearizable(
+      {Swapped(1, kNever, kNone, "a"), Swapped(2, kNever, "a", "b"), Get(3, 4, "b")}));
+  EXPECT_FALSE(IsLinearizable(
+      {Swapped(5, kNever, kNone, "a"), Swapped(2, kNever, "a", "b"), Get(3, 4, "b")}));
 }
 
 TEST(Checker, KeepsAnUnseenWriteOnWhichAnUnknownSwapMayBuild) {
@@ -157,8 +155,8 @@ TEST(Checker, JudgesEachKeyByItself) {
 }
 
 TEST(Checker, CountsIncrementsThatShareValues) {
-  EXPECT_TRUE(IsLinearizable({Set(0, 1, "0"), Swapped(2, kNever, "0", "1"),
-                              Swapped(3, 9, "0", "1"), Swapped(10, 11, "1", "2")}));
+  EXPECT_TRUE(IsLinearizable({Set(0, 1, "0"), Swapped(2, kNever, "0", "1"), Swapped(3, 9, "0", "1"),
+                              Swapped(10, 11, "1", "2")}));
   EXPECT_FALSE(IsLinearizable({Set(0, 1, "0"), Swapped(3, 9, "0", "1"), Swapped(3, 9, "0", "1"),
                                Swapped(10, 11, "1", "2")}));
 }
@@ -226,8 +224,9 @@ History RandomHistory(std::mt19937_64* random, int operations, int64_t span, boo
     if ((*random)() % 4 == 0) operation.expected.reset();
     operation.called_ns = static_cast<int64_t>((*random)() % span);
     operation.returned_ns = operation.called_ns + 1 + static_cast<int64_t>((*random)() % 20);
-    const int64_t effect = operation.called_ns + static_cast<int64_t>(
-        (*random)() % (operation.returned_ns - operation.called_ns + 1));
+    const int64_t effect =
+        operation.called_ns +
+        static_cast<int64_t>((*random)() % (operation.returned_ns - operation.called_ns + 1));
     operation.result = Result::kOk;
     order.emplace_back(effect, operation);
   }

@@ -94,10 +94,10 @@ const char* ToString(Result result) {
 }
 
 std::string ToString(const Operation& operation) {
-  std::string line = "process " + std::to_string(operation.process) + " [" +
-                     std::to_string(operation.called_ns) + ", " +
-                     (operation.returned_ns == kNever ? "-" : std::to_string(operation.returned_ns)) +
-                     "] " + ToString(operation.kind) + " " + Quoted(operation.key);
+  std::string line =
+      "process " + std::to_string(operation.process) + " [" + std::to_string(operation.called_ns) +
+      ", " + (operation.returned_ns == kNever ? "-" : std::to_string(operation.returned_ns)) +
+      "] " + ToString(operation.kind) + " " + Quoted(operation.key);
   const std::string asked = Asked(operation);
   if (asked != "null") line += " " + asked;
   line += std::string(" -> ") + ToString(operation.result);
@@ -119,8 +119,8 @@ void WriteJsonLines(const History& history, std::ostream* out) {
     *out << "{\"process\":" << operation.process << ",\"type\":\""
          << (is_return ? ReturnType(operation) : "invoke") << "\",\"f\":\""
          << ToString(operation.kind) << "\",\"key\":" << Quoted(operation.key)
-         << ",\"value\":" << (is_return ? Answered(operation) : Asked(operation)) << ",\"time\":"
-         << (time == kNever ? std::string("null") : std::to_string(time)) << "}\n";
+         << ",\"value\":" << (is_return ? Answered(operation) : Asked(operation))
+         << ",\"time\":" << (time == kNever ? std::string("null") : std::to_string(time)) << "}\n";
   }
 }
 

@@ -27,8 +27,8 @@ enum class Result : uint8_t {
 
 inline constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
-// Values should be unique among the writes of a key: the checker is then fast and finds more. Nothing
-// wrong is concluded if they are not.
+// Values should be unique among the writes of a key: the checker is then fast and finds more.
+// Nothing wrong is concluded if they are not.
 struct Operation {
   uint64_t process = 0;
   Kind kind = Kind::kGet;

@@ -1,12 +1,14 @@
-"""A program built a second time with the deliberate faults of consensus/core/mutants.h compiled in."""
+"""A program built a second time, with the deliberate faults of consensus/core/mutants.h in it."""
+
+_COPT = "//command_line_option:copt"
 
 def _with_mutants_impl(settings, attr):
-    return {"//command_line_option:copt": settings["//command_line_option:copt"] + ["-DRASPUTIN_MUTANTS"]}
+    return {_COPT: settings[_COPT] + ["-DRASPUTIN_MUTANTS"]}
 
 _with_mutants = transition(
     implementation = _with_mutants_impl,
-    inputs = ["//command_line_option:copt"],
-    outputs = ["//command_line_option:copt"],
+    inputs = [_COPT],
+    outputs = [_COPT],
 )
 
 def _mutants_test_impl(ctx):

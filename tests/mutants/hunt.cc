@@ -1,8 +1,8 @@
-// Hunts deliberate faults with the simulator: each mutant must be caught, and none may be seen in the
-// code without one.
+// Hunts deliberate faults with the simulator: each mutant must be caught, and none may be seen in
+// the code without one.
 //
-// Prints by which check each was caught and after how many seeds. Each hunt runs in a process of its
-// own, because a mutant may well be caught by a CHECK. Exit code: 0 all caught.
+// Prints by which check each was caught and after how many seeds. Each hunt runs in a process of
+// its own, because a mutant may well be caught by a CHECK. Exit code: 0 all caught.
 
 #include <glog/logging.h>
 #include <sys/wait.h>

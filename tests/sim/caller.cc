@@ -251,9 +251,8 @@ void Caller::OnFailure(Failure failure, bool better_route, const range::Response
   const client::RetryDecision decision = backoff_->Next(result);
   // A batch that a split cut in two is divided by front ends only: it ends.
   const RangeDescriptor* route = call_.method.has_value() ? nullptr : Route();
-  const bool routable =
-      call_.method.has_value() ||
-      client::KeyInBounds(call_.last_key, route->start_key(), route->end_key());
+  const bool routable = call_.method.has_value() ||
+                        client::KeyInBounds(call_.last_key, route->start_key(), route->end_key());
   if (!decision.retry || !routable) {
     Finish(maybe_executed_ ? CallOutcome::kUnknown : CallOutcome::kNotExecuted, response);
     return;

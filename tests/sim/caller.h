@@ -24,8 +24,8 @@
 namespace rasputin::sim {
 
 struct Call {
-  // Set: goes to the front end of any store, as `body`; only `id` (which the body carries as well) and
-  // `is_read` matter beside it.
+  // Set: goes to the front end of any store, as `body`; only `id` (which the body carries as well)
+  // and `is_read` matter beside it.
   std::optional<server::Method> method;
   kv::Operation operation = kv::Operation::kNone;
   absl::Cord body;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "tests/sim/random.h"
 
@@ -29,8 +30,24 @@ uint64_t HashOf(const absl::Cord& bytes) {
 void Checkers::Report(const std::string& guarantee, const std::string& details) {
   scheduler_->Note("VIOLATION " + guarantee + ": " + details);
   if (violation_.has_value()) return;
+  if (scheduler_->trace()) DescribeStores();
   violation_ = Violation{guarantee, details};
   scheduler_->Stop();
+}
+
+void Checkers::DescribeStores() {
+  for (int node = 0; node < stores_->StoreCount(); ++node) {
+    for (const range::ReplicaStatus& replica : stores_->ReplicasAt(node)) {
+      const range::RangeDescriptor& descriptor = replica.descriptor;
+      scheduler_->Note(absl::StrCat(
+          "store ", node + 1, " range ", descriptor.range_id(), " generation ",
+          descriptor.generation(), " [", absl::CEscape(descriptor.start_key()), ", ",
+          absl::CEscape(descriptor.end_key()), ") role ", static_cast<int>(replica.role), " term ",
+          replica.term.value(), " committed ", replica.committed.value(), " applied ",
+          replica.applied.value(), " last ", replica.last.value(), " leader store ",
+          replica.leader_store.value(), replica.serving ? " serving" : ""));
+    }
+  }
 }
 
 void Checkers::OnStart(int node) {
@@ -83,16 +100,17 @@ void Checkers::OnEvent(int node, const consensus::Event& event) {
 void Checkers::OnBecameLeader(int node, const consensus::Event& event) {
   ++counters_.elections;
   ++elections_[event.range];
-  const auto [found, inserted] =
-      leaders_.emplace(std::make_pair(event.range, event.term), std::make_pair(node, event.replica));
+  consensus::Term& highest = highest_elected_[event.range];
+  const auto [found, inserted] = leaders_.emplace(std::make_pair(event.range, event.term),
+                                                  std::make_pair(node, event.replica));
   if (!inserted) {
-    Report("Election Safety",
-           absl::StrCat("range ", event.range.value(), " term ", event.term.value(),
-                        " is led by store ", node + 1, " and was led by store ",
-                        found->second.first + 1));
+    Report("Election Safety", absl::StrCat("range ", event.range.value(), " term ",
+                                           event.term.value(), " is led by store ", node + 1,
+                                           " and was led by store ", found->second.first + 1));
   }
   CheckNoPreemption(node, event);
   CheckLeaderCompleteness(node, event);
+  highest = std::max(highest, event.term);
 }
 
 void Checkers::CheckNoPreemption(int node, const consensus::Event& event) {
@@ -109,7 +127,8 @@ void Checkers::CheckNoPreemption(int node, const consensus::Event& event) {
   }
 }
 
-// A leader's log holds every entry of an earlier term that anybody ever applied.
+// A leader's log holds every entry that was committed in an earlier term. (Not every entry *of* an
+// earlier term: whoever learns late of its election may lack what a later leader committed.)
 void Checkers::CheckLeaderCompleteness(int node, const consensus::Event& event) {
   const range::Store* store = stores_->StoreAt(node);
   const auto found = applied_.find(event.range);
@@ -117,7 +136,7 @@ void Checkers::CheckLeaderCompleteness(int node, const consensus::Event& event) 
   const consensus::log::SharedLog* log = stores_->StoreAt(node)->log();
   for (uint64_t i = found->second.size(); i-- > 1;) {
     const Applied& applied = found->second[i];
-    if (applied.term == 0 || applied.term >= event.term.value()) continue;
+    if (applied.term == 0 || applied.committed_by >= event.term.value()) continue;
     if (log->Start(event.range).index >= Index(i)) return;
     const consensus::LogPosition last = log->Last(event.range);
     if (last.index < Index(i) || log->TermAt(event.range, Index(i)).value() != applied.term) {
@@ -147,7 +166,7 @@ void Checkers::OnApplied(int node, RangeId range, Index index, Term term,
   if (applied.size() <= index.value()) applied.resize(index.value() + 1);
   Applied& entry = applied[index.value()];
   if (entry.term == 0) {
-    entry = {term.value(), hash};
+    entry = {term.value(), hash, highest_elected_[range].value()};
     return;
   }
   if (entry.term == term.value() && entry.hash == hash) return;
@@ -211,9 +230,9 @@ void Checkers::CompareLogs(RangeId range, int a, int b) {
     const auto one = left->ReadEntries(range, Index(i), Index(i), 1);
     const auto other = right->ReadEntries(range, Index(i), Index(i), 1);
     if (one.ok() && other.ok() && one->front().payload == other->front().payload) continue;
-    Report("Log Matching", absl::StrCat("range ", range.value(), ": entry ", i,
-                                        " of one term differs between stores ", a + 1, " and ",
-                                        b + 1));
+    Report("Log Matching",
+           absl::StrCat("range ", range.value(), ": entry ", i,
+                        " of one term differs between stores ", a + 1, " and ", b + 1));
     return;
   }
 }

@@ -77,6 +77,7 @@ class Checkers {
   struct Applied {
     uint64_t term = 0;  // 0: not seen (entries without a command).
     uint64_t hash = 0;
+    uint64_t committed_by = 0;  // It was committed in this term or an earlier one.
   };
   struct Claim {
     std::string start;
@@ -86,6 +87,8 @@ class Checkers {
     consensus::Term term;
   };
 
+  // One line per replica of every store, for the trace.
+  void DescribeStores();
   void OnBecameLeader(int node, const consensus::Event& event);
   void CheckNoPreemption(int node, const consensus::Event& event);
   void CheckLeaderCompleteness(int node, const consensus::Event& event);
@@ -96,9 +99,11 @@ class Checkers {
   std::optional<Violation> violation_;
   Counters counters_;
   // (range, term) to the replica that led.
-  std::map<std::pair<range::RangeId, consensus::Term>, std::pair<int, consensus::ReplicaId>> leaders_;
+  std::map<std::pair<range::RangeId, consensus::Term>, std::pair<int, consensus::ReplicaId>>
+      leaders_;
   std::map<range::RangeId, uint64_t> elections_;
-  std::map<range::RangeId, std::vector<Applied>> applied_;  // By index.
+  std::map<range::RangeId, consensus::Term> highest_elected_;
+  std::map<range::RangeId, std::vector<Applied>> applied_;                   // By index.
   std::map<std::pair<int, range::RangeId>, consensus::Index> last_applied_;  // Of the process.
 };
 

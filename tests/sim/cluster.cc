@@ -53,7 +53,8 @@ storage::v1::BootstrapRecord Cluster::MakeBootstrapRecord() {
     type::v1::StoreDescriptor* store = record.add_stores();
     store->set_store_id(static_cast<uint64_t>(number) + 1);
   }
-  const auto add_range = [&](uint64_t id, uint64_t collection, const std::string& end, int replicas) {
+  const auto add_range = [&](uint64_t id, uint64_t collection, const std::string& end,
+                             int replicas) {
     RangeDescriptor* descriptor = record.add_ranges();
     descriptor->set_range_id(id);
     descriptor->set_generation(1);
@@ -210,23 +211,23 @@ void Cluster::SendForwardReply(int from, int to, server::ForwardReply reply) {
   const auto asked = forwarders_.find({to, reply.id});
   if (asked == forwarders_.end()) return;
   const uint64_t asks = asked->second;
-  network_.Send(from, to, "forward reply", false,
-                [this, from, to, asks, reply = std::move(reply)] {
-                  if (node(to).incarnation() == asks) node(to).DeliverForwardReply(from, reply);
-                });
+  network_.Send(from, to, "forward reply", false, [this, from, to, asks, reply = std::move(reply)] {
+    if (node(to).incarnation() == asks) node(to).DeliverForwardReply(from, reply);
+  });
 }
 
 void Cluster::OnProcessFailed(int number, const absl::Status& status) {
   ++process_failures_;
   scheduler_.Note("store " + std::to_string(number + 1) + " failed: " + status.ToString());
   if (restart_after_failure_ == 0) {
-    checkers_.Report("Process", "store " + std::to_string(number + 1) + " failed: " +
-                                    status.ToString());
+    checkers_.Report("Process",
+                     "store " + std::to_string(number + 1) + " failed: " + status.ToString());
     return;
   }
-  scheduler_.After(restart_after_failure_, "restart", static_cast<uint64_t>(number), [this, number] {
-    if (!node(number).alive()) node(number).Start();
-  });
+  scheduler_.After(restart_after_failure_, "restart", static_cast<uint64_t>(number),
+                   [this, number] {
+                     if (!node(number).alive()) node(number).Start();
+                   });
 }
 
 }  // namespace rasputin::sim

@@ -64,7 +64,8 @@ class Cluster : private NodeListener, private StoreView {
   std::map<range::RangeId, range::RangeDescriptor> KnownRanges();
 
   // Called for each descriptor that a store's observer reports.
-  using DescriptorListener = std::function<void(int node, const range::RangeDescriptor&, bool leads)>;
+  using DescriptorListener =
+      std::function<void(int node, const range::RangeDescriptor&, bool leads)>;
   void set_descriptor_listener(DescriptorListener listener) {
     descriptor_listener_ = std::move(listener);
   }

@@ -1,7 +1,7 @@
 // Brings the descriptors that leaders report to the meta range, again and again until it has them.
 //
-// Does for the simulator what each node's front end does in the server; one for all stores. Also
-// reads the directory back. Not thread-safe.
+// Does for the simulator what each node's front end does in the server; one for all stores.
+// Also reads the directory back. Not thread-safe.
 
 #ifndef RASPUTIN_TESTS_SIM_DIRECTORY_KEEPER_H_
 #define RASPUTIN_TESTS_SIM_DIRECTORY_KEEPER_H_

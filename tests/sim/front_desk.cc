@@ -87,11 +87,10 @@ void FrontDesk::TakeInputs(const consensus::ClockReading& now) {
 
 void FrontDesk::Run(const consensus::ClockReading& now) {
   front_.Run(now);
-  completions_.erase(std::remove_if(completions_.begin(), completions_.end(),
-                                    [](const auto& completion) {
-                                      return completion->answered == nullptr;
-                                    }),
-                     completions_.end());
+  completions_.erase(
+      std::remove_if(completions_.begin(), completions_.end(),
+                     [](const auto& completion) { return completion->answered == nullptr; }),
+      completions_.end());
 }
 
 bool FrontDesk::Forward(range::StoreId to, server::ForwardRequest request) {

@@ -1,9 +1,9 @@
-// The front end of one simulated process: the real server::FrontEnd over the store, with its calls and
-// its peers.
+// The front end of one simulated process: the real server::FrontEnd over the store, with its calls
+// and its peers.
 //
 // Collects inputs until the executor's turn, as the server's shard does. Connections between front
-// ends break when an answer does not come for a while. Belongs to one process; destroyed with it. Not
-// thread-safe.
+// ends break when an answer does not come for a while. Belongs to one process; destroyed with it.
+// Not thread-safe.
 
 #ifndef RASPUTIN_TESTS_SIM_FRONT_DESK_H_
 #define RASPUTIN_TESTS_SIM_FRONT_DESK_H_

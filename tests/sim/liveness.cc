@@ -17,8 +17,8 @@ using range::RangeId;
 
 constexpr RealTime kStep = 10 * kMillisecond;
 constexpr RealTime kWarmUp = 4 * kSecond;
-// Beyond three lease lengths, for what is not the protocol's: a client that waits for an answer which
-// will not come tries again within 1.5 s.
+// Beyond three lease lengths, for what is not the protocol's: a client that waits for an answer
+// which will not come tries again within 1.5 s.
 constexpr RealTime kSlack = 1500 * kMillisecond;
 constexpr int kObservedLeases = 16;
 constexpr int kSettledLeases = 5;
@@ -45,10 +45,11 @@ void CutSomePairs(Cluster* cluster, Random* random) {
     for (int b = a + 1; b < cluster->stores(); ++b) pairs.emplace_back(a, b);
   }
   for (size_t i = pairs.size(); i > 1; --i) std::swap(pairs[i - 1], pairs[random->Below(i)]);
-  const auto count = static_cast<size_t>(
-      static_cast<double>(pairs.size()) * (0.3 + 0.4 * random->Unit()) + 0.5);
+  const auto count =
+      static_cast<size_t>(static_cast<double>(pairs.size()) * (0.3 + 0.4 * random->Unit()) + 0.5);
   for (size_t i = 0; i < count; ++i) {
-    const auto [a, b] = random->Chance(0.5) ? pairs[i] : std::make_pair(pairs[i].second, pairs[i].first);
+    const auto [a, b] =
+        random->Chance(0.5) ? pairs[i] : std::make_pair(pairs[i].second, pairs[i].first);
     cluster->network().Cut(a, b);
     if (!random->Chance(0.4)) cluster->network().Cut(b, a);
   }
@@ -143,14 +144,14 @@ Report RunLiveness(const SimulationOptions& options) {
   const RealTime now = cluster.scheduler().now();
   const std::string topology = Topology(&cluster);
   if (progress.first < 0 || now - progress.last > 3 * lease) {
-    cluster.checkers().Report("Liveness", absl::StrCat("no progress for ", now - progress.last,
-                                                       " ns; links ", topology));
-  } else if (progress.recovered > 3 * lease + kSlack) {
     cluster.checkers().Report(
-        "Liveness", absl::StrCat("progress only after ", progress.recovered, " ns; links ", topology));
+        "Liveness", absl::StrCat("no progress for ", now - progress.last, " ns; links ", topology));
+  } else if (progress.recovered > 3 * lease + kSlack) {
+    cluster.checkers().Report("Liveness", absl::StrCat("progress only after ", progress.recovered,
+                                                       " ns; links ", topology));
   } else if (cluster.checkers().ElectionsOf(data) != progress.elections_when_settled) {
-    cluster.checkers().Report("No Needless Change", "the leader changed after things had settled; links " +
-                                                  topology);
+    cluster.checkers().Report("No Needless Change",
+                              "the leader changed after things had settled; links " + topology);
   }
   Report report;
   report.violation = cluster.checkers().violation();

@@ -1,5 +1,5 @@
-// The simulator as a program: runs seeds, prints what happened, and for each failing seed the command
-// that replays it. Exit code: 0 no violation, 1 violations, 2 usage.
+// The simulator as a program: runs seeds, prints what happened, and for each failing seed the
+// command that replays it. Exit code: 0 no violation, 1 violations, 2 usage.
 
 #include <glog/logging.h>
 
@@ -27,7 +27,8 @@ ABSL_FLAG(bool, trace, false, "print every event to standard error");
 ABSL_FLAG(bool, twice, false, "run each seed twice and compare the hashes");
 ABSL_FLAG(bool, keep_going, true, "go on after a failing seed");
 ABSL_FLAG(bool, verbose, false, "one line per seed");
-ABSL_FLAG(std::string, history, "", "with --seed: write the clients' history to this file as JSON lines");
+ABSL_FLAG(std::string, history, "",
+          "with --seed: write the clients' history to this file as JSON lines");
 ABSL_FLAG(uint64_t, mutant, 0, "switch this deliberate fault on (builds with --define mutants=1)");
 
 namespace rasputin::sim {
@@ -125,7 +126,8 @@ void PrintFailure(const SimulationOptions& options, const Report& report) {
 
 void PrintSeed(const SimulationOptions& options, const Report& report) {
   std::printf("seed %" PRIu64 " hash %016" PRIx64 " acknowledged %" PRIu64 " elections %" PRIu64
-              " kills %" PRIu64 " splits %" PRIu64 " events %" PRIu64 " recovery %.0f ms plan: %s\n",
+              " kills %" PRIu64 " splits %" PRIu64 " events %" PRIu64
+              " recovery %.0f ms plan: %s\n",
               options.seed, report.hash, report.acknowledged, report.elections, report.kills,
               report.splits, report.events, Milliseconds(report.recovery), report.plan.c_str());
 }

@@ -73,15 +73,24 @@ Nemesis::Nemesis(Cluster* cluster, const FaultPlan& plan, std::vector<std::strin
       caller_(cluster, endpoint, random.Fork(1)),
       clients_(cluster->options().clients) {
   const std::pair<bool, Action> all[] = {
-      {plan.kills, &Nemesis::KillOne},          {plan.power_losses, &Nemesis::LosePower},
-      {plan.kill_all, &Nemesis::KillAll},       {plan.pauses, &Nemesis::PauseOne},
-      {plan.suspends, &Nemesis::SuspendOne},    {plan.cuts, &Nemesis::CutPairs},
-      {plan.one_way_cuts, &Nemesis::CutOneWay}, {plan.isolations, &Nemesis::Isolate},
-      {plan.flapping, &Nemesis::Flap},          {plan.client_cuts, &Nemesis::CutClient},
-      {plan.lossy_times, &Nemesis::BeLossy},    {plan.disk_stalls, &Nemesis::StallDisk},
-      {plan.slow_disks, &Nemesis::SlowDisk},    {plan.disk_full, &Nemesis::FillDisk},
-      {plan.sync_failures, &Nemesis::FailSync}, {plan.wall_steps, &Nemesis::StepWall},
-      {plan.slow_machines, &Nemesis::SlowMachine}, {plan.shutdowns, &Nemesis::ShutDown},
+      {plan.kills, &Nemesis::KillOne},
+      {plan.power_losses, &Nemesis::LosePower},
+      {plan.kill_all, &Nemesis::KillAll},
+      {plan.pauses, &Nemesis::PauseOne},
+      {plan.suspends, &Nemesis::SuspendOne},
+      {plan.cuts, &Nemesis::CutPairs},
+      {plan.one_way_cuts, &Nemesis::CutOneWay},
+      {plan.isolations, &Nemesis::Isolate},
+      {plan.flapping, &Nemesis::Flap},
+      {plan.client_cuts, &Nemesis::CutClient},
+      {plan.lossy_times, &Nemesis::BeLossy},
+      {plan.disk_stalls, &Nemesis::StallDisk},
+      {plan.slow_disks, &Nemesis::SlowDisk},
+      {plan.disk_full, &Nemesis::FillDisk},
+      {plan.sync_failures, &Nemesis::FailSync},
+      {plan.wall_steps, &Nemesis::StepWall},
+      {plan.slow_machines, &Nemesis::SlowMachine},
+      {plan.shutdowns, &Nemesis::ShutDown},
       {plan.slow_replies, &Nemesis::SlowReplies},
   };
   for (const auto& [on, action] : all) {
@@ -94,7 +103,7 @@ Nemesis::Nemesis(Cluster* cluster, const FaultPlan& plan, std::vector<std::strin
 void Nemesis::Start() {
   if (!actions_.empty()) Next();
   if (!operator_actions_.empty()) OperateNext();
-  if (!plan_.kills_at_events) return;
+  if (!plan_.kills_at_events && !plan_.isolations) return;
   cluster_->set_event_listener(
       [this](int store, const consensus::Event& event) { OnEvent(store, event); });
 }
@@ -107,6 +116,13 @@ void Nemesis::OperateNext() {
 }
 
 void Nemesis::OnEvent(int store, const consensus::Event& event) {
+  // The first leader of a child is the one that may believe too much of itself.
+  const bool born = event.type == consensus::EventType::kBecameLeader &&
+                    event.term == consensus::Term(1) && event.range.value() > 2;
+  if (plan_.isolations && born && random_.Chance(0.3)) {
+    Later(random_.ExponentialNs(2 * kMillisecond), [this, store] { IsolateStore(store); });
+  }
+  if (!plan_.kills_at_events) return;
   switch (event.type) {
     case consensus::EventType::kBecameLeader:
     case consensus::EventType::kBound:
@@ -226,8 +242,9 @@ void Nemesis::CutOneWay() {
   }
 }
 
-void Nemesis::Isolate() {
-  const int a = SomeStore();
+void Nemesis::Isolate() { IsolateStore(SomeStore()); }
+
+void Nemesis::IsolateStore(int a) {
   const RealTime length = Length();
   for (int b = 0; b < cluster_->stores(); ++b) {
     if (a == b) continue;
@@ -236,8 +253,8 @@ void Nemesis::Isolate() {
   }
 }
 
-// Answers to a store take up to half a lease; after a while it is cut off, with answers still on the
-// way that a store which counts from their arrival takes for fresh support.
+// Answers to a store take up to half a lease; after a while it is cut off, with answers still on
+// the way that a store which counts from their arrival takes for fresh support.
 void Nemesis::SlowReplies() {
   const int a = SomeStore();
   const RealTime lease = cluster_->options().store.lease_duration.count();
@@ -272,7 +289,8 @@ void Nemesis::FlapOnce(int a, int b, int left) {
     cluster_->network().HealBoth(a, b);
   }
   if (left <= 1) return cluster_->network().HealBoth(a, b);
-  Later(random_.ExponentialNs(600 * kMillisecond), [this, a, b, left] { FlapOnce(a, b, left - 1); });
+  Later(random_.ExponentialNs(600 * kMillisecond),
+        [this, a, b, left] { FlapOnce(a, b, left - 1); });
 }
 
 void Nemesis::CutClient() {
@@ -359,8 +377,8 @@ void Nemesis::Transfer() {
   ++counters_.transfers_asked;
   const auto& replicas = chosen->second.replicas();
   const auto target = random_.Below(static_cast<uint64_t>(replicas.size()));
-  cluster_->node(leader).TransferLease(chosen->first,
-                                       range::StoreId(replicas[static_cast<int>(target)].store_id()));
+  cluster_->node(leader).TransferLease(
+      chosen->first, range::StoreId(replicas[static_cast<int>(target)].store_id()));
 }
 
 // An id for the child from the meta range, then the split.

@@ -26,7 +26,7 @@ struct FaultPlan {
   bool kills_at_events = false;  // Right after a store did something that matters.
   bool pauses = false;
   bool suspends = false;
-  bool cuts = false;        // Random pairs, both ways.
+  bool cuts = false;  // Random pairs, both ways.
   bool one_way_cuts = false;
   bool isolations = false;
   bool flapping = false;
@@ -91,6 +91,7 @@ class Nemesis {
   void CutPairs();
   void CutOneWay();
   void Isolate();
+  void IsolateStore(int a);
   void SlowReplies();
   void Flap();
   void FlapOnce(int a, int b, int left);

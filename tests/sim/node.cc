@@ -148,8 +148,8 @@ void Node::Kill(KillKind kind) {
   listener_->OnProcessEnded(options_.number);
 }
 
-// The write that is under way did not begin, was written and not synced, or was synced without anybody
-// hearing of it.
+// The write that is under way did not begin, was written and not synced, or was synced without
+// anybody hearing of it.
 void Node::LeaveWriteUnfinished() {
   if (write_ == nullptr) return;
   ++counters_.kills_during_write;
@@ -182,10 +182,9 @@ void Node::FillDisk(bool full) {
 
 void Node::Schedule(RealTime delay, const char* label, void (Node::*action)()) {
   const uint64_t incarnation = incarnation_;
-  scheduler_->After(delay, label, static_cast<uint64_t>(options_.number),
-                    [this, incarnation, label, action] {
-                      RunWhenAwake(incarnation, label, action);
-                    });
+  scheduler_->After(
+      delay, label, static_cast<uint64_t>(options_.number),
+      [this, incarnation, label, action] { RunWhenAwake(incarnation, label, action); });
 }
 
 void Node::RunWhenAwake(uint64_t incarnation, const char* label, void (Node::*action)()) {

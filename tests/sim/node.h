@@ -1,8 +1,8 @@
 // One simulated machine: a disk, an engine, clocks, and a process that runs the real Store.
 //
-// Plays the parts that threads play in the server: the executor (turns), the log writer (one job at a
-// time, each takes simulated time), the store lease thread. Every one of them may be paused, slow or
-// killed at any event. Not responsible for what connects machines (cluster.h). Not thread-safe.
+// Plays the parts that threads play in the server: the executor (turns), the log writer (one job at
+// a time, each takes simulated time), the store lease thread. Every one of them may be paused, slow
+// or killed at any event. Not responsible for what connects machines (cluster.h). Not thread-safe.
 //
 // Invariant: while the process is dead, nothing of it runs: every scheduled event carries the
 // incarnation it belongs to.
@@ -53,7 +53,8 @@ class NodeListener {
  public:
   virtual ~NodeListener() = default;
   virtual void SendGroupMessages(int from, int to, std::vector<consensus::Message> messages) = 0;
-  virtual void SendLeaseMessage(int from, int to, const consensus::lease::LeaseMessage& message) = 0;
+  virtual void SendLeaseMessage(int from, int to,
+                                const consensus::lease::LeaseMessage& message) = 0;
   virtual void SendForward(int from, int to, server::ForwardRequest request) = 0;
   virtual void SendForwardReply(int from, int to, server::ForwardReply reply) = 0;
   virtual void OnEvent(int node, const consensus::Event& event) = 0;
@@ -101,7 +102,10 @@ class Node : private range::Transport, private range::Observer, private range::C
   void Kill(KillKind kind);
   // Kills it while its next write of the log is under way.
   void KillAtNextWrite(KillKind kind) { kill_at_next_write_ = kind; }
-  void SpareNextWrite() { kill_at_next_write_.reset(); fail_next_sync_ = false; }
+  void SpareNextWrite() {
+    kill_at_next_write_.reset();
+    fail_next_sync_ = false;
+  }
   bool to_be_killed() const { return kill_at_next_write_.has_value(); }
   bool alive() const { return store_ != nullptr; }
   // Nothing of the process runs for `length` (SIGSTOP); its machine's clocks go on. `suspend`: the

@@ -1,8 +1,8 @@
 // A quiet cluster under steady load, with role selectors: the vocabulary of scenario tests.
 //
-// All stores hold a replica of the data range; roles are of that range. Fails the test by itself if a
-// checker finds a violation, if the clients' history is not linearizable, or an entry is lost. Virtual
-// time. Not thread-safe.
+// All stores hold a replica of the data range; roles are of that range. Fails the test by itself if
+// a checker finds a violation, if the clients' history is not linearizable, or an entry is lost.
+// Virtual time. Not thread-safe.
 
 #ifndef RASPUTIN_TESTS_SIM_SCENARIO_H_
 #define RASPUTIN_TESTS_SIM_SCENARIO_H_

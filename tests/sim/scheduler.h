@@ -1,7 +1,7 @@
 // Simulated real time: events in order of time, one thread, a running hash over all of them.
 //
-// Real time is what no store can see: stores have clocks of their own (sim_clock.h). Events of the same
-// instant run in the order in which they were scheduled. Not thread-safe.
+// Real time is what no store can see: stores have clocks of their own (sim_clock.h). Events of the
+// same instant run in the order in which they were scheduled. Not thread-safe.
 
 #ifndef RASPUTIN_TESTS_SIM_SCHEDULER_H_
 #define RASPUTIN_TESTS_SIM_SCHEDULER_H_
@@ -25,7 +25,8 @@ class Scheduler {
 
   RealTime now() const { return now_; }
 
-  // Runs `action` at `when` (now, if that has passed). `label` is a literal: it outlives the scheduler.
+  // Runs `action` at `when` (now, if that has passed). `label` is a literal: it outlives the
+  // scheduler.
   void At(RealTime when, const char* label, uint64_t subject, Action action);
   void After(RealTime delay, const char* label, uint64_t subject, Action action) {
     At(now_ + delay, label, subject, std::move(action));

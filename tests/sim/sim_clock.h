@@ -1,8 +1,9 @@
-// The clocks of one simulated machine: BOOTTIME, MONOTONIC_RAW and wall clock, each with its own error.
+// The clocks of one simulated machine: BOOTTIME, MONOTONIC_RAW and wall clock, each with its own
+// error.
 //
-// Maps simulated real time to readings and back. Rates are fixed for a run; wall time can be stepped;
-// a suspend stops the raw clock (not BOOTTIME) for a while, as Linux has it; a reboot starts both
-// monotonic clocks anew. A value; not thread-safe.
+// Maps simulated real time to readings and back. Rates are fixed for a run; wall time can be
+// stepped; a suspend stops the raw clock (not BOOTTIME) for a while, as Linux has it; a reboot
+// starts both monotonic clocks anew. A value; not thread-safe.
 
 #ifndef RASPUTIN_TESTS_SIM_SIM_CLOCK_H_
 #define RASPUTIN_TESTS_SIM_SIM_CLOCK_H_
@@ -36,7 +37,7 @@ class SimClock {
 
  private:
   ClockErrors errors_;
-  RealTime origin_ = 0;          // Real time at which boot_ and raw_ were read.
+  RealTime origin_ = 0;  // Real time at which boot_ and raw_ were read.
   int64_t boot_ = 1'000'000'000;
   int64_t raw_ = 1'000'000'000;
   RealTime asleep_from_ = 0;

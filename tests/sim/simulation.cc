@@ -88,7 +88,7 @@ WorkloadOptions DrawWorkload(Random* random) {
   workload.padding_max = random->Chance(0.6) ? 0 : uint64_t{1} << random->Between(6, 12);
   workload.with_id = random->Unit();
   workload.with_read_index = random->Chance(0.5) ? 0 : 0.3;
-  int* const weights[] = {&workload.gets,  &workload.sets,    &workload.cases,
+  int* const weights[] = {&workload.gets,    &workload.sets,  &workload.cases,
                           &workload.deletes, &workload.scans, &workload.batches};
   for (int* weight : weights) {
     if (random->Chance(0.25)) *weight = 0;
@@ -218,9 +218,9 @@ void SafetyRun::JudgeCounters() {
     if (found == workload_->final_values().end()) continue;
     const uint64_t count = Workload::CountOf(found->second);
     if (count >= tally.acknowledged && count <= tally.acknowledged + tally.unknown) continue;
-    Violate("Exactly Once", absl::StrCat("counter ", key, " ends at ", count, " after ",
-                                         tally.acknowledged, " acknowledged and ", tally.unknown,
-                                         " unknown increments"));
+    Violate("Exactly Once",
+            absl::StrCat("counter ", key, " ends at ", count, " after ", tally.acknowledged,
+                         " acknowledged and ", tally.unknown, " unknown increments"));
   }
 }
 
@@ -259,7 +259,8 @@ void SafetyRun::JudgeDirectory() {
     }
     expected_start = descriptor.end_key();
   }
-  if (!expected_start.empty()) Violate("One Serving Range", "the last range does not reach the end");
+  if (!expected_start.empty())
+    Violate("One Serving Range", "the last range does not reach the end");
   if (!Failed() && !DirectoryConverges(known) && !Failed()) {
     Violate("Directory", absl::StrCat("the meta range does not come to list the ", known.size(),
                                       " ranges that the stores hold"));
@@ -272,8 +273,8 @@ void SafetyRun::JudgeTurns() {
     const double turns = static_cast<double>(cluster_->node(i).counters().turns);
     const double seconds = static_cast<double>(cluster_->scheduler().now()) / 1e9;
     if (turns / seconds < kTurnsPerSecondMax) continue;
-    Violate("Idle Cost", absl::StrCat("store ", i + 1, " took ", turns / seconds,
-                                      " turns per second"));
+    Violate("Idle Cost",
+            absl::StrCat("store ", i + 1, " took ", turns / seconds, " turns per second"));
   }
 }
 

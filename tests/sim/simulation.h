@@ -1,8 +1,8 @@
 // One run: a cluster, load and faults from one seed, and the judgement of what came of it.
 //
-// Safety mode: any fault at any time, then everything heals and must work again. Liveness mode: links
-// freeze as they are while some replica has a two-way majority, and progress is demanded. A run is a
-// function of its options: the same ones give the same hash.
+// Safety mode: any fault at any time, then everything heals and must work again. Liveness mode:
+// links freeze as they are while some replica has a two-way majority, and progress is demanded. A
+// run is a function of its options: the same ones give the same hash.
 
 #ifndef RASPUTIN_TESTS_SIM_SIMULATION_H_
 #define RASPUTIN_TESTS_SIM_SIMULATION_H_

@@ -347,16 +347,17 @@ void Client::BeginScan() {
   for (const std::string& key : workload_->keys_) {
     if (key >= start) reads.push_back(NewOperation(Kind::kGet, key));
   }
-  caller_.Start(NewCall(kv::Operation::kScan, Encode(request), start),
-                [this, limit = request.limit(),
-                 reads = std::move(reads)](const CallResult& result) mutable {
-                  OnScanned(result, limit, std::move(reads));
-                  Think();
-                });
+  caller_.Start(
+      NewCall(kv::Operation::kScan, Encode(request), start),
+      [this, limit = request.limit(), reads = std::move(reads)](const CallResult& result) mutable {
+        OnScanned(result, limit, std::move(reads));
+        Think();
+      });
 }
 
-// A page tells of every key up to its last row, and up to the range's end if there is no more. A front
-// end's pages together tell of every key, or of those up to the last row where a limit ended the scan.
+// A page tells of every key up to its last row, and up to the range's end if there is no more. A
+// front end's pages together tell of every key, or of those up to the last row where a limit ended
+// the scan.
 void Client::OnScanned(const CallResult& result, uint64_t limit, std::vector<Operation> reads) {
   if (result.outcome != CallOutcome::kAnswered) return;
   const bool by_front_end = workload_->cluster_->options().front_ends;
@@ -373,8 +374,7 @@ void Client::OnScanned(const CallResult& result, uint64_t limit, std::vector<Ope
   const std::string& range_end = result.descriptor.end_key();
   const bool all_told = by_front_end ? rows.size() < limit : !pages.front().more();
   for (Operation& read : reads) {
-    const bool in_range =
-        by_front_end || range_end.empty() || FullKey(read.key) < range_end;
+    const bool in_range = by_front_end || range_end.empty() || FullKey(read.key) < range_end;
     const bool before_last_row = !rows.empty() && read.key <= rows.rbegin()->first;
     if (!before_last_row && !(all_told && in_range)) continue;
     const auto row = rows.find(read.key);

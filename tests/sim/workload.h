@@ -1,5 +1,5 @@
-// Simulated clients that read, write, compare, count, scan and batch on a small key space, and write
-// down what they saw.
+// Simulated clients that read, write, compare, count, scan and batch on a small key space, and
+// write down what they saw.
 //
 // Each client does one operation at a time. Not responsible for judging (tests/linearizability,
 // simulation.cc). Not thread-safe.
