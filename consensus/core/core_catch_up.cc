@@ -23,7 +23,7 @@ void Core::Impl::StartPull(ReplicaId donor) {
 }
 
 void Core::Impl::RequestPull() {
-  attempt_ends_ = now_.boot + options_.retry_interval;
+  attempt_ends_ = now_.boot + AttemptWait();
   SendNow(pull_donor_, PullRequest{attempt_, pull_after_}, hs_.term);
 }
 

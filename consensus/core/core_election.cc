@@ -94,6 +94,12 @@ void Core::Impl::AdoptTerm(Term term) {
   if (!IsBound()) leader_ = ReplicaId();
 }
 
+// Longer after failures: where a round trip takes longer than `retry_interval`, no answer to an
+// attempt would ever come in time. At most 0.4 D, as far as leases themselves work [S-2].
+Duration Core::Impl::AttemptWait() const {
+  return options_.retry_interval * (1 << std::min(failed_attempts_, 2));
+}
+
 // ---- Probe.
 
 void Core::Impl::StartProbe() {
@@ -101,7 +107,7 @@ void Core::Impl::StartProbe() {
   role_ = Role::kProbing;
   highest_seen_term_ = hs_.term;
   election_at_ = Instant::max();
-  attempt_ends_ = now_.boot + options_.retry_interval;
+  attempt_ends_ = now_.boot + AttemptWait();
   Emit(EventType::kCampaignProbing, ReplicaId(), Index(), log_.Last().index.value());
   for (const Member& member : others_) {
     if (!configuration_.IsVoter(member.replica)) continue;
@@ -198,8 +204,8 @@ void Core::Impl::StartVote(Term released_term) {
   votes_.clear();
   own_vote_pending_ = true;  // Counts once durable [H-1]; see OnPersisted().
   campaign_released_ = released_term;
-  attempt_resend_ = now_.boot + options_.retry_interval;
-  attempt_ends_ = now_.boot + 2 * options_.retry_interval;
+  attempt_resend_ = now_.boot + AttemptWait();
+  attempt_ends_ = now_.boot + 2 * AttemptWait();
   Emit(EventType::kCampaignVoting);
   for (const Member& member : others_) SendVoteRequest(member.replica);
 }

@@ -93,6 +93,7 @@ class Core::Impl {
   void ArmElectionWithin(Duration max);
   void StartProbe();
   void StartVote(Term released_term);
+  Duration AttemptWait() const;
   void FailCampaign();
   void StopCampaign();  // Back to follower without judging the attempt.
   bool CampaignAllowed() const;
@@ -120,6 +121,7 @@ class Core::Impl {
   void CheckBinding();
   void BindTo(const Message& m, Epoch epoch);
   DualInstant LeaseEndBy(bool held) const;
+  bool InheritsLease(const ClockReading& now) const;
   bool LeaseValid(const ClockReading& now) const;
   void CheckLease();
   void ApplyRelease(Term released, ReplicaId target);

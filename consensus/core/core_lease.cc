@@ -76,11 +76,14 @@ DualInstant Core::Impl::LeaseEndBy(bool held) const {
 
 DualInstant Core::Impl::LeaseEnd() const { return LeaseEndBy(/*held=*/false); }
 
+// Mutant 31 only: a child is taken to hold what its parent held.
+bool Core::Impl::InheritsLease(const ClockReading& now) const {
+  return options_.mutants.Has(31) && role_ == Role::kLeader && born_leading_ &&
+         hs_.term == Term(1) && now.boot < leader_since_ + options_.lease_duration;
+}
+
 bool Core::Impl::LeaseValid(const ClockReading& now) const {
-  if (options_.mutants.Has(31) && role_ == Role::kLeader && born_leading_ && hs_.term == Term(1) &&
-      now.boot < leader_since_ + options_.lease_duration) {
-    return true;
-  }
+  if (InheritsLease(now)) return true;
   return role_ == Role::kLeader && !LeaseEnd().EndedForHolder(now);
 }
 

@@ -10,6 +10,7 @@ namespace rasputin::consensus {
 
 bool Core::Impl::MayServeRead(const ClockReading& now) const {
   if (role_ != Role::kLeader || damaged_) return false;
+  if (InheritsLease(now)) return true;
   // Entries committed by earlier terms are known to be applied only behind the first of this one.
   if (applied_ < term_start_ && !options_.mutants.Has(28)) return false;
   return options_.mutants.Has(5) || LeaseValid(now);

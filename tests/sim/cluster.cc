@@ -177,7 +177,9 @@ void Cluster::OnEvent(int node, const consensus::Event& event) {
 }
 
 void Cluster::OnDescriptor(int node, const RangeDescriptor& descriptor, bool leads) {
-  if (descriptor_listener_ != nullptr) descriptor_listener_(node, descriptor, leads);
+  for (const DescriptorListener& listener : descriptor_listeners_) {
+    listener(node, descriptor, leads);
+  }
 }
 
 void Cluster::OnApplied(int node, RangeId range, consensus::Index index, consensus::Term term,

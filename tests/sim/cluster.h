@@ -66,8 +66,8 @@ class Cluster : private NodeListener, private StoreView {
   // Called for each descriptor that a store's observer reports.
   using DescriptorListener =
       std::function<void(int node, const range::RangeDescriptor&, bool leads)>;
-  void set_descriptor_listener(DescriptorListener listener) {
-    descriptor_listener_ = std::move(listener);
+  void AddDescriptorListener(DescriptorListener listener) {
+    descriptor_listeners_.push_back(std::move(listener));
   }
   // Called for each event of a store, within its turn.
   using EventListener = std::function<void(int node, const consensus::Event&)>;
@@ -106,7 +106,7 @@ class Cluster : private NodeListener, private StoreView {
   Checkers checkers_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<range::RangeDescriptor> first_ranges_;
-  DescriptorListener descriptor_listener_;
+  std::vector<DescriptorListener> descriptor_listeners_;
   EventListener event_listener_;
   RealTime restart_after_failure_ = 0;
   uint64_t process_failures_ = 0;

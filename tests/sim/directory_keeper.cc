@@ -27,8 +27,8 @@ Call MetaCall(kv::Operation operation, std::string body) {
 DirectoryKeeper::DirectoryKeeper(Cluster* cluster, int endpoint, const Random& random)
     : cluster_(cluster), caller_(cluster, endpoint, random) {
   if (cluster_->options().front_ends) return;
-  cluster_->set_descriptor_listener([this](int, const range::RangeDescriptor& descriptor,
-                                           bool leads) { OnDescriptor(descriptor, leads); });
+  cluster_->AddDescriptorListener([this](int, const range::RangeDescriptor& descriptor,
+                                         bool leads) { OnDescriptor(descriptor, leads); });
 }
 
 void DirectoryKeeper::Start() { Work(); }

@@ -4,6 +4,7 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "client/route/full_key.h"
@@ -103,7 +104,11 @@ Nemesis::Nemesis(Cluster* cluster, const FaultPlan& plan, std::vector<std::strin
 void Nemesis::Start() {
   if (!actions_.empty()) Next();
   if (!operator_actions_.empty()) OperateNext();
-  if (!plan_.kills_at_events && !plan_.isolations) return;
+  if (plan_.isolations) {
+    cluster_->AddDescriptorListener([this](int store, const range::RangeDescriptor& descriptor,
+                                           bool leads) { OnDescriptor(store, descriptor, leads); });
+  }
+  if (!plan_.kills_at_events) return;
   cluster_->set_event_listener(
       [this](int store, const consensus::Event& event) { OnEvent(store, event); });
 }
@@ -115,14 +120,17 @@ void Nemesis::OperateNext() {
   });
 }
 
+// A leader that has just applied a split, and told it, is cut off before the child it leads has
+// bound anybody: it may not believe that it inherited anything.
+void Nemesis::OnDescriptor(int store, const range::RangeDescriptor& descriptor, bool leads) {
+  uint64_t& known = generations_[descriptor.range_id()];
+  const bool split = leads && known != 0 && descriptor.generation() > known;
+  known = std::max<uint64_t>(known, descriptor.generation());
+  if (!split || !random_.Chance(0.4)) return;
+  Later(random_.Between(0, kMillisecond), [this, store] { IsolateStore(store); });
+}
+
 void Nemesis::OnEvent(int store, const consensus::Event& event) {
-  // The first leader of a child is the one that may believe too much of itself.
-  const bool born = event.type == consensus::EventType::kBecameLeader &&
-                    event.term == consensus::Term(1) && event.range.value() > 2;
-  if (plan_.isolations && born && random_.Chance(0.3)) {
-    Later(random_.ExponentialNs(2 * kMillisecond), [this, store] { IsolateStore(store); });
-  }
-  if (!plan_.kills_at_events) return;
   switch (event.type) {
     case consensus::EventType::kBecameLeader:
     case consensus::EventType::kBound:

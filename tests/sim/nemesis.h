@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -76,6 +77,7 @@ class Nemesis {
   void Next();
   void OperateNext();
   void OnEvent(int store, const consensus::Event& event);
+  void OnDescriptor(int store, const range::RangeDescriptor& descriptor, bool leads);
   void Kill(int store, KillKind kind);
   RealTime Length() { return random_.ExponentialNs(plan_.length_mean); }
   // Half of the time one that leads a range: there it hurts most.
@@ -117,6 +119,7 @@ class Nemesis {
   Caller caller_;
   std::vector<Action> actions_;
   std::vector<Action> operator_actions_;
+  std::map<uint64_t, uint64_t> generations_;  // Of ranges, as seen at their leaders.
   bool stopped_ = false;
   int clients_;
   Counters counters_;

@@ -126,9 +126,9 @@ void Node::Kill(KillKind kind) {
   CrashKind crash = CrashKind::kProcess;
   if (kind == KillKind::kPowerLoss) {
     ++counters_.power_losses;
-    constexpr CrashKind kKinds[] = {CrashKind::kLoseAll, CrashKind::kAnySectors,
+    constexpr CrashKind kKinds[] = {CrashKind::kLoseAll, CrashKind::kAnySectors, CrashKind::kPrefix,
                                     CrashKind::kPrefix};
-    crash = kKinds[random_.Below(3)];
+    crash = kKinds[random_.Below(4)];
     clock_.Reboot(scheduler_->now(), random_.Between(1, 100) * kSecond);
   }
   directory_.Crash(crash, random_.Next());
@@ -153,9 +153,9 @@ void Node::Kill(KillKind kind) {
 void Node::LeaveWriteUnfinished() {
   if (write_ == nullptr) return;
   ++counters_.kills_during_write;
-  const uint64_t how = random_.Below(3);
+  const uint64_t how = random_.Below(5);
   if (how == 0) return;
-  fail_next_sync_ = how == 1;
+  fail_next_sync_ = how <= 3;
   (void)store_->log()->Execute(write_.get());
   fail_next_sync_ = false;
 }

@@ -25,7 +25,7 @@ TEST(Simulation, HoldsUnderAnyFaults) {
   uint64_t kills = 0;
   uint64_t torn_tails = 0;
   uint64_t splits = 0;
-  for (uint64_t seed = 1; seed <= 60; ++seed) {
+  for (uint64_t seed = 1; seed <= 120; ++seed) {
     SimulationOptions options;
     options.seed = seed;
     options.length = 20 * kSecond;
@@ -41,11 +41,10 @@ TEST(Simulation, HoldsUnderAnyFaults) {
   EXPECT_GT(acknowledged, 50'000u);
   EXPECT_GT(elections, 200u);
   EXPECT_GT(kills, 100u);
-  EXPECT_GT(splits, 30u);
+  EXPECT_GT(torn_tails, 0u);
+  EXPECT_GT(splits, 50u);
   RecordProperty("acknowledged", std::to_string(acknowledged));
   RecordProperty("elections", std::to_string(elections));
-  // Rare in so few seeds; consensus/log/shared_log_crash_test tears hundreds of tails.
-  RecordProperty("torn_tails", std::to_string(torn_tails));
 }
 
 TEST(Simulation, MakesProgressInFrozenTopologies) {
