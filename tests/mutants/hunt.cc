@@ -22,7 +22,7 @@
 #include "tests/sim/simulation.h"
 
 ABSL_FLAG(std::vector<std::string>, mutants,
-          std::vector<std::string>({"4", "7", "12", "23", "28", "29", "30"}),
+          std::vector<std::string>({"4", "7", "11", "12", "23", "28", "29", "30", "31"}),
           "numbers of the mutants to hunt");
 ABSL_FLAG(uint64_t, first_seed, 1, "first seed");
 ABSL_FLAG(uint64_t, seeds, 400, "at most so many seeds per mutant");
