@@ -19,13 +19,27 @@ using client::Failure;
 using range::Outcome;
 using range::Response;
 
+namespace {
+
+// A random place, of which each process has another one: a late reply to a request of this store's
+// previous process must not pass for the answer to one of ours. 62 bits: never 0, never overflows.
+uint64_t FirstId(uint64_t seed) {
+  uint64_t z = seed + 0x9e3779b97f4a7c15u;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  return ((z ^ (z >> 31)) >> 2) + 1;
+}
+
+}  // namespace
+
 Dispatcher::Dispatcher(const FrontOptions& options, const FrontPorts& ports, client::Router* router,
                        FrontCounters* counters)
     : options_(options),
       ports_(ports),
       self_(ports.store->manifest().store_id()),
       router_(router),
-      counters_(counters) {}
+      counters_(counters),
+      next_id_(FirstId(options.seed)) {}
 
 Dispatcher::~Dispatcher() = default;
 

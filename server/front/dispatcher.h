@@ -134,7 +134,7 @@ class Dispatcher {
   FrontCounters* const counters_;
   Lookup lookup_;
 
-  uint64_t next_id_ = 1;  // Of flights, tickets, outbound requests and timers alike.
+  uint64_t next_id_;  // Of flights, tickets, outbound requests and timers alike.
   // Looked up by id only, except where noted; ordered where iterated.
   absl::flat_hash_map<uint64_t, std::unique_ptr<Flight>> flights_;
   absl::flat_hash_map<uint64_t, std::unique_ptr<Ticket>> tickets_;

@@ -197,24 +197,17 @@ void Cluster::OnProcessEnded(int ended) {
   }
 }
 
-// Connections belong to two processes: what was under way to or from a dead one is lost.
+// To whatever process the store has when it arrives, as in the server, where frames wait for the
+// next stream: a process must know answers to its predecessor's requests from its own.
 void Cluster::SendForward(int from, int to, server::ForwardRequest request) {
-  const uint64_t asks = node(from).incarnation();
-  const uint64_t asked = node(to).incarnation();
-  network_.Send(from, to, "forward", false,
-                [this, from, to, asks, asked, request = std::move(request)] {
-                  if (node(to).incarnation() != asked) return;
-                  forwarders_[{from, request.id}] = asks;
-                  node(to).DeliverForward(from, request);
-                });
+  network_.Send(from, to, "forward", false, [this, from, to, request = std::move(request)] {
+    node(to).DeliverForward(from, request);
+  });
 }
 
 void Cluster::SendForwardReply(int from, int to, server::ForwardReply reply) {
-  const auto asked = forwarders_.find({to, reply.id});
-  if (asked == forwarders_.end()) return;
-  const uint64_t asks = asked->second;
-  network_.Send(from, to, "forward reply", false, [this, from, to, asks, reply = std::move(reply)] {
-    if (node(to).incarnation() == asks) node(to).DeliverForwardReply(from, reply);
+  network_.Send(from, to, "forward reply", false, [this, from, to, reply = std::move(reply)] {
+    node(to).DeliverForwardReply(from, reply);
   });
 }
 

@@ -110,8 +110,6 @@ class Cluster : private NodeListener, private StoreView {
   EventListener event_listener_;
   RealTime restart_after_failure_ = 0;
   uint64_t process_failures_ = 0;
-  // Who asked (store, id of the request), to the incarnation of that store that waits.
-  std::map<std::pair<int, uint64_t>, uint64_t> forwarders_;
   uint64_t samples_ = 0;
 };
 

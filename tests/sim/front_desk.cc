@@ -62,8 +62,7 @@ void FrontDesk::TakeInputs(const consensus::ClockReading& now) {
   }
   broken_.clear();
   for (auto& [from, reply] : replies_) {
-    // Of a connection that broke: it ended with it.
-    if (unanswered_[from].erase(reply.id) == 0) continue;
+    unanswered_[from].erase(reply.id);
     front_.OnForwardReply(now, range::StoreId(static_cast<uint64_t>(from) + 1), std::move(reply));
   }
   replies_.clear();

@@ -140,8 +140,6 @@ class Node : private range::Transport, private range::Observer, private range::C
   // What the replicas say of themselves at this very instant, were they asked; nothing if dead.
   std::vector<range::ReplicaStatus> ListReplicas() const;
   range::Store* store() { return store_.get(); }
-  // Of the process that runs; messages to an earlier one must not reach it.
-  uint64_t incarnation() const { return incarnation_; }
   const FrontDesk* front_desk() const { return front_desk_.get(); }
   int number() const { return options_.number; }
   const Counters& counters() const { return counters_; }

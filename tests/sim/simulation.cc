@@ -87,7 +87,7 @@ WorkloadOptions DrawWorkload(Random* random) {
   workload.keys = static_cast<int>(random->Between(2, 12));
   workload.counters = static_cast<int>(random->Between(1, 3));
   workload.think_mean = random->Between(20, 80) * kMillisecond;
-  workload.padding_max = random->Chance(0.6) ? 0 : uint64_t{1} << random->Between(6, 12);
+  workload.padding_max = random->Chance(0.6) ? 0 : uint64_t{1} << random->Between(6, 11);
   workload.with_id = random->Unit();
   workload.with_read_index = random->Chance(0.5) ? 0 : 0.3;
   int* const weights[] = {&workload.gets,    &workload.sets,  &workload.cases,

@@ -26,7 +26,8 @@ struct WorkloadOptions {
   int counters = 2;
   RealTime think_mean = 30 * kMillisecond;
   RealTime patience = 5 * kSecond;
-  uint64_t padding_max = 0;       // Bytes added to values, at most.
+  uint64_t padding_max = 0;       // Bytes added to values, at most. Small
+                                  // enough that a repetition still tells the value.
   double with_id = 0.5;           // Of mutations: carry a RequestId and are retried.
   double with_read_index = 0.05;  // Of reads.
   // Relative frequencies; 0: never.
