@@ -196,6 +196,41 @@ TEST(Store, AReadWaitsForACommittedWriteThatTheEngineDoesNotHoldYet) {
   EXPECT_EQ(ValueOf(*by_round.answer), "2");
 }
 
+// The log does not yet have the empty entry of the new term: it is appended at the end of the turn.
+TEST(Store, AWriteThatComesInTheTurnOfTheElectionIsExecuted) {
+  TestCluster cluster(1);
+  Noted set;
+  bool submitted = false;
+  cluster.before_turn = [&](int id) {
+    Store& store = cluster.store(id);
+    for (const ReplicaStatus& status : store.ListReplicas(cluster.Now())) {
+      const bool leads = status.role == consensus::Role::kLeader;
+      if (submitted || !leads || status.descriptor.range_id() != 2) continue;
+      submitted = true;
+      EXPECT_GT(status.last, store.log()->Last(RangeId(2)).index) << "the turn came too late";
+      store.Submit(cluster.Now(), On(2, kv::Operation::kSet, "a", SetBody("a", "1"), &set));
+    }
+  };
+  EXPECT_TRUE(cluster.RunUntil([&] { return set.answer.has_value(); }));
+  EXPECT_EQ(set.answer->outcome, Outcome::kOk);
+  EXPECT_EQ(ValueOf(Get(&cluster, 2, "a")), "1");
+}
+
+// Leases end by either clock, and after a suspend the raw one lies behind the boot clock for ever.
+TEST(Store, NothingIsDueAtOnceInAnIdleStoreAfterASuspend) {
+  TestCluster cluster(3);
+  Set(&cluster, 2, "a", "1");
+  cluster.Suspend(60'000);
+  EXPECT_EQ(Set(&cluster, 2, "a", "2").outcome, Outcome::kOk);
+  cluster.RunFor(5000);
+  for (int i = 0; i < 1000; ++i) {
+    cluster.RunFor(1);
+    for (int id = 1; id <= 3; ++id) {
+      ASSERT_GT(cluster.store(id).NextDeadline(), cluster.Now().boot) << "store " << id;
+    }
+  }
+}
+
 TEST(Store, AnIdleClusterKeepsItsLeadersAndItsLog) {
   TestCluster cluster(3);
   Set(&cluster, 2, "a", "1");

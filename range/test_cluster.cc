@@ -99,7 +99,7 @@ kv::MemoryEngine& TestCluster::engine(int id) { return nodes_.at(id)->engine; }
 ClockReading TestCluster::Now() const {
   ClockReading now;
   now.boot = consensus::Instant(std::chrono::milliseconds(now_ms_));
-  now.raw = now.boot;
+  now.raw = now.boot - std::chrono::milliseconds(suspended_ms_);
   now.wall_us = 1'700'000'000'000'000 + now_ms_ * 1000;
   return now;
 }
@@ -136,6 +136,7 @@ void TestCluster::StepNode(Node* node) {
   CarryLeases(node);
   WriteLog(node);
   CarryLeases(node);
+  if (before_turn != nullptr) before_turn(node->id);
   CHECK(node->store->RunTurn(now).ok());
 }
 
@@ -220,6 +221,11 @@ void TestCluster::Crash(int id) {
 }
 
 void TestCluster::Restart(int id) { nodes_.at(id)->Open(); }
+
+void TestCluster::Suspend(int milliseconds) {
+  now_ms_ += milliseconds;
+  suspended_ms_ += milliseconds;
+}
 
 std::string SetBody(const std::string& key, const std::string& value) {
   ::rasputin::kv::v1::SetRequest request;

@@ -48,6 +48,10 @@ class TestCluster {
   void Restart(int id);
   // Until undone, nothing goes from or to the store.
   void Isolate(int id, bool isolated) { isolated_[id] = isolated; }
+  // All machines sleep: the boot clock counts on, the raw one does not.
+  void Suspend(int milliseconds);
+  // Called in each turn of each store, when its inputs are in and before anything is done.
+  std::function<void(int id)> before_turn;
 
   const std::vector<consensus::Event>& events() const { return events_; }
 
@@ -65,6 +69,7 @@ class TestCluster {
   void Post(int from, int to, Mail mail);
 
   int64_t now_ms_ = 1000;
+  int64_t suspended_ms_ = 0;
   std::map<int, std::unique_ptr<Node>> nodes_;
   std::map<int, bool> isolated_;
   std::vector<Mail> in_flight_;
