@@ -172,7 +172,7 @@ void FakeCluster::RestartFront(uint64_t store) {
   node->id = store;
   node->store_manifest = ManifestOf(store);
   FrontOptions options = options_;
-  options.seed += store;
+  options.seed += store + 1000 * ++front_ends_started_;
   node->front = std::make_unique<FrontEnd>(options, FrontPorts{node.get(), node.get()});
   nodes_[store] = std::move(node);
 }

@@ -73,7 +73,7 @@ class FakeCluster {
   void Advance(Duration by);
   // Delivers what waits for this store, and nothing that comes of it.
   void DeliverOnly(uint64_t store);
-  // Replaces a node's front end by a new one that knows only its manifest.
+  // Replaces a node's front end by a new one that knows only its manifest, and has another seed.
   void RestartFront(uint64_t store);
 
   // ---- The truth.
@@ -120,6 +120,7 @@ class FakeCluster {
   storage::v1::BootstrapRecord record_;
   kv::MemoryEngine engine_;
   uint64_t next_version_ = 1;
+  uint64_t front_ends_started_ = 0;
   std::map<uint64_t, range::RangeDescriptor> ranges_;
   std::map<uint64_t, uint64_t> leaders_;
   std::map<kv::Operation, uint64_t> executed_;

@@ -363,6 +363,30 @@ TEST(FrontEnd, AnUnknownCollectionIsNotFound) {
   EXPECT_EQ(call.result->code, absl::StatusCode::kNotFound);
 }
 
+// A peer answers a store, whatever process that has by then.
+TEST(FrontEnd, AReplyToTheProcessBeforeIsNoAnswerToARequestOfThisOne) {
+  FakeCluster cluster;
+  cluster.SetLeader(kDefaultRange, 2);
+  ASSERT_TRUE(cluster.Call(2, Method::kSet, Set("a", "of a")).ok());
+  ASSERT_TRUE(cluster.Call(2, Method::kSet, Set("b", "of b")).ok());
+  cluster.RestartFront(1);
+  cluster.held.insert({2, 1});
+  FakeCall before;
+  cluster.Start(1, Method::kGet, Get("a").SerializeAsString(), &before);
+  cluster.Settle();
+  cluster.RestartFront(1);
+  cluster.held = {{1, 2}};
+  FakeCall after;
+  cluster.Start(1, Method::kGet, Get("b").SerializeAsString(), &after);
+  cluster.Settle();
+  EXPECT_EQ((cluster.forwards[{1, 2}]), 2);
+  EXPECT_FALSE(after.result.has_value());
+  cluster.held.clear();
+  cluster.RunUntilDone(after);
+  ASSERT_TRUE(after.ok());
+  EXPECT_EQ(after.Body<kv::v1::GetResponse>().value(), "of b");
+}
+
 TEST(FrontEnd, ACancelledCallIsNeverAnswered) {
   FakeCluster cluster;
   cluster.SetLeader(kDefaultRange, 0);
