@@ -120,7 +120,7 @@ Duration CoreCluster::NetworkDelay() {
     return Duration(
         static_cast<int64_t>(Random(static_cast<uint64_t>(options_.lease_duration.count()))));
   }
-  return std::chrono::microseconds(100) +
+  return options_.delay_min +
          Duration(static_cast<int64_t>(Random(static_cast<uint64_t>(options_.delay_max.count()))));
 }
 

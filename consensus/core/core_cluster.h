@@ -31,8 +31,9 @@ struct ClusterOptions {
   Duration lease_duration = std::chrono::milliseconds(2000);
   double loss = 0;       // Per message.
   double duplicate = 0;  // Per message.
-  Duration delay_max = std::chrono::milliseconds(5);
-  double long_delay = 0;  // Share of messages delayed by up to D.
+  Duration delay_min = std::chrono::microseconds(100);
+  Duration delay_max = std::chrono::milliseconds(5);  // On top of delay_min.
+  double long_delay = 0;                              // Share of messages delayed by up to D.
   Duration sync_max = std::chrono::milliseconds(5);
   double rate_error = 0.01;  // Clocks run at 1 +- this.
   size_t payload_bytes = 8;

@@ -345,6 +345,21 @@ TEST(Scenario, AbdicatedLeaderIsReplacedLongBeforeItsPromisesEnd) {
   }
 }
 
+// Round trips of 1.5 and 3 times the retry interval (D/10): no first attempt has its answers in
+// time.
+TEST(Scenario, AGroupWhoseRoundTripsAreLongerThanAnAttemptStillElects) {
+  for (const Duration one_way : {kD * 3 / 40, kD * 3 / 20}) {
+    for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+      ClusterOptions options = Scenario::Options(seed, 3, Mutants());
+      options.delay_min = one_way;
+      CoreCluster cluster(options);
+      EXPECT_TRUE(cluster.RunUntil(10 * kD, [&] { return cluster.Leader() >= 0; }))
+          << "seed " << seed << ", one way in " << one_way.count() << " ns";
+      EXPECT_EQ(absl::StrJoin(cluster.violations(), "\n"), "");
+    }
+  }
+}
+
 // What a member held before it was cut off is not sent to it again, though a leader elected
 // meanwhile has asked it in vain for long.
 TEST(Scenario, AMemberThatComesBackIsSentOnlyWhatItMissed) {
