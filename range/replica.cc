@@ -148,17 +148,15 @@ absl::StatusOr<kv::Command> Replica::MakeCommand(const Request& request) {
     split.set_child_leader_replica_id(self_.value());
     command.body = absl::Cord(split.SerializeAsString());
   }
-  RaiseVersionFloor();
   command.version = context_->versions->Next(highest_version_);
   return command;
 }
 
 // A new leader's versions lie above every version of its log, committed or not: the next leader
 // after a crash would otherwise give a smaller version to a later write.
-void Replica::RaiseVersionFloor() {
+absl::Status Replica::RaiseVersionFloor() {
   const consensus::Core& core = group_->core();
-  if (version_floor_term_ == core.term()) return;
-  version_floor_term_ = core.term();
+  if (version_floor_term_ == core.term()) return absl::OkStatus();
   Index next = std::max(applied(), context_->log->Start(range()).index).Next();
   // Behind the log's end there is only this term's own: its first, empty entry, elected in this
   // turn (a candidate accepts no entries), and commands whose versions were given here.
@@ -166,16 +164,17 @@ void Replica::RaiseVersionFloor() {
   while (next <= last) {
     absl::StatusOr<std::vector<consensus::Entry>> entries =
         context_->log->ReadEntries(range(), next, last, 1 << 20);
-    CHECK(entries.ok()) << "range " << range() << ": " << entries.status();
+    if (!entries.ok()) return entries.status();
     for (const consensus::Entry& entry : *entries) {
       if (entry.type != consensus::EntryType::kCommand) continue;
       absl::StatusOr<kv::Command> command = kv::DecodeCommand(entry.payload);
-      CHECK(command.ok()) << "range " << range() << " index " << entry.index << ": "
-                          << command.status();
+      if (!command.ok()) return command.status();
       highest_version_ = std::max(highest_version_, command->version);
     }
     next = entries->back().index.Next();
   }
+  version_floor_term_ = core.term();
+  return absl::OkStatus();
 }
 
 void Replica::Propose(const ClockReading& now, Request request, std::vector<Answer>* answers) {
@@ -191,6 +190,13 @@ void Replica::Propose(const ClockReading& now, Request request, std::vector<Answ
                 absl::StrCat("the disk of store ", context_->store.value(),
                              ", which leads the range, is full: writes are refused until space is "
                              "freed there or another store leads; reads go on; not executed"))});
+    return;
+  }
+  if (absl::Status status = RaiseVersionFloor(); !status.ok()) {
+    log_failure_ = absl::Status(
+        status.code(), absl::StrCat("the log of range ", range().value(),
+                                    " could not be read: the store stops: ", status.message()));
+    answers->push_back({request.completion, NotLeader()});
     return;
   }
   absl::StatusOr<kv::Command> command = MakeCommand(request);

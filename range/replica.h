@@ -91,6 +91,9 @@ class Replica {
   // wait for ExecuteReads. Refusals are added to `answers`.
   void Submit(const ClockReading& now, Request request, std::vector<Answer>* answers);
 
+  // Not OK: a proposal met a log that cannot be read, and the store has to stop [H-18].
+  const absl::Status& log_failure() const { return log_failure_; }
+
   // Applies what the group has ready. Answers are to be given after turn->Commit().
   absl::Status ApplyCommitted(kv::Turn* turn, std::vector<Answer>* answers,
                               std::vector<SplitEffect>* splits);
@@ -141,7 +144,7 @@ class Replica {
   void Propose(const ClockReading& now, Request request, std::vector<Answer>* answers);
   // The command to be logged, or the answer that refuses it.
   absl::StatusOr<kv::Command> MakeCommand(const Request& request);
-  void RaiseVersionFloor();
+  absl::Status RaiseVersionFloor();
   bool IsOf(const Waiter& waiter, const consensus::Entry& entry, const kv::Command& command) const;
   bool ProposedHere(const consensus::Entry& entry, const kv::Command& command) const;
   absl::StatusOr<kv::Outcome> ApplyCommand(const kv::Command& command,
@@ -161,7 +164,8 @@ class Replica {
   kv::Space space_;
   kv::AppliedState applied_;
   std::unique_ptr<consensus::Group> group_;
-  uint64_t highest_version_ = 0;        // Given or seen, uncommitted log included.
+  uint64_t highest_version_ = 0;  // Given or seen, uncommitted log included.
+  absl::Status log_failure_;
   consensus::Term version_floor_term_;  // Term for which the floor includes the whole log.
   std::vector<Waiter> waiters_;         // By index; from waiters_head_ on.
   size_t waiters_head_ = 0;

@@ -216,6 +216,35 @@ TEST(Store, AWriteThatComesInTheTurnOfTheElectionIsExecuted) {
   EXPECT_EQ(ValueOf(Get(&cluster, 2, "a")), "1");
 }
 
+// [H-18]: with an error that says so, not with a CHECK. The turn of the election, for a new leader
+// reads what it has not applied yet when the first write comes.
+TEST(Store, AStoreWhoseLogCannotBeReadStops) {
+  TestCluster cluster(1);
+  Set(&cluster, 2, "a", "1");
+  cluster.Crash(1);
+  cluster.Restart(1);
+  Noted set;
+  cluster.before_turn = [&](int id) {
+    for (const ReplicaStatus& status : cluster.store(id).ListReplicas(cluster.Now())) {
+      const bool leads = status.role == consensus::Role::kLeader;
+      if (!leads || status.descriptor.range_id() != 2) continue;
+      EXPECT_LT(status.applied, status.last);
+      cluster.directory(id).SetHook(
+          [](consensus::log::DiskOperation operation, const std::string&) {
+            return operation == consensus::log::DiskOperation::kRead ? absl::InternalError("EIO")
+                                                                     : absl::OkStatus();
+          });
+      cluster.store(id).Submit(cluster.Now(),
+                               On(2, kv::Operation::kSet, "a", SetBody("a", "2"), &set));
+    }
+  };
+  absl::Status stopped;
+  cluster.on_failure = [&](int, const absl::Status& status) { stopped = status; };
+  EXPECT_TRUE(cluster.RunUntil([&] { return !stopped.ok(); }));
+  EXPECT_NE(stopped.message().find("EIO"), absl::string_view::npos) << stopped;
+  EXPECT_FALSE(set.answer.has_value());
+}
+
 // Leases end by either clock, and after a suspend the raw one lies behind the boot clock for ever.
 TEST(Store, NothingIsDueAtOnceInAnIdleStoreAfterASuspend) {
   TestCluster cluster(3);

@@ -116,6 +116,7 @@ absl::Status Store::Impl::RunGroups(const ClockReading& now) {
           absl::StrCat("the log of range ", replica->range().value(),
                        " could not be read: the store stops: it does not guess what stood there"));
     }
+    if (!replica->log_failure().ok()) return replica->log_failure();
     if (group.Collect(&effects_)) appended.push_back(replica);
     for (const consensus::ReadIndexResult& read : effects_.reads) replica->OnReadIndex(read);
     effects_.reads.clear();

@@ -94,6 +94,8 @@ TestCluster::~TestCluster() = default;
 
 Store& TestCluster::store(int id) { return *nodes_.at(id)->store; }
 
+consensus::log::MemoryDirectory& TestCluster::directory(int id) { return nodes_.at(id)->directory; }
+
 kv::MemoryEngine& TestCluster::engine(int id) { return nodes_.at(id)->engine; }
 
 ClockReading TestCluster::Now() const {
@@ -137,7 +139,11 @@ void TestCluster::StepNode(Node* node) {
   WriteLog(node);
   CarryLeases(node);
   if (before_turn != nullptr) before_turn(node->id);
-  CHECK(node->store->RunTurn(now).ok());
+  const absl::Status status = node->store->RunTurn(now);
+  if (status.ok()) return;
+  CHECK(on_failure != nullptr) << "store " << node->id << " stopped: " << status;
+  node->store.reset();
+  on_failure(node->id, status);
 }
 
 void TestCluster::RunFor(int milliseconds) {

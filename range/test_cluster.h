@@ -35,6 +35,7 @@ class TestCluster {
   int Leader(uint64_t range) const;
   Store& store(int id);
   kv::MemoryEngine& engine(int id);
+  consensus::log::MemoryDirectory& directory(int id);
 
   // Submits to a store and runs until it is answered.
   Response Call(int store, Request request);
@@ -52,6 +53,8 @@ class TestCluster {
   void Suspend(int milliseconds);
   // Called in each turn of each store, when its inputs are in and before anything is done.
   std::function<void(int id)> before_turn;
+  // Called when a store ends by itself, which is a failure of the test otherwise.
+  std::function<void(int id, const absl::Status& status)> on_failure;
 
   const std::vector<consensus::Event>& events() const { return events_; }
 
