@@ -200,6 +200,7 @@ void MemoryEngine::Crash() {
   flushing_bytes_ = 0;
   unflushed_bytes_ = 0;
   write_failure_ = absl::OkStatus();
+  out_of_space_ = false;
 }
 
 }  // namespace rasputin::kv

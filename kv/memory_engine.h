@@ -37,6 +37,7 @@ class MemoryEngine : public Engine {
   absl::Status StartFlush() override;
   absl::StatusOr<std::optional<std::string>> GetPersisted(absl::string_view key) const override;
   uint64_t UnflushedBytes() const override;
+  bool OutOfSpace() const override { return out_of_space_; }
   uint64_t ApproximateBytes(absl::string_view begin, absl::string_view end) const override;
 
   // What StartFlush began is durable now. No flush under way: nothing happens.
@@ -47,6 +48,8 @@ class MemoryEngine : public Engine {
   void Crash();
   // Every later Write fails with this and changes nothing; OK: no more.
   void FailWrites(absl::Status status) { write_failure_ = std::move(status); }
+  // What OutOfSpace answers; changes nothing else.
+  void SetOutOfSpace(bool out_of_space) { out_of_space_ = out_of_space; }
 
  private:
   class Iterator;
@@ -73,6 +76,7 @@ class MemoryEngine : public Engine {
   uint64_t unflushed_bytes_ = 0;
   mutable std::multiset<uint64_t> snapshots_;  // Of open iterators.
   absl::Status write_failure_;
+  bool out_of_space_ = false;
 };
 
 }  // namespace rasputin::kv

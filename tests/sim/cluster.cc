@@ -211,10 +211,10 @@ void Cluster::SendForwardReply(int from, int to, server::ForwardReply reply) {
   });
 }
 
-void Cluster::OnProcessFailed(int number, const absl::Status& status) {
+void Cluster::OnProcessFailed(int number, const absl::Status& status, bool made) {
   ++process_failures_;
   scheduler_.Note("store " + std::to_string(number + 1) + " failed: " + status.ToString());
-  if (restart_after_failure_ == 0) {
+  if (restart_after_failure_ == 0 || !made) {
     checkers_.Report("Process",
                      "store " + std::to_string(number + 1) + " failed: " + status.ToString());
     return;

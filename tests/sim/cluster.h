@@ -72,7 +72,8 @@ class Cluster : private NodeListener, private StoreView {
   // Called for each event of a store, within its turn.
   using EventListener = std::function<void(int node, const consensus::Event&)>;
   void set_event_listener(EventListener listener) { event_listener_ = std::move(listener); }
-  // A store whose process fails by itself is started again after this long; 0: it is a violation.
+  // A store whose process ends for a fault that was made is started again after this long. Any
+  // other end of a process by itself, or 0: it is a violation.
   void set_restart_after_failure(RealTime delay) { restart_after_failure_ = delay; }
   uint64_t process_failures() const { return process_failures_; }
 
@@ -85,7 +86,7 @@ class Cluster : private NodeListener, private StoreView {
   void OnDescriptor(int node, const range::RangeDescriptor& descriptor, bool leads) override;
   void OnApplied(int node, range::RangeId range, consensus::Index index, consensus::Term term,
                  const absl::Cord& command) override;
-  void OnProcessFailed(int node, const absl::Status& status) override;
+  void OnProcessFailed(int node, const absl::Status& status, bool made) override;
   void OnProcessStarted(int node) override;
   void OnProcessEnded(int node) override;
 

@@ -58,6 +58,10 @@ struct Totals {
     sum.splits += report.splits;
     sum.transfers += report.transfers;
     sum.pauses += report.pauses;
+    sum.disk_errors += report.disk_errors;
+    sum.looks_for_space += report.looks_for_space;
+    sum.engine_stalls += report.engine_stalls;
+    sum.engine_failures += report.engine_failures;
     sum.messages += report.messages;
     sum.messages_lost += report.messages_lost;
     sum.process_failures += report.process_failures;
@@ -107,6 +111,9 @@ void Print(const Totals& totals, double real_seconds) {
   std::printf("kills %" PRIu64 " (power losses %" PRIu64 "), torn tails %" PRIu64
               ", pauses %" PRIu64 ", failed processes %" PRIu64 "\n",
               sum.kills, sum.power_losses, sum.torn_tails, sum.pauses, sum.process_failures);
+  std::printf("disk errors %" PRIu64 ", looks for space %" PRIu64 ", engine stalls %" PRIu64
+              ", engine failures %" PRIu64 "\n",
+              sum.disk_errors, sum.looks_for_space, sum.engine_stalls, sum.engine_failures);
   std::printf("messages %" PRIu64 ", of which lost %" PRIu64 "; events %" PRIu64 "\n", sum.messages,
               sum.messages_lost, sum.events);
   std::printf("recovery after the last fault: median %.0f ms, p95 %.0f ms, longest %.0f ms\n",

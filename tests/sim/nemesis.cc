@@ -14,6 +14,8 @@
 namespace rasputin::sim {
 namespace {
 
+using consensus::log::DiskOperation;
+
 struct Switch {
   const char* name;
   bool FaultPlan::*on;
@@ -36,7 +38,9 @@ constexpr Switch kSwitches[] = {
     {"disk_stalls", &FaultPlan::disk_stalls},
     {"slow_disks", &FaultPlan::slow_disks},
     {"disk_full", &FaultPlan::disk_full},
-    {"sync_failures", &FaultPlan::sync_failures},
+    {"disk_errors", &FaultPlan::disk_errors},
+    {"engine_stalls", &FaultPlan::engine_stalls},
+    {"engine_failures", &FaultPlan::engine_failures},
     {"wall_steps", &FaultPlan::wall_steps},
     {"slow_machines", &FaultPlan::slow_machines},
     {"shutdowns", &FaultPlan::shutdowns},
@@ -55,6 +59,10 @@ FaultPlan DrawPlan(Random* random) {
   plan.length_mean = random->Between(200, 5000) * kMillisecond;
   plan.operator_interval_mean = random->Between(300, 4000) * kMillisecond;
   return plan;
+}
+
+bool MayEndProcesses(const FaultPlan& plan) {
+  return plan.disk_errors || plan.engine_failures || plan.disk_full;
 }
 
 std::string ToString(const FaultPlan& plan) {
@@ -88,7 +96,9 @@ Nemesis::Nemesis(Cluster* cluster, const FaultPlan& plan, std::vector<std::strin
       {plan.disk_stalls, &Nemesis::StallDisk},
       {plan.slow_disks, &Nemesis::SlowDisk},
       {plan.disk_full, &Nemesis::FillDisk},
-      {plan.sync_failures, &Nemesis::FailSync},
+      {plan.disk_errors, &Nemesis::FailDisk},
+      {plan.engine_stalls, &Nemesis::StallEngine},
+      {plan.engine_failures, &Nemesis::FailEngine},
       {plan.wall_steps, &Nemesis::StepWall},
       {plan.slow_machines, &Nemesis::SlowMachine},
       {plan.shutdowns, &Nemesis::ShutDown},
@@ -171,6 +181,7 @@ void Nemesis::StopAndHeal() {
     node.set_speed(MachineSpeed());
     node.StallDisk(false);
     node.FillDisk(false);
+    node.StallEngine(false);
     node.SpareNextWrite();
     if (!node.alive()) node.Start();
   }
@@ -346,7 +357,19 @@ void Nemesis::FillDisk() {
   Later(Length(), [this, store] { cluster_->node(store).FillDisk(false); });
 }
 
-void Nemesis::FailSync() { cluster_->node(SomeStore()).FailNextSync(); }
+void Nemesis::FailDisk() {
+  constexpr DiskOperation kOperations[] = {DiskOperation::kSync, DiskOperation::kSync,
+                                           DiskOperation::kWrite, DiskOperation::kRead};
+  cluster_->node(SomeStore()).FailNext(kOperations[random_.Below(4)]);
+}
+
+void Nemesis::StallEngine() {
+  const int store = SomeStore();
+  cluster_->node(store).StallEngine(true);
+  Later(Length(), [this, store] { cluster_->node(store).StallEngine(false); });
+}
+
+void Nemesis::FailEngine() { cluster_->node(SomeStore()).FailEngine(); }
 
 // Up to 20 s: a version that is more than 60 s ahead is refused [formats].
 void Nemesis::StepWall() {

@@ -37,7 +37,9 @@ struct FaultPlan {
   bool disk_stalls = false;
   bool slow_disks = false;
   bool disk_full = false;
-  bool sync_failures = false;
+  bool disk_errors = false;  // EIO at a write, a sync or a read of the log.
+  bool engine_stalls = false;
+  bool engine_failures = false;
   bool wall_steps = false;
   bool slow_machines = false;
   bool shutdowns = false;  // Handover of everything, then a kill.
@@ -49,6 +51,8 @@ struct FaultPlan {
 };
 
 FaultPlan DrawPlan(Random* random);
+// Some faults of the plan make a process end by itself.
+bool MayEndProcesses(const FaultPlan& plan);
 // Names of what is switched on.
 std::string ToString(const FaultPlan& plan);
 
@@ -102,7 +106,9 @@ class Nemesis {
   void StallDisk();
   void SlowDisk();
   void FillDisk();
-  void FailSync();
+  void FailDisk();
+  void StallEngine();
+  void FailEngine();
   void StepWall();
   void SlowMachine();
   void ShutDown();

@@ -15,6 +15,8 @@ using consensus::log::DiskOperation;
 
 // A timer never fires sooner than this: even a deadline in the past costs time.
 constexpr RealTime kTimerGrain = 20 * kMicrosecond;
+// How often the log writer looks for space on a full disk, as in the server.
+constexpr RealTime kSpaceRetryInterval = kSecond;
 
 }  // namespace
 
@@ -38,9 +40,15 @@ Node::Node(const NodeOptions& options, Scheduler* scheduler, const Random& rando
       clock_(options.clock) {
   options_.store.seed = random_.Next();
   directory_.SetHook([this](DiskOperation operation, const std::string&) {
-    if (operation != DiskOperation::kSync || !fail_next_sync_) return absl::OkStatus();
-    fail_next_sync_ = false;
-    return absl::InternalError("simulated: the sync failed");
+    if (operation == DiskOperation::kSync && fail_unfinished_sync_) {
+      return absl::InternalError("simulated: the process ended before the sync did");
+    }
+    // What a checker reads is not the process's doing.
+    if (!running_ || fail_next_ != operation) return absl::OkStatus();
+    fail_next_.reset();
+    disk_failed_ = true;
+    ++counters_.disk_errors;
+    return absl::InternalError("simulated: the disk failed");
   });
 }
 
@@ -62,10 +70,15 @@ void Node::Start() {
   ports.transport = this;
   ports.observer = this;
   ports.clock = this;
+  running_ = true;
+  disk_failed_ = false;
   absl::StatusOr<std::unique_ptr<range::Store>> opened =
       range::Store::Open(options_.store, ports, Now());
+  running_ = false;
   if (!opened.ok()) {
-    listener_->OnProcessFailed(options_.number, opened.status());
+    // On a full disk it may refuse to start.
+    const bool made = disk_failed_ || (disk_full_ && absl::IsResourceExhausted(opened.status()));
+    listener_->OnProcessFailed(options_.number, opened.status(), made);
     return;
   }
   store_ = std::move(*opened);
@@ -116,13 +129,8 @@ void Node::CountTornTail() {
 
 void Node::Kill(KillKind kind) {
   if (!alive()) return;
-  ++incarnation_;
   ++counters_.kills;
   LeaveWriteUnfinished();
-  front_desk_.reset();
-  waiters_.clear();
-  store_.reset();
-  write_.reset();
   CrashKind crash = CrashKind::kProcess;
   if (kind == KillKind::kPowerLoss) {
     ++counters_.power_losses;
@@ -131,8 +139,18 @@ void Node::Kill(KillKind kind) {
     crash = kKinds[random_.Below(4)];
     clock_.Reboot(scheduler_->now(), random_.Between(1, 100) * kSecond);
   }
+  End(crash);
+}
+
+void Node::End(CrashKind crash) {
+  ++incarnation_;
+  front_desk_.reset();
+  waiters_.clear();
+  store_.reset();
+  write_.reset();
   directory_.Crash(crash, random_.Next());
   engine_.Crash();
+  engine_failed_ = false;
   messages_.clear();
   lease_updates_.clear();
   durable_ = consensus::log::Lsn();
@@ -155,9 +173,9 @@ void Node::LeaveWriteUnfinished() {
   ++counters_.kills_during_write;
   const uint64_t how = random_.Below(5);
   if (how == 0) return;
-  fail_next_sync_ = how <= 3;
+  fail_unfinished_sync_ = how <= 3;
   (void)store_->log()->Execute(write_.get());
-  fail_next_sync_ = false;
+  fail_unfinished_sync_ = false;
 }
 
 void Node::Pause(RealTime length, bool suspend) {
@@ -178,6 +196,21 @@ void Node::StallDisk(bool stalled) {
 void Node::FillDisk(bool full) {
   disk_full_ = full;
   directory_.SetCapacity(full ? 0 : uint64_t{1} << 40);
+  if (!full) engine_.SetOutOfSpace(false);
+}
+
+void Node::StallEngine(bool stalled) {
+  if (!alive()) return;
+  if (stalled) ++counters_.engine_stalls;
+  engine_.FailWrites(stalled ? absl::ResourceExhaustedError("simulated: the engine stalls")
+                             : absl::OkStatus());
+}
+
+void Node::FailEngine() {
+  if (!alive()) return;
+  engine_failed_ = true;
+  ++counters_.engine_failures;
+  engine_.FailWrites(absl::InternalError("simulated: the engine's disk failed"));
 }
 
 void Node::Schedule(RealTime delay, const char* label, void (Node::*action)()) {
@@ -193,7 +226,9 @@ void Node::RunWhenAwake(uint64_t incarnation, const char* label, void (Node::*ac
     Schedule(paused_until_ - scheduler_->now(), label, action);
     return;
   }
+  running_ = true;
   (this->*action)();
+  running_ = false;
 }
 
 void Node::RequestTurn() {
@@ -337,15 +372,33 @@ void Node::CompleteWrite() {
   }
   ++counters_.syncs;
   const absl::Status status = store_->log()->Execute(write_.get());
+  if (absl::IsResourceExhausted(status)) {
+    ++counters_.looks_for_space;
+    Schedule(kSpaceRetryInterval, "write", &Node::CompleteWrite);
+    return;
+  }
   if (!status.ok()) {
     Fail(status);
     return;
   }
+  if (store_->log()->OutOfSpace()) Schedule(kSpaceRetryInterval, "space", &Node::LookForSpace);
   durable_ = store_->log()->FinishWrite(std::move(write_));
   completed_writes_.push_back({write_started_, durable_});
   RequestTurn();
   RequestLeaseTurn();
   StartWrite();
+}
+
+// As the log writer does while it has nothing to write.
+void Node::LookForSpace() {
+  if (write_ != nullptr || !store_->log()->OutOfSpace()) return;
+  ++counters_.looks_for_space;
+  const absl::Status status = store_->log()->CheckSpace();
+  if (!status.ok()) {
+    Fail(status);
+    return;
+  }
+  Schedule(kSpaceRetryInterval, "space", &Node::LookForSpace);
 }
 
 void Node::StartFlush() {
@@ -355,15 +408,23 @@ void Node::StartFlush() {
 }
 
 void Node::CompleteFlush() {
+  if (disk_full_) {
+    engine_.SetOutOfSpace(true);
+    Schedule(kSpaceRetryInterval, "flush", &Node::CompleteFlush);
+    return;
+  }
   flushing_ = false;
   ++counters_.flushes;
   engine_.CompleteFlush();
   RequestTurn();
 }
 
+// What a failed sync leaves unsynced may be lost although the machine goes on.
 void Node::Fail(const absl::Status& status) {
-  Kill(KillKind::kProcess);
-  listener_->OnProcessFailed(options_.number, status);
+  ++counters_.kills;
+  const bool made = disk_failed_ || engine_failed_;
+  End(random_.Chance(0.5) ? CrashKind::kProcess : CrashKind::kAnySectors);
+  listener_->OnProcessFailed(options_.number, status, made);
 }
 
 void Node::DeliverGroupMessages(std::vector<consensus::Message> messages) {

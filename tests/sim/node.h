@@ -61,8 +61,9 @@ class NodeListener {
   virtual void OnDescriptor(int node, const range::RangeDescriptor& descriptor, bool leads) = 0;
   virtual void OnApplied(int node, range::RangeId range, consensus::Index index,
                          consensus::Term term, const absl::Cord& command) = 0;
-  // The process ended by itself [H-18], or could not start: an error of the store or its log.
-  virtual void OnProcessFailed(int node, const absl::Status& status) = 0;
+  // The process ended by itself [H-18], or could not start: an error of the store or its log;
+  // `made`: it met a fault of its disk or engine that was made.
+  virtual void OnProcessFailed(int node, const absl::Status& status, bool made) = 0;
   // A new process begins; nothing of the last one is reported any more.
   virtual void OnProcessStarted(int node) = 0;
   // The process was killed: its connections break.
@@ -89,6 +90,10 @@ class Node : private range::Transport, private range::Observer, private range::C
     uint64_t syncs = 0;
     uint64_t flushes = 0;
     uint64_t pauses = 0;
+    uint64_t disk_errors = 0;      // Of the log's disk: reads, writes, syncs.
+    uint64_t looks_for_space = 0;  // Of the log writer, on a full disk.
+    uint64_t engine_stalls = 0;
+    uint64_t engine_failures = 0;
   };
 
   Node(const NodeOptions& options, Scheduler* scheduler, const Random& random,
@@ -104,7 +109,7 @@ class Node : private range::Transport, private range::Observer, private range::C
   void KillAtNextWrite(KillKind kind) { kill_at_next_write_ = kind; }
   void SpareNextWrite() {
     kill_at_next_write_.reset();
-    fail_next_sync_ = false;
+    fail_next_.reset();
   }
   bool to_be_killed() const { return kill_at_next_write_.has_value(); }
   bool alive() const { return store_ != nullptr; }
@@ -118,7 +123,12 @@ class Node : private range::Transport, private range::Observer, private range::C
   bool disk_stalled() const { return disk_stalled_; }
   void FillDisk(bool full);
   bool disk_full() const { return disk_full_; }
-  void FailNextSync() { fail_next_sync_ = true; }
+  // EIO from the log's disk, once. The process ends [H-18].
+  void FailNext(consensus::log::DiskOperation operation) { fail_next_ = operation; }
+  // The engine refuses writes until released, or until the process ends.
+  void StallEngine(bool stalled);
+  // The engine's next write fails. The process ends [H-18].
+  void FailEngine();
   void set_speed(const MachineSpeed& speed) { options_.speed = speed; }
   SimClock* clock() { return &clock_; }
 
@@ -177,7 +187,9 @@ class Node : private range::Transport, private range::Observer, private range::C
   void CompleteFlush();
   void StartFlush();
   void LeaveWriteUnfinished();
+  void LookForSpace();
   void CountTornTail();
+  void End(consensus::log::CrashKind crash);
   void Fail(const absl::Status& status);
 
   NodeOptions options_;
@@ -196,7 +208,11 @@ class Node : private range::Transport, private range::Observer, private range::C
   std::optional<consensus::ClockReading> stale_now_;
   bool disk_stalled_ = false;
   bool disk_full_ = false;
-  bool fail_next_sync_ = false;
+  std::optional<consensus::log::DiskOperation> fail_next_;
+  bool fail_unfinished_sync_ = false;
+  bool running_ = false;      // The event is one of the process.
+  bool disk_failed_ = false;  // It has met an error that was made.
+  bool engine_failed_ = false;
 
   // Inputs of the next turn.
   std::vector<consensus::Message> messages_;

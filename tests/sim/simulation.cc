@@ -146,7 +146,7 @@ SafetyRun::SafetyRun(const SimulationOptions& options)
                                        cluster_->ClientEndpoint(workload.clients), random_.Fork(2));
   directory_ = std::make_unique<DirectoryKeeper>(
       cluster_.get(), cluster_->ClientEndpoint(workload.clients + 1), random_.Fork(3));
-  if (plan_.sync_failures || plan_.disk_full) cluster_->set_restart_after_failure(kSecond);
+  if (MayEndProcesses(plan_)) cluster_->set_restart_after_failure(kSecond);
 }
 
 bool SafetyRun::WaitUntil(const std::function<bool()>& done, RealTime most) {
@@ -305,6 +305,10 @@ void SafetyRun::Count() {
     report_.power_losses += node.power_losses;
     report_.torn_tails += node.torn_tails;
     report_.pauses += node.pauses;
+    report_.disk_errors += node.disk_errors;
+    report_.looks_for_space += node.looks_for_space;
+    report_.engine_stalls += node.engine_stalls;
+    report_.engine_failures += node.engine_failures;
   }
   if (options_.keep_history) report_.history = workload_->history();
 }

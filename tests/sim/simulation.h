@@ -47,6 +47,10 @@ struct Report {
   uint64_t splits = 0;
   uint64_t transfers = 0;
   uint64_t pauses = 0;
+  uint64_t disk_errors = 0;  // Of the log's disk.
+  uint64_t looks_for_space = 0;
+  uint64_t engine_stalls = 0;
+  uint64_t engine_failures = 0;
   uint64_t messages = 0;
   uint64_t messages_lost = 0;
   uint64_t process_failures = 0;
