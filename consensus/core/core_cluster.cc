@@ -168,7 +168,7 @@ void CoreCluster::Start(int replica) {
   options.election_delay_min = options_.lease_duration / 8;
   options.election_delay_max = options_.lease_duration / 2;
   options.retry_interval = options_.lease_duration / 10;
-  options.max_append_bytes = 4 * options_.payload_bytes;
+  options.max_append_bytes = options_.append_bytes_max;
   options.seed = Random(UINT64_MAX);
   options.mutants = options_.mutants;
   InitialState initial;

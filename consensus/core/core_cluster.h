@@ -37,6 +37,7 @@ struct ClusterOptions {
   Duration sync_max = std::chrono::milliseconds(5);
   double rate_error = 0.01;  // Clocks run at 1 +- this.
   size_t payload_bytes = 8;
+  size_t append_bytes_max = 32;  // Payload of one message.
 };
 
 struct ClusterCounts {
