@@ -321,6 +321,19 @@ TEST_F(BadInputTest, BytesThatAreNoMessageAreRefused) {
   EXPECT_EQ(init.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
 }
 
+TEST_F(BadInputTest, EveryMethodThatThePeerProtocolDeclaresIsAnswered) {
+  const auto* const service =
+      peer::v1::ReplicateRequest::descriptor()->file()->FindServiceByName("PeerService");
+  ASSERT_NE(service, nullptr);
+  for (int i = 0; i < service->method_count(); ++i) {
+    const auto* const method = service->method(i);
+    const grpc::Status status = CallRaw(
+        servers_->PeerAddress(0), absl::StrCat("/", service->full_name(), "/", method->name()),
+        RandomBytes(1000, 7), method->client_streaming());
+    EXPECT_NE(status.error_code(), grpc::StatusCode::UNIMPLEMENTED) << method->full_name();
+  }
+}
+
 TEST_F(BadInputTest, MessagesOfStrangersAreRefusedByThePeerPort) {
   const std::string peer = servers_->PeerAddress(0);
   const std::string service = "/rasputin.peer.v1.PeerService/";
@@ -339,7 +352,7 @@ TEST_F(BadInputTest, MessagesOfStrangersAreRefusedByThePeerPort) {
     Say(absl::StrCat("the greeting of a store of cluster 4711 to ", method), ToString(status));
     EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
   }
-  for (const char* method : {"Probe", "Bootstrap", "Initialize", "Join", "Nothing"}) {
+  for (const char* method : {"Probe", "Bootstrap", "Initialize", "Nothing"}) {
     const grpc::Status status = CallRaw(peer, service + method, RandomBytes(1000, 7), false);
     Say(absl::StrCat("1,000 random bytes as a message of ", method), ToString(status));
   }
