@@ -77,6 +77,11 @@ class Client::Impl {
     return RunAttempts(options, &endpoints_, hooks);
   }
 
+  template <typename Request>
+  absl::Status Check(const Request& request) const {
+    return CheckLimits(SizesOf(request), options_.limits);
+  }
+
   Session& session() { return session_; }
 
  private:
@@ -156,6 +161,8 @@ Client::Client(const ClientOptions& options) : impl_(std::make_unique<Impl>(opti
 Client::~Client() = default;
 
 absl::StatusOr<kv::v1::GetResponse> Client::Get(const kv::v1::GetRequest& request) {
+  const absl::Status within = impl_->Check(request);
+  if (!within.ok()) return within;
   kv::v1::GetResponse response;
   const absl::Status status = impl_->Call(Impl::Kind::kRead, request.collection(), request.key(),
                                           [&](Stub* stub, grpc::ClientContext* context) {
@@ -166,6 +173,8 @@ absl::StatusOr<kv::v1::GetResponse> Client::Get(const kv::v1::GetRequest& reques
 }
 
 absl::StatusOr<kv::v1::SetResponse> Client::Set(kv::v1::SetRequest request) {
+  const absl::Status within = impl_->Check(request);
+  if (!within.ok()) return within;
   kv::v1::SetResponse response;
   *request.mutable_request_id() = impl_->session().Begin(1, NowMs());
   const absl::Status status =
@@ -179,6 +188,8 @@ absl::StatusOr<kv::v1::SetResponse> Client::Set(kv::v1::SetRequest request) {
 }
 
 absl::StatusOr<kv::v1::CasResponse> Client::Cas(kv::v1::CasRequest request) {
+  const absl::Status within = impl_->Check(request);
+  if (!within.ok()) return within;
   kv::v1::CasResponse response;
   *request.mutable_request_id() = impl_->session().Begin(1, NowMs());
   const absl::Status status =
@@ -192,6 +203,8 @@ absl::StatusOr<kv::v1::CasResponse> Client::Cas(kv::v1::CasRequest request) {
 }
 
 absl::StatusOr<kv::v1::DeleteResponse> Client::Delete(kv::v1::DeleteRequest request) {
+  const absl::Status within = impl_->Check(request);
+  if (!within.ok()) return within;
   kv::v1::DeleteResponse response;
   *request.mutable_request_id() = impl_->session().Begin(1, NowMs());
   const absl::Status status =
@@ -205,6 +218,8 @@ absl::StatusOr<kv::v1::DeleteResponse> Client::Delete(kv::v1::DeleteRequest requ
 }
 
 absl::StatusOr<kv::v1::BatchResponse> Client::Batch(kv::v1::BatchRequest request) {
+  const absl::Status within = impl_->Check(request);
+  if (!within.ok()) return within;
   kv::v1::BatchResponse response;
   const auto operations = static_cast<uint64_t>(std::max(request.operations_size(), 1));
   *request.mutable_request_id() = impl_->session().Begin(operations, NowMs());
@@ -221,6 +236,8 @@ absl::StatusOr<kv::v1::BatchResponse> Client::Batch(kv::v1::BatchRequest request
 
 absl::Status Client::Scan(kv::v1::ScanRequest request,
                           const std::function<bool(const kv::v1::KeyValue&)>& row) {
+  const absl::Status within = impl_->Check(request);
+  if (!within.ok()) return within;
   const uint64_t limit = request.limit();
   uint64_t seen = 0;
   bool stopped = false;

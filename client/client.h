@@ -17,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "client/limits.h"
 #include "rasputin/kv/v1/kv.pb.h"
 
 namespace rasputin::client {
@@ -30,6 +31,8 @@ struct ClientOptions {
   std::chrono::milliseconds attempt_time_max = std::chrono::seconds(3);
   // A call ends after so long without a connection to any node. 0: only at its deadline.
   std::chrono::milliseconds connect_time_max{0};
+  // A request beyond them is refused before it is sent.
+  ClientLimits limits;
 };
 
 // Errors of all calls: the code and sentence of the server (api/README.md lists them), UNAVAILABLE

@@ -158,6 +158,29 @@ TEST(Client, DoesNotRepeatWhatIsRefusedForGood) {
   EXPECT_EQ(server.Calls("Set"), 1);
 }
 
+TEST(Client, DoesNotSendWhatIsOverALimit) {
+  FakeServer server;
+  Client client(Options({server.address()}));
+  const std::string value(30 << 20, 'v');
+  const absl::Status status = client.Set(SetOf("k", value)).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_FALSE(OutcomeIsUnknown(status));
+  EXPECT_TRUE(absl::IsInvalidArgument(client.Get(GetOf(std::string(9 << 10, 'k'))).status()));
+  EXPECT_EQ(server.Calls("Set") + server.Calls("Get") + server.Calls("LookupRange"), 0);
+}
+
+TEST(Client, KnowsThatARequestRefusedForItsSizeChangedNothing) {
+  FakeServer server;
+  FakeFailure refusal;
+  refusal.code = 8;
+  refusal.message = "Received message larger than max (31457301 vs. 20971520)";
+  server.Fail("Set", refusal);
+  const absl::Status status = Client(Options({server.address()})).Set(SetOf("k", "v")).status();
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_FALSE(OutcomeIsUnknown(status)) << status;
+  EXPECT_EQ(server.Calls("Set"), 1);
+}
+
 TEST(Client, ResumesABrokenScanWithoutRepeatingRows) {
   FakeServer server;
   for (const char* key : {"a", "b", "c", "d"}) server.Put(key, "v");

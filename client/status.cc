@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/cord.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "google/rpc/status.pb.h"
@@ -20,6 +21,15 @@ constexpr char kReasonUrl[] = "rasputin.v1.ErrorReason";
 absl::Status WithReason(absl::Status status, v1::ErrorReason reason) {
   status.SetPayload(kReasonUrl, absl::Cord(absl::StrCat(static_cast<int>(reason))));
   return status;
+}
+
+// gRPC's words for a message over the server's limit. Of the answer they would mean the opposite,
+// but our channels take answers of any size (endpoints.cc).
+constexpr char kTooLarge[] = "Received message larger than max";
+
+bool RefusedForItsSize(const grpc::Status& status) {
+  return status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED &&
+         absl::StartsWith(status.error_message(), kTooLarge);
 }
 
 }  // namespace
@@ -60,6 +70,12 @@ Failure FailureOf(const grpc::Status& status, const std::optional<v1::ErrorDetai
 
 absl::Status ToAbslStatus(const grpc::Status& status,
                           const std::optional<v1::ErrorDetail>& detail) {
+  if (!detail.has_value() && RefusedForItsSize(status)) {
+    return WithReason(
+        absl::ResourceExhaustedError(absl::StrCat(
+            "the request is larger than what the server takes: ", status.error_message())),
+        v1::ERROR_REASON_INVALID_ARGUMENT);
+  }
   const bool broken = !detail.has_value() && status.error_code() == grpc::StatusCode::UNAVAILABLE;
   // The numbers of the two code enumerations are the same by definition.
   const auto code =
@@ -71,6 +87,10 @@ absl::Status ToAbslStatus(const grpc::Status& status,
 
 absl::Status NotReachedError(const std::string& message) {
   return WithReason(absl::UnavailableError(message), v1::ERROR_REASON_STORE_UNREACHABLE);
+}
+
+absl::Status InvalidRequestError(const std::string& message) {
+  return WithReason(absl::InvalidArgumentError(message), v1::ERROR_REASON_INVALID_ARGUMENT);
 }
 
 absl::Status OutcomeUnknownError(const std::string& message) {

@@ -24,11 +24,14 @@ std::optional<v1::ErrorDetail> DetailOf(const grpc::Status& status);
 Failure FailureOf(const grpc::Status& status, const std::optional<v1::ErrorDetail>& detail);
 
 // The same code and message; the reason is kept as a payload. An error whose outcome is unknown has
-// the code UNKNOWN unless gRPC said DEADLINE_EXCEEDED or CANCELLED.
+// the code UNKNOWN unless gRPC said DEADLINE_EXCEEDED or CANCELLED. A message that gRPC refused for
+// its size has no detail and was not executed all the same: it gets the reason INVALID_ARGUMENT.
 absl::Status ToAbslStatus(const grpc::Status& status, const std::optional<v1::ErrorDetail>& detail);
 
 // No node was asked: not executed. Code UNAVAILABLE, reason STORE_UNREACHABLE.
 absl::Status NotReachedError(const std::string& message);
+// Not sent, because it breaks a rule. Code and reason INVALID_ARGUMENT.
+absl::Status InvalidRequestError(const std::string& message);
 // Code UNKNOWN, reason OUTCOME_UNKNOWN.
 absl::Status OutcomeUnknownError(const std::string& message);
 

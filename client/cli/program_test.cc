@@ -203,6 +203,12 @@ TEST_F(ProgramTest, Exits4IfTheClusterRefuses) {
   EXPECT_EQ(Rasputin({"range", "describe", "99"}).code, 4);
 }
 
+TEST_F(ProgramTest, Exits4WithLimitAndSizeIfTheValueIsTooLarge) {
+  const Outcome run = Rasputin({"kv", "set", "k", "-"}, std::string(30 << 20, 'v'));
+  EXPECT_EQ(run.code, 4);
+  EXPECT_THAT(run.err, HasSubstr("31457280 bytes; the limit is 4194304 bytes"));
+}
+
 TEST_F(ProgramTest, Exits5IfAMutationMayHaveHappenedAnd3ForARead) {
   server_.Fail("Set", FakeFailure(), 1000);
   const Outcome run = Rasputin({"--timeout", "100ms", "kv", "set", "k", "v"});
