@@ -93,7 +93,11 @@ FrontEnd::~FrontEnd() = default;
 CallId FrontEnd::Start(const ClockReading& now, ClientCall call) {
   const CallId id = impl_->calls.Add(call.completion);
   ++impl_->counters.calls_started;
-  const Instant deadline = std::min(call.deadline, now.boot + impl_->options.call_duration_max);
+  Instant deadline = call.deadline;
+  if (deadline > now.boot && deadline < Instant::max()) {
+    deadline -= std::min((deadline - now.boot) / 10, impl_->options.answer_reserve_max);
+  }
+  deadline = std::min(deadline, now.boot + impl_->options.call_duration_max);
   impl_->Start(now, id, std::move(call), deadline);
   return id;
 }

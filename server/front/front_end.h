@@ -28,6 +28,10 @@ struct FrontOptions {
   client::RetryOptions retry;
   // Calls without a deadline, or with a later one, end after this long.
   Duration call_duration_max = std::chrono::seconds(60);
+  // A call is answered this long before its deadline, or a tenth of its time if that is less: at
+  // the deadline gRPC cuts it off, and the client would not learn what became of it. Some round
+  // trips.
+  Duration answer_reserve_max = std::chrono::milliseconds(50);
   // How long a peer may be silent before a request that may be repeated is sent elsewhere.
   Duration attempt_wait = std::chrono::seconds(1);
   // How long GetStatus waits for each other store and for the meta range.

@@ -141,6 +141,32 @@ TEST(FrontEnd, SaysNotExecutedWhenNobodyLedUntilTheDeadline) {
   EXPECT_EQ(call.Detail().range().range_id(), kDefaultRange);
 }
 
+TEST(FrontEnd, AnswersBeforeTheDeadlineCutsTheCallOff) {
+  for (const int timeout_ms : {10, 1000}) {
+    FakeCluster cluster;
+    cluster.SetLeader(kDefaultRange, 0);
+    const auto deadline = cluster.now.boot + milliseconds(timeout_ms);
+    FakeCall call;
+    cluster.Start(1, Method::kSet, Set("k", "v").SerializeAsString(), &call,
+                  milliseconds(timeout_ms));
+    cluster.RunUntilDone(call);
+    EXPECT_LT(cluster.now.boot, deadline);
+  }
+}
+
+TEST(FrontEnd, AMutationThatWaitsForItsLeaderIsUnknownBeforeItsDeadline) {
+  FakeCluster cluster;
+  cluster.SetLeader(kDefaultRange, 2);
+  Value(&cluster, 1, "other");
+  cluster.held.insert({2, 1});
+  const auto deadline = cluster.now.boot + milliseconds(1000);
+  FakeCall call;
+  cluster.Start(1, Method::kSet, Set("k", "v").SerializeAsString(), &call, milliseconds(1000));
+  cluster.RunUntilDone(call);
+  EXPECT_LT(cluster.now.boot, deadline);
+  EXPECT_EQ(call.Detail().reason(), rasputin::v1::ERROR_REASON_OUTCOME_UNKNOWN);
+}
+
 TEST(FrontEnd, NeverSendsARequestOverMoreThanTwoHops) {
   FakeCluster cluster(5);
   // Each store believes that the next one leads; the last refuses without a hint.
