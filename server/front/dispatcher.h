@@ -81,7 +81,7 @@ class Dispatcher {
 
   void OnForward(const ClockReading& now, StoreId from, ForwardRequest request);
   void OnForwardReply(const ClockReading& now, StoreId from, ForwardReply reply);
-  void OnPeerBroken(const ClockReading& now, StoreId peer);
+  void OnPeerBroken(const ClockReading& now, StoreId peer, const std::vector<uint64_t>& not_sent);
 
   // Processes answers and due timers; true if there was something to do.
   bool Run(const ClockReading& now);

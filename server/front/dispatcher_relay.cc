@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -113,24 +114,31 @@ void Dispatcher::OnForwardReply(const ClockReading& now, StoreId from, ForwardRe
   OnAnswer(now, flight, from, std::move(reply.response));
 }
 
-void Dispatcher::OnPeerBroken(const ClockReading& now, StoreId peer) {
+void Dispatcher::OnPeerBroken(const ClockReading& now, StoreId peer,
+                              const std::vector<uint64_t>& not_sent) {
   router_->ForgetLeadersOn(peer.value());
+  const std::set<uint64_t> unsent(not_sent.begin(), not_sent.end());
   std::vector<std::pair<uint64_t, Outbound>> broken;
   for (const auto& [id, outbound] : outbound_) {
     if (outbound.peer == peer) broken.emplace_back(id, outbound);
   }
   for (const auto& [id, outbound] : broken) {
     outbound_.erase(id);
+    const bool sent = unsent.count(id) == 0;
     if (outbound.flight == 0) {
       due_.erase({outbound.relay_ends, id});
       ForwardReply reply;
       reply.id = outbound.relay_id;
-      reply.response.outcome = Outcome::kOutcomeUnknown;
-      reply.response.message = "the connection to the leader broke";
+      reply.response = Unreachable(peer);
+      if (sent) {
+        reply.response.outcome = Outcome::kOutcomeUnknown;
+        reply.response.message = "the connection to the leader broke";
+      }
       ports_.peers->Reply(outbound.relay_from, std::move(reply));
     } else if (Flight* flight = Find(outbound.flight); flight != nullptr) {
       flight->waits_for = 0;
-      OnFailure(now, flight, client::Failure::kBroken, false, Unreachable(peer));
+      const client::Failure failure = sent ? client::Failure::kBroken : client::Failure::kNotSent;
+      OnFailure(now, flight, failure, false, Unreachable(peer));
     }
   }
 }

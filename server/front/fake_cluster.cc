@@ -278,11 +278,16 @@ void FakeCluster::TellObservers(uint64_t range) {
   for (auto& [id, node] : nodes_) node->front->OnDescriptor(ranges_.at(range), Leader(range) == id);
 }
 
-void FakeCluster::BreakConnectionsOf(uint64_t store) {
+void FakeCluster::BreakConnectionsOf(uint64_t store, bool not_sent) {
+  std::map<uint64_t, std::vector<uint64_t>> held_by;
+  for (const Frame& f : frames_) {
+    if (not_sent && f.to == store && f.request.has_value())
+      held_by[f.from].push_back(f.request->id);
+  }
   const auto concerns = [store](const Frame& f) { return f.from == store || f.to == store; };
   frames_.erase(std::remove_if(frames_.begin(), frames_.end(), concerns), frames_.end());
   for (auto& [id, node] : nodes_) {
-    if (id != store) node->front->OnPeerBroken(now, StoreId(store));
+    if (id != store) node->front->OnPeerBroken(now, StoreId(store), held_by[id]);
   }
 }
 

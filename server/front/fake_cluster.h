@@ -93,8 +93,9 @@ class FakeCluster {
   // ---- The network. Pairs are (from, to).
   std::set<std::pair<uint64_t, uint64_t>> disconnected;  // Forward returns false.
   std::set<std::pair<uint64_t, uint64_t>> held;  // Messages are kept, neither lost nor sent.
-  // Loses what is held from and to the store, and tells all others that the connection broke.
-  void BreakConnectionsOf(uint64_t store);
+  // Loses what is held from and to the store, and tells all others that the connection broke;
+  // with `not_sent` also that requests to it that were held had never left.
+  void BreakConnectionsOf(uint64_t store, bool not_sent = false);
   uint64_t requests_executed(kv::Operation operation) const;
   std::map<std::pair<uint64_t, uint64_t>, int> forwards;  // By pair.
   uint32_t hops_seen_max = 0;

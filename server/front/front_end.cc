@@ -117,8 +117,9 @@ void FrontEnd::OnForwardReply(const ClockReading& now, StoreId from, ForwardRepl
   impl_->dispatcher.OnForwardReply(now, from, std::move(reply));
 }
 
-void FrontEnd::OnPeerBroken(const ClockReading& now, StoreId peer) {
-  impl_->dispatcher.OnPeerBroken(now, peer);
+void FrontEnd::OnPeerBroken(const ClockReading& now, StoreId peer,
+                            const std::vector<uint64_t>& not_sent) {
+  impl_->dispatcher.OnPeerBroken(now, peer, not_sent);
 }
 
 void FrontEnd::OnDescriptor(const range::RangeDescriptor& descriptor, bool leads) {

@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "client/route/retry_policy.h"
 #include "kv/limits.h"
@@ -74,8 +75,9 @@ class FrontEnd {
   void OnForward(const ClockReading& now, StoreId from, ForwardRequest request);
   void OnForwardReply(const ClockReading& now, StoreId from, ForwardReply reply);
   // The connection to a store broke: requests sent to it that were not answered may or may not have
-  // arrived, and no reply to them will come.
-  void OnPeerBroken(const ClockReading& now, StoreId peer);
+  // arrived, and no reply to them will come. `not_sent`: ids of those that certainly have not.
+  void OnPeerBroken(const ClockReading& now, StoreId peer,
+                    const std::vector<uint64_t>& not_sent = {});
 
   // ---- The local store's observer; may be called within its turn.
   void OnDescriptor(const range::RangeDescriptor& descriptor, bool leads);

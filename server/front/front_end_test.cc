@@ -245,6 +245,22 @@ TEST(FrontEnd, ARequestThatWasNeverWrittenIsSentElsewhereWithoutRequestId) {
   EXPECT_EQ(cluster.requests_executed(kv::Operation::kSet), 1u);
 }
 
+TEST(FrontEnd, ARequestThatWaitedWhenItsConnectionBrokeIsSentElsewhereWithoutRequestId) {
+  FakeCluster cluster;
+  cluster.SetLeader(kDefaultRange, 2);
+  Value(&cluster, 1, "other");
+  cluster.held.insert({1, 2});
+  FakeCall call;
+  cluster.Start(1, Method::kSet, Set("k", "v").SerializeAsString(), &call);
+  cluster.Settle();
+  cluster.SetLeader(kDefaultRange, 3);
+  cluster.BreakConnectionsOf(2, /*not_sent=*/true);
+  cluster.held.clear();
+  cluster.RunUntilDone(call);
+  EXPECT_TRUE(call.ok());
+  EXPECT_EQ(cluster.requests_executed(kv::Operation::kSet), 1u);
+}
+
 TEST(FrontEnd, AReadIsSentElsewhereWhenItsConnectionBreaks) {
   FakeCluster cluster;
   cluster.SetLeader(kDefaultRange, 2);
@@ -311,6 +327,23 @@ TEST(FrontEnd, ARelayThatLosesTheLeaderReportsAnUnknownOutcome) {
   cluster.BreakConnectionsOf(3);
   cluster.RunUntilDone(call);
   EXPECT_EQ(call.Detail().reason(), rasputin::v1::ERROR_REASON_OUTCOME_UNKNOWN);
+  EXPECT_EQ(cluster.requests_executed(kv::Operation::kSet), 1u);
+}
+
+TEST(FrontEnd, ARelayWhoseRequestNeverLeftLetsItsOriginTryAgain) {
+  FakeCluster cluster;
+  cluster.SetLeader(kDefaultRange, 2);
+  Value(&cluster, 1, "other");
+  cluster.SetLeader(kDefaultRange, 3);
+  cluster.held.insert({2, 3});
+  FakeCall call;
+  cluster.Start(1, Method::kSet, Set("k", "v").SerializeAsString(), &call);
+  cluster.Settle();
+  cluster.SetLeader(kDefaultRange, 2);
+  cluster.BreakConnectionsOf(3, /*not_sent=*/true);
+  cluster.held.clear();
+  cluster.RunUntilDone(call);
+  EXPECT_TRUE(call.ok());
   EXPECT_EQ(cluster.requests_executed(kv::Operation::kSet), 1u);
 }
 

@@ -138,8 +138,8 @@ struct ForwardReply {
 class PeerPort {
  public:
   virtual ~PeerPort() = default;
-  // Sends. False: there is no connection and nothing was written. True: it may have been written; a
-  // reply, or FrontEnd::OnPeerBroken, will follow.
+  // Sends. False: there is no connection, or too much waits for it; nothing was written. True: it
+  // may have been written; a reply, or FrontEnd::OnPeerBroken, will follow.
   virtual bool Forward(StoreId to, ForwardRequest request) = 0;
   // Answers a request that came by FrontEnd::OnForward; best effort.
   virtual void Reply(StoreId to, ForwardReply reply) = 0;

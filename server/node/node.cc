@@ -195,6 +195,28 @@ absl::Status Node::Adopt(const storage::v1::StoreManifest& manifest) {
   return OpenStore(*written);
 }
 
+std::map<StoreId, std::unique_ptr<ReplicateLink>> Node::MakeLinks(
+    const storage::v1::StoreManifest& manifest, std::vector<LeaseThread::Peer>* lease_peers) {
+  std::map<StoreId, std::unique_ptr<ReplicateLink>> links;
+  const ReplicateLink::Dropped dropped = DroppedCounters();
+  for (const auto& other : manifest.bootstrap().stores()) {
+    if (other.store_id() == manifest.store_id()) continue;
+    consensus::wire::Hello hello;
+    hello.cluster = consensus::ClusterId(manifest.cluster_id());
+    hello.store = StoreId(manifest.store_id());
+    hello.to_store = StoreId(other.store_id());
+    auto link = std::make_unique<ReplicateLink>(
+        hello, dropped, [this, to = hello.to_store](const std::vector<uint64_t>& not_sent) {
+          shard_.OnPeerBroken(to, not_sent);
+        });
+    link->SetStream(OutboundStream::Make(other.peer_address(), kReplicatePath,
+                                         client_port_->queue(), link.get()));
+    links.emplace(hello.to_store, std::move(link));
+    lease_peers->push_back({hello, other.peer_address()});
+  }
+  return links;
+}
+
 absl::Status Node::OpenStore(const storage::v1::StoreManifest& manifest) {
   kv::RocksOptions rocks;
   rocks.path = storage_dir_->state_path();
@@ -226,21 +248,8 @@ absl::Status Node::OpenStore(const storage::v1::StoreManifest& manifest) {
   }
   range::Store* store = opened->get();
 
-  std::map<StoreId, std::unique_ptr<ReplicateLink>> links;
   std::vector<LeaseThread::Peer> lease_peers;
-  for (const auto& other : manifest.bootstrap().stores()) {
-    if (other.store_id() == manifest.store_id()) continue;
-    consensus::wire::Hello hello;
-    hello.cluster = consensus::ClusterId(manifest.cluster_id());
-    hello.store = StoreId(manifest.store_id());
-    hello.to_store = StoreId(other.store_id());
-    auto link = std::make_unique<ReplicateLink>(
-        hello, [this, to = hello.to_store] { shard_.OnPeerBroken(to); });
-    link->SetStream(OutboundStream::Make(other.peer_address(), kReplicatePath,
-                                         client_port_->queue(), link.get()));
-    links.emplace(hello.to_store, std::move(link));
-    lease_peers.push_back({hello, other.peer_address()});
-  }
+  std::map<StoreId, std::unique_ptr<ReplicateLink>> links = MakeLinks(manifest, &lease_peers);
   log_writer_ = std::make_unique<LogWriter>(
       store->log(),
       LogWriter::Sink{[this](const consensus::DualInstant& started, consensus::log::Lsn durable) {

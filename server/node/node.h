@@ -46,7 +46,8 @@ class Node {
 
   // One sentence for the user if it fails; then the process must exit.
   absl::Status Start();
-  // Hands leaderships over, answers what is under way, writes and flushes everything. Bounded.
+  // Hands leaderships over, answers what is under way, cuts off what has no answer, writes and
+  // flushes everything. Bounded.
   void Stop();
 
  private:
@@ -65,6 +66,7 @@ class Node {
   ClusterInit::Ports InitPorts();
   std::vector<InboundCallMethod> PeerCalls();
   void AddLogMetrics();
+  ReplicateLink::Dropped DroppedCounters();
   HttpResponse MetricsPage();
   HttpResponse StatusPage();
 

@@ -190,6 +190,16 @@ void Node::AddLogMetrics() {
                      [this] { return static_cast<double>(engine_->UnflushedBytes()); });
 }
 
+ReplicateLink::Dropped Node::DroppedCounters() {
+  const auto add = [this](const char* kind) {
+    return registry_.AddCounter(
+        "rasputin_peer_dropped_total",
+        "What did not leave for another store because its stream was down or too much waited.",
+        absl::StrCat("kind=\"", kind, "\""));
+  };
+  return {add("message"), add("request"), add("reply")};
+}
+
 HttpResponse Node::MetricsPage() {
   RunInShard([this] {
     if (!shard_.attached()) return;

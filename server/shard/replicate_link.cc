@@ -26,10 +26,20 @@ std::vector<T> Take(std::deque<T>* queue, size_t bytes_max, size_t* bytes) {
   return taken;
 }
 
+// Drops the oldest until `bytes` is at most `bytes_max`; the newest stays, however large.
+template <typename T>
+void DropOldest(std::deque<T>* queue, size_t bytes_max, size_t* bytes, Counter* dropped) {
+  while (*bytes > bytes_max && queue->size() > 1) {
+    *bytes -= wire::EncodedBytes(queue->front());
+    queue->pop_front();
+    dropped->Increment();
+  }
+}
+
 }  // namespace
 
-ReplicateLink::ReplicateLink(const wire::Hello& hello, std::function<void()> on_down)
-    : hello_(hello), on_down_(std::move(on_down)) {}
+ReplicateLink::ReplicateLink(const wire::Hello& hello, const Dropped& dropped, OnBroken on_broken)
+    : hello_(hello), dropped_(dropped), on_broken_(std::move(on_broken)) {}
 
 void ReplicateLink::SetStream(std::unique_ptr<OutboundStream> stream) {
   stream_ = std::move(stream);
@@ -40,20 +50,19 @@ void ReplicateLink::Send(std::vector<consensus::Message> messages) {
     message_bytes_ += wire::EncodedBytes(message);
     messages_.push_back(std::move(message));
   }
-  DropOldest();
-}
-
-void ReplicateLink::DropOldest() {
-  while (message_bytes_ > kQueuedBytesMax && messages_.size() > 1) {
-    message_bytes_ -= wire::EncodedBytes(messages_.front());
-    messages_.pop_front();
-    ++messages_dropped_;
-  }
+  DropOldest(&messages_, kQueuedBytesMax, &message_bytes_, dropped_.messages);
 }
 
 bool ReplicateLink::Send(const ForwardRequest& request) {
   if (!stream_->Up()) return false;
-  requests_.push_back(ToFrame(request));
+  wire::ForwardRequest frame = ToFrame(request);
+  const size_t bytes = wire::EncodedBytes(frame);
+  if (!requests_.empty() && request_bytes_ + bytes > kQueuedBytesMax) {
+    dropped_.requests->Increment();
+    return false;
+  }
+  request_bytes_ += bytes;
+  requests_.push_back(std::move(frame));
   return true;
 }
 
@@ -62,10 +71,7 @@ bool ReplicateLink::Send(const ForwardRequest& request) {
 void ReplicateLink::Send(const ForwardReply& reply) {
   replies_.push_back(ToFrame(reply));
   reply_bytes_ += wire::EncodedBytes(replies_.back());
-  while (reply_bytes_ > kQueuedBytesMax && replies_.size() > 1) {
-    reply_bytes_ -= wire::EncodedBytes(replies_.front());
-    replies_.pop_front();
-  }
+  DropOldest(&replies_, kQueuedBytesMax, &reply_bytes_, dropped_.replies);
 }
 
 void ReplicateLink::Flush() {
@@ -83,7 +89,9 @@ absl::Cord ReplicateLink::NextFrame(bool first) {
   size_t bytes_of_replies = 0;
   const std::vector<wire::ForwardReply> replies = Take(&replies_, kFrameBytes, &bytes_of_replies);
   reply_bytes_ -= bytes_of_replies;
+  const size_t bytes_of_messages = bytes;
   const std::vector<wire::ForwardRequest> requests = Take(&requests_, kFrameBytes, &bytes);
+  request_bytes_ -= bytes - bytes_of_messages;
   frame.Append(wire::EncodeFrame(messages, requests, replies));
   return frame;
 }
@@ -97,17 +105,21 @@ void ReplicateLink::OnUp() {
 void ReplicateLink::OnDown(const std::string& reason) {
   if (!reported_down_) LOG(WARNING) << "no stream to store " << hello_.to_store << ": " << reason;
   reported_down_ = true;
-  messages_dropped_ += messages_.size();
+  dropped_.messages->Add(messages_.size());
   messages_.clear();
   message_bytes_ = 0;
+  std::vector<uint64_t> not_sent;
+  for (const wire::ForwardRequest& request : requests_) not_sent.push_back(request.id);
   requests_.clear();
+  request_bytes_ = 0;
   if (was_up_) {
+    was_up_ = false;
     // The other side has seen the end, too, and waits for no reply from before it.
+    dropped_.replies->Add(replies_.size());
     replies_.clear();
     reply_bytes_ = 0;
-    on_down_();
+    on_broken_(not_sent);
   }
-  was_up_ = false;
 }
 
 }  // namespace rasputin::server

@@ -3,11 +3,13 @@
 #include "server/shard/replicate_link.h"
 
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "consensus/wire/frame.h"
 #include "gtest/gtest.h"
+#include "server/metrics/metrics.h"
 
 namespace rasputin::server {
 namespace {
@@ -30,7 +32,13 @@ class FakeStream final : public OutboundStream {
 
 class ReplicateLinkTest : public ::testing::Test {
  protected:
-  ReplicateLinkTest() : link_(Hello(), [this] { ++downs_; }) {
+  ReplicateLinkTest()
+      : dropped_{registry_.AddCounter("messages", ""), registry_.AddCounter("requests", ""),
+                 registry_.AddCounter("replies", "")},
+        link_(Hello(), dropped_, [this](const std::vector<uint64_t>& not_sent) {
+          ++downs_;
+          not_sent_ = not_sent;
+        }) {
     auto stream = std::make_unique<FakeStream>();
     stream_ = stream.get();
     link_.SetStream(std::move(stream));
@@ -68,7 +76,17 @@ class ReplicateLinkTest : public ::testing::Test {
     return *std::move(frame);
   }
 
+  static ForwardRequest Request(uint64_t id, size_t body_bytes) {
+    ForwardRequest request;
+    request.id = id;
+    request.body = absl::Cord(std::string(body_bytes, 'x'));
+    return request;
+  }
+
   int downs_ = 0;
+  std::vector<uint64_t> not_sent_;
+  MetricsRegistry registry_;
+  const ReplicateLink::Dropped dropped_;
   ReplicateLink link_;
   FakeStream* stream_;
 };
@@ -104,8 +122,48 @@ TEST_F(ReplicateLinkTest, ManyBytesAreSpreadOverFrames) {
 
 TEST_F(ReplicateLinkTest, BeyondTheLimitTheOldestMessagesAreDropped) {
   for (int i = 0; i < 80; ++i) link_.Send(Messages(1, 1 << 20));
-  EXPECT_GT(link_.messages_dropped(), 10u);
-  EXPECT_LT(link_.messages_dropped(), 30u);
+  EXPECT_GT(dropped_.messages->value(), 10u);
+  EXPECT_LT(dropped_.messages->value(), 30u);
+}
+
+TEST_F(ReplicateLinkTest, BeyondTheLimitRequestsAreRefusedUntilSomeHaveLeft) {
+  uint64_t taken = 0;
+  while (taken < 80 && link_.Send(Request(taken + 1, 1 << 20))) ++taken;
+  EXPECT_GT(taken, 50u);
+  EXPECT_LT(taken, 64u);
+  EXPECT_EQ(dropped_.requests->value(), 1u);
+  const size_t left = Next(false).requests.size();
+  EXPECT_GT(left, 0u);
+  for (size_t i = 0; i < left; ++i) EXPECT_TRUE(link_.Send(Request(100 + i, 1 << 20)));
+  EXPECT_FALSE(link_.Send(Request(200, 1 << 20)));
+}
+
+TEST_F(ReplicateLinkTest, ARequestBeyondTheLimitIsTakenIfItIsAlone) {
+  EXPECT_TRUE(link_.Send(Request(1, ReplicateLink::kQueuedBytesMax + 1)));
+  EXPECT_FALSE(link_.Send(Request(2, 1)));
+  EXPECT_GT(link_.NextFrame(false).size(), ReplicateLink::kQueuedBytesMax);
+  EXPECT_TRUE(link_.Send(Request(2, 1)));
+}
+
+TEST_F(ReplicateLinkTest, BeyondTheLimitTheOldestRepliesAreDropped) {
+  for (uint64_t id = 1; id <= 80; ++id) {
+    ForwardReply reply;
+    reply.id = id;
+    reply.response.body = absl::Cord(std::string(1 << 20, 'x'));
+    link_.Send(reply);
+  }
+  EXPECT_GT(dropped_.replies->value(), 10u);
+  EXPECT_EQ(Next(false).replies.at(0).id, dropped_.replies->value() + 1);
+}
+
+TEST_F(ReplicateLinkTest, RequestsThatNeverLeftAreNamedWhenTheStreamEnds) {
+  link_.OnUp();
+  EXPECT_TRUE(link_.Send(Request(1, 10)));
+  EXPECT_EQ(Next(false).requests.size(), 1u);
+  EXPECT_TRUE(link_.Send(Request(2, 10)));
+  EXPECT_TRUE(link_.Send(Request(3, 10)));
+  link_.OnDown("reset");
+  EXPECT_EQ(not_sent_, (std::vector<uint64_t>{2, 3}));
 }
 
 TEST_F(ReplicateLinkTest, ARequestIsNotTakenWhileTheStreamIsDown) {

@@ -161,8 +161,8 @@ void Shard::CancelCall(ServerCall* call) {
   }
 }
 
-void Shard::OnPeerBroken(StoreId peer) {
-  if (front_ != nullptr) front_->OnPeerBroken(ReadClocks(), peer);
+void Shard::OnPeerBroken(StoreId peer, const std::vector<uint64_t>& not_sent) {
+  if (front_ != nullptr) front_->OnPeerBroken(ReadClocks(), peer, not_sent);
 }
 
 void Shard::BeginShutdown() {
@@ -268,7 +268,7 @@ void Shard::OnEnd(uint64_t stream) {
   const StoreId store = found->second;
   inbound_.erase(found);
   // A stream that a newer one has replaced takes no replies with it that are still awaited.
-  if (newest_inbound_[store] == stream) OnPeerBroken(store);
+  if (newest_inbound_[store] == stream) OnPeerBroken(store, {});
 }
 
 }  // namespace rasputin::server

@@ -72,8 +72,8 @@ class Shard final : public range::Transport,
   void StartCall(ServerCall* call, Method method);
   void ResumeCall(ServerCall* call);
   void CancelCall(ServerCall* call);
-  // A link's stream ended.
-  void OnPeerBroken(StoreId peer);
+  // A link's stream ended; see FrontEnd::OnPeerBroken.
+  void OnPeerBroken(StoreId peer, const std::vector<uint64_t>& not_sent);
   // Hands all leaderships over; see leads_any().
   void BeginShutdown();
   // Closes store and front end; calls that wait are dropped.
