@@ -40,11 +40,12 @@ Node::Node(const Flags& flags, std::function<void(const absl::Status&)> fatal)
       seeds_(NormalizedSeeds(flags.seed_peers, peer_address_)),
       recorder_(&registry_),
       shard_(&registry_, &recorder_, fatal_),
+      executor_(&shard_),
       dispatch_(&catalog_, &registry_, &shard_, [this] { slow_work_.Add([this] { RunInit(); }); }),
       lease_thread_({&recorder_,
                      [this](std::vector<consensus::lease::LeaseUpdate> updates) {
                        shard_.PostLeaseUpdates(std::move(updates));
-                       executor_->Wake();
+                       executor_.Wake();
                      },
                      [this] { log_writer_->Wake(); }},
                     std::chrono::milliseconds(flags.lease_duration_ms)),
@@ -170,13 +171,13 @@ absl::Status Node::CheckManifest(const storage::v1::StoreManifest& manifest) con
 void Node::StartThreads() {
   RunInShard([this] { client_port_->Serve(); });
   peer_listener_->Serve();
-  executor_ = std::make_unique<Executor>(client_port_->queue(), &shard_);
+  executor_.Start(client_port_->queue());
   lease_thread_.Start(peer_listener_->queue());
 }
 
 void Node::RunInShard(const std::function<void()>& work) {
   shard_.Run(work);
-  if (executor_ != nullptr) executor_->WakeBefore(shard_.due());
+  executor_.WakeBefore(shard_.due());
 }
 
 std::optional<storage::v1::StoreManifest> Node::Manifest() const {
@@ -269,7 +270,7 @@ absl::Status Node::OpenStore(const storage::v1::StoreManifest& manifest) {
     manifest_ = manifest;
   }
   ready_ = true;
-  executor_->Wake();
+  executor_.Wake();
   LOG(INFO) << "store " << manifest.store_id() << " of cluster " << manifest.cluster_id()
             << " is open";
   return absl::OkStatus();
@@ -299,7 +300,7 @@ void Node::Stop() {
   peer_listener_->Shutdown();
   http_server_.reset();
   lease_thread_.Stop();
-  executor_->Stop();
+  executor_.Stop();
   if (log_writer_ != nullptr) log_writer_->Stop();
   shard_.Run([this] { shard_.Detach(); });
   engine_.reset();

@@ -80,6 +80,7 @@ class Node {
   MetricsRegistry registry_;
   EventRecorder recorder_;
   Shard shard_;
+  Executor executor_;  // From the start: the HTTP thread wakes it before it runs.
   CallDispatch dispatch_;
   LeaseThread lease_thread_;
   ClusterInit cluster_init_;
@@ -91,7 +92,6 @@ class Node {
   std::unique_ptr<LogWriter> log_writer_;
   std::unique_ptr<ClientPort> client_port_;
   std::unique_ptr<PeerListener> peer_listener_;
-  std::unique_ptr<Executor> executor_;
   std::unique_ptr<HttpServer> http_server_;
 
   std::mutex adopt_mutex_;  // One store is opened at a time.

@@ -16,10 +16,12 @@ constexpr int kEventsPerTurn = 64;
 
 }  // namespace
 
-Executor::Executor(EventQueue* queue, Shard* shard)
-    : queue_(queue), shard_(shard), thread_([this] { Run(); }) {}
-
 Executor::~Executor() { Stop(); }
+
+void Executor::Start(EventQueue* queue) {
+  queue_ = queue;
+  thread_ = std::thread([this] { Run(); });
+}
 
 void Executor::Wake() { queue_->Interrupt(); }
 

@@ -16,13 +16,17 @@ namespace rasputin::server {
 
 class Executor {
  public:
-  // Both outlive it. Starts the thread.
-  Executor(EventQueue* queue, Shard* shard);
+  // The shard outlives it.
+  explicit Executor(Shard* shard) : shard_(shard) {}
   ~Executor();  // Stop()s.
 
-  // Something was posted to the shard, or its next deadline may have come nearer. Any thread.
+  // Starts the thread, which polls `queue`; the queue outlives it. Once.
+  void Start(EventQueue* queue);
+  // Something was posted to the shard, or its next deadline may have come nearer. Any thread that
+  // was begun after Start.
   void Wake();
-  // As Wake, unless the thread will look in time by itself.
+  // As Wake, unless the thread will look in time by itself. Any thread, at any time: before Start
+  // there is nobody to wake, and the first thing the thread does is look.
   void WakeBefore(consensus::Instant due);
   void Stop();
 
@@ -30,7 +34,7 @@ class Executor {
   void Run();
   consensus::Duration TimeToWait(consensus::Instant now) const;
 
-  EventQueue* const queue_;
+  EventQueue* queue_ = nullptr;  // Set before `wakes_at_ns_` is, which publishes it.
   Shard* const shard_;
   std::atomic<bool> stopping_{false};
   std::atomic<int64_t> wakes_at_ns_{0};  // 0: it is running.
