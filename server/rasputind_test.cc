@@ -316,6 +316,32 @@ TEST_F(RasputindTest, AClusterServesFromEveryNodeThroughCrashRestartAndStop) {
   for (Node& node : nodes_) EXPECT_EQ(node.process->Kill(SIGTERM), 0);
 }
 
+TEST_F(RasputindTest, ACallThatNobodyCanAnswerDoesNotKeepAStoppedNode) {
+  MakeNodes(3);
+  StartAll();
+  admin::v1::InitResponse response;
+  ASSERT_TRUE(Init(0, &response).ok());
+  Set(0, "k", "v");
+  nodes_[1].process->Kill(SIGKILL);
+  nodes_[2].process->Kill(SIGKILL);
+  grpc::Status status;
+  std::thread caller([&] { status = TrySet(0, "k", "never"); });
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (HttpGet(nodes_[0].http_port, "/metrics").find("rasputin_calls_under_way 1\n") ==
+         std::string::npos) {
+    ASSERT_LT(std::chrono::steady_clock::now(), end) << "the call does not wait";
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  EXPECT_EQ(nodes_[0].process->Kill(SIGTERM), 0);
+  caller.join();
+  // As if the connection had broken: the outcome is not known.
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE) << status.error_message();
+  EXPECT_EQ(status.error_details(), "");
+  std::stringstream log;
+  log << std::ifstream(nodes_[0].directory + "/log").rdbuf();
+  EXPECT_THAT(log.str(), HasSubstr("cut off 1 calls"));
+}
+
 TEST_F(RasputindTest, InitialisingWithASeedDownIsRefusedAndLeavesNothing) {
   MakeNodes(2);
   nodes_[0].Start();

@@ -108,6 +108,8 @@ CallDispatch::CallDispatch(const Catalog* catalog, MetricsRegistry* registry, Sh
     route_by_path_[path] = static_cast<int>(routes_.size());
     routes_.push_back(std::move(route));
   };
+  registry_->AddGauge("rasputin_calls_under_way", "Calls of clients that have no answer yet.",
+                      [this] { return static_cast<double>(under_way_.load()); });
   add("unknown", Target::kFront, Method::kGet);
   for (const FrontMethod& method : kFrontMethods) add(method.path, Target::kFront, method.method);
   add("/rasputin.admin.v1.ClusterService/Init", Target::kInit, Method::kGet);
@@ -159,6 +161,7 @@ void CallDispatch::ToFront(ServerCall* call, const Route& route) {
     call->Done(std::move(result));
   } else if (shard_->attached()) {
     call->at_front = true;
+    ++under_way_;
     shard_->StartCall(call, route.method);
   } else if (store_expected_) {
     call->Done(Starting());
@@ -175,13 +178,18 @@ void CallDispatch::OnPageWritten(ServerCall* call) {
 
 void CallDispatch::OnGone(ServerCall* call) {
   if (call->at_front) shard_->CancelCall(call);
-  call->at_front = false;
+  LeaveFront(call);
   init_calls_.erase(call);
   watchers_.erase(call);
 }
 
-void CallDispatch::OnFinished(ServerCall* call, int code) {
+void CallDispatch::LeaveFront(ServerCall* call) {
+  if (call->at_front) --under_way_;
   call->at_front = false;
+}
+
+void CallDispatch::OnFinished(ServerCall* call, int code) {
+  LeaveFront(call);
   const int index = call->method < 0 ? RouteOf(call->path()) : call->method;
   Route& route = routes_[index];
   Counter*& outcome = route.outcomes[code >= 0 && code < kCodes ? code : 2];

@@ -6,6 +6,7 @@
 #define RASPUTIN_SERVER_NODE_CALL_DISPATCH_H_
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -53,6 +54,8 @@ class CallDispatch final : public CallSink {
   };
 
   int RouteOf(const std::string& path);
+  // The front end has done with the call, if it had it.
+  void LeaveFront(ServerCall* call);
   void ToFront(ServerCall* call, const Route& route);
   void CheckHealth(ServerCall* call);
   void WatchHealth(ServerCall* call);
@@ -62,6 +65,7 @@ class CallDispatch final : public CallSink {
   MetricsRegistry* const registry_;
   Shard* const shard_;
   const StartInit start_init_;
+  std::atomic<int64_t> under_way_{0};  // Calls that the front end has.
   bool serving_ = false;
   bool store_expected_ = false;
   std::vector<Route> routes_;

@@ -23,6 +23,10 @@ constexpr char kLeasesPath[] = "/rasputin.peer.v1.PeerService/Leases";
 constexpr char kProbePath[] = "/rasputin.peer.v1.PeerService/Probe";
 // Calls under way get so long to be answered after leaderships were handed over.
 constexpr consensus::Duration kGraceForCalls = std::chrono::milliseconds(500);
+// Between our own answer to calls that are cut off and the end of their connections.
+constexpr consensus::Duration kGraceForCutOff = std::chrono::milliseconds(250);
+// How long a port may take to close after everything on it was cancelled.
+constexpr consensus::Duration kShutdownWaitMax = std::chrono::seconds(1);
 
 uint64_t Random() {
   std::random_device device;
@@ -281,7 +285,25 @@ absl::Status Node::OpenStore(const storage::v1::StoreManifest& manifest) {
 void Node::OnLogDurable(const consensus::DualInstant& started, consensus::log::Lsn durable) {
   lease_thread_.OnLogDurable(started, durable);
   shard_.PostDurable(durable);
-  if (shard_.RunIfFree()) executor_->WakeBefore(shard_.due());
+  if (shard_.RunIfFree()) executor_.WakeBefore(shard_.due());
+}
+
+// What hangs here for ever, a call that waits for a quorum that is gone, must not keep the process.
+void Node::StopPorts() {
+  client_port_->BeginShutdown(kGraceForCalls + kGraceForCutOff);
+  if (!client_port_->AwaitShutdown(kGraceForCalls)) {
+    size_t cut = 0;
+    RunInShard([this, &cut] { cut = client_port_->CutOff(); });
+    LOG(WARNING) << "cut off " << cut << " calls that had no answer "
+                 << kGraceForCalls.count() / 1000000
+                 << " ms after the end was announced, and every open stream";
+    if (!client_port_->AwaitShutdown(kShutdownWaitMax)) {
+      LOG(WARNING) << "the client port does not close; it is left to the system";
+    }
+  }
+  if (!peer_listener_->Shutdown(kShutdownWaitMax)) {
+    LOG(WARNING) << "calls of other nodes have not ended; they are left to the system";
+  }
 }
 
 void Node::Stop() {
@@ -296,8 +318,7 @@ void Node::Stop() {
     RunInShard([] {});
   }
   if (shard_.leads_any()) LOG(WARNING) << "nobody took over in time; leaderships were given up";
-  client_port_->Shutdown(kGraceForCalls);
-  peer_listener_->Shutdown();
+  StopPorts();
   http_server_.reset();
   lease_thread_.Stop();
   executor_.Stop();

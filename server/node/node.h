@@ -57,6 +57,9 @@ class Node {
   // Makes this node the store of the manifest and serves it; idempotent.
   absl::Status Adopt(const storage::v1::StoreManifest& manifest);
   absl::Status OpenStore(const storage::v1::StoreManifest& manifest);
+  std::map<StoreId, std::unique_ptr<ReplicateLink>> MakeLinks(
+      const storage::v1::StoreManifest& manifest, std::vector<LeaseThread::Peer>* lease_peers);
+  void StopPorts();
   std::optional<storage::v1::StoreManifest> Manifest() const;
   void StartThreads();
   void RunInShard(const std::function<void()>& work);

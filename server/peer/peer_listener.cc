@@ -15,6 +15,7 @@
 #include "grpcpp/server_builder.h"
 #include "server/rpc/bytes.h"
 #include "server/rpc/raw_service.h"
+#include "server/rpc/server_stop.h"
 
 namespace rasputin::server {
 namespace {
@@ -122,9 +123,10 @@ class Listener final : public PeerListener {
 
   // The queue stays open: peer streams still end on it, and an operation on a closed queue aborts
   // the process.
-  void Shutdown() override {
+  bool Shutdown(consensus::Duration wait) override {
     stopping_ = true;
-    server_->Shutdown(gpr_now(GPR_CLOCK_MONOTONIC));
+    stop_.Begin(server_.get(), consensus::Duration::zero());
+    return stop_.Await(wait);
   }
 
   void ArmStream(int index) {
@@ -158,6 +160,7 @@ class Listener final : public PeerListener {
   std::atomic<uint64_t> last_stream_{0};
   std::unique_ptr<EventQueue> queue_;
   std::unique_ptr<grpc::Server> server_;
+  ServerStop stop_;
 };
 
 void InboundStream::Arm() {

@@ -53,8 +53,9 @@ class PeerListener {
 
   virtual EventQueue* queue() = 0;
   virtual void Serve() = 0;
-  // Breaks everything off. The queues stay open and must be polled meanwhile.
-  virtual void Shutdown() = 0;
+  // Breaks everything off; blocks at most `wait`. The queues stay open and must be polled
+  // meanwhile. False: a call has not ended yet.
+  virtual bool Shutdown(consensus::Duration wait) = 0;
 };
 
 }  // namespace rasputin::server

@@ -8,6 +8,7 @@
 #include <glog/logging.h>
 #include <grpc/support/time.h>
 
+#include <atomic>
 #include <deque>
 #include <optional>
 #include <utility>
@@ -19,6 +20,7 @@
 #include "server/clock/clock.h"
 #include "server/rpc/bytes.h"
 #include "server/rpc/raw_service.h"
+#include "server/rpc/server_stop.h"
 
 namespace rasputin::server {
 namespace {
@@ -41,6 +43,11 @@ grpc::Status ToStatus(const CallResult& result) {
   return grpc::Status(static_cast<grpc::StatusCode>(result.code), result.message, result.details);
 }
 
+// Without an ErrorDetail: whether it was executed is not known.
+CallResult Stopped() {
+  return {absl::StatusCode::kUnavailable, "the node was stopped before it had an answer", {}, {}};
+}
+
 class Port;
 
 class UnaryCall final : public ServerCall, public Event {
@@ -52,6 +59,8 @@ class UnaryCall final : public ServerCall, public Event {
   void OnEvent(bool ok) override;
   bool Page(absl::Cord) override { return false; }
   void Done(CallResult result) override;
+  // Ends it if it waits for an answer; true: it did.
+  bool CutOff();
 
  private:
   struct Rpc {
@@ -139,11 +148,18 @@ class Port final : public ClientPort {
 
   // The queue stays open: peer streams still end on it, and an operation on a closed queue aborts
   // the process.
-  void Shutdown(consensus::Duration grace) override {
+  void BeginShutdown(consensus::Duration grace) override {
     stopping_ = true;
-    server_->Shutdown(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                                   gpr_time_from_nanos(grace.count(), GPR_TIMESPAN)));
+    stop_.Begin(server_.get(), grace);
   }
+  bool AwaitShutdown(consensus::Duration wait) override { return stop_.Await(wait); }
+  size_t CutOff() override {
+    cut_off_ = true;
+    size_t cut = 0;
+    for (const auto& call : unary_calls_) cut += call->CutOff() ? 1 : 0;
+    return cut;
+  }
+  bool cut_off() const { return cut_off_; }
 
   void ArmUnary(int index) {
     if (stopping_) return;
@@ -182,11 +198,13 @@ class Port final : public ClientPort {
   const std::map<std::string, CallShape> others_;
   RawService service_;
   grpc::AsyncGenericService generic_;
-  bool stopping_ = false;
+  std::atomic<bool> stopping_{false};
+  bool cut_off_ = false;
   std::map<int, std::vector<UnaryCall*>> idle_;
   std::vector<std::unique_ptr<UnaryCall>> unary_calls_;
   std::unique_ptr<EventQueue> queue_;
   std::unique_ptr<grpc::Server> server_;
+  ServerStop stop_;
 };
 
 void UnaryCall::Arm() {
@@ -209,8 +227,16 @@ void UnaryCall::OnEvent(bool ok) {
   port_->ArmUnary(index_);
   started_ = Now();
   deadline_ = DeadlineOf(rpc_->context, started_);
+  if (port_->cut_off()) return Done(Stopped());
   request_ = ToCord(&rpc_->request);
   port_->sink()->OnCall(this);
+}
+
+bool UnaryCall::CutOff() {
+  if (state_ != State::kServing) return false;
+  port_->sink()->OnGone(this);
+  Done(Stopped());
+  return true;
 }
 
 void UnaryCall::Done(CallResult result) {

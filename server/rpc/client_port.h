@@ -7,6 +7,7 @@
 #ifndef RASPUTIN_SERVER_RPC_CLIENT_PORT_H_
 #define RASPUTIN_SERVER_RPC_CLIENT_PORT_H_
 
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <string>
@@ -30,9 +31,14 @@ class ClientPort {
   virtual EventQueue* queue() = 0;
   // Begins to take calls.
   virtual void Serve() = 0;
-  // Stops listening and breaks calls off after `grace`; blocks no longer. The queue stays open and
-  // must be polled meanwhile.
-  virtual void Shutdown(consensus::Duration grace) = 0;
+  // Stops listening; gRPC breaks calls off after `grace`. Does not block. The queue stays open and
+  // must be polled until AwaitShutdown.
+  virtual void BeginShutdown(consensus::Duration grace) = 0;
+  // Waits at most `wait`. True: every call has ended.
+  virtual bool AwaitShutdown(consensus::Duration wait) = 0;
+  // Ends unary calls that have no answer yet as gRPC would, UNAVAILABLE without an ErrorDetail, and
+  // all that come later; returns how many had none. Inside the shard.
+  virtual size_t CutOff() = 0;
 };
 
 }  // namespace rasputin::server
