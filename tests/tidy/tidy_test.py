@@ -258,6 +258,16 @@ class DeterminismTest(unittest.TestCase):
             findings = determinism.check_banned_calls(SourceFile("server/a.cc", text))
             self.assertEqual([rule], [finding.rule for finding in findings], text)
 
+    def test_lets_only_mains_turn_deadlock_detection_off(self):
+        text = ('#include "absl/synchronization/mutex.h"\n'
+                "absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);\n")
+        for path, rules in (("server/main.cc", []), ("client/main.cc", []),
+                            ("server/a.cc", ["mutex", "mutex"])):
+            findings = determinism.check_banned_calls(SourceFile(path, text))
+            self.assertEqual(rules, [finding.rule for finding in findings], path)
+        findings = determinism.check_banned_calls(SourceFile("server/main.cc", "absl::Mutex m;"))
+        self.assertEqual(["mutex"], [finding.rule for finding in findings])
+
 
 class TidyTest(unittest.TestCase):
     """The rules together."""
