@@ -108,6 +108,7 @@ class Store::Impl {
   void ReportLeader(Replica* replica);
   absl::Status Maintain(const ClockReading& now);
   absl::StatusOr<bool> CutLog(Replica* replica);
+  void MarkDirty(Replica* replica);
 
   // store_lease.cc
   void WakeAfterLeaseChange(StoreId peer, bool leaders, bool bound);

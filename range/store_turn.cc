@@ -123,6 +123,10 @@ absl::Status Store::Impl::RunGroups(const ClockReading& now) {
     replica->ExpireWaiters(now, 2 * options_.lease_duration, &answers_);
     if (group.HasApplicable()) applying_.push_back(replica);
     if (replica->HasReads()) reading_.push_back(replica);
+    // The slowest member got further: what waited for it may be cut.
+    if (!replica->dirty && group.core().held_by_all() > log_->Start(replica->range()).index) {
+      MarkDirty(replica);
+    }
   }
   if (!effects_.appends.empty()) {
     const Lsn lsn = log_->Append(std::move(effects_.appends));
@@ -158,10 +162,7 @@ absl::Status Store::Impl::ApplyAll(const ClockReading& now) {
   for (Replica* replica : turn_replicas_) {
     replica->OnCommitted();
     Wake(replica);
-    if (!replica->dirty) {
-      replica->dirty = true;
-      dirty_.push_back(replica);
-    }
+    MarkDirty(replica);
   }
   turn_replicas_.clear();
   std::move(turn_answers_.begin(), turn_answers_.end(), std::back_inserter(answers_));
@@ -270,8 +271,15 @@ absl::Status Store::Impl::Maintain(const ClockReading& now) {
   return absl::OkStatus();
 }
 
+void Store::Impl::MarkDirty(Replica* replica) {
+  if (replica->dirty) return;
+  replica->dirty = true;
+  dirty_.push_back(replica);
+}
+
 // Behind what the engine would still have after a crash, and not beyond what the slowest member
-// holds: there are no snapshots to bring it back. True: nothing is left to cut.
+// holds: there are no snapshots to bring it back. True: nothing to look for until more is applied
+// or the slowest member gets further.
 absl::StatusOr<bool> Store::Impl::CutLog(Replica* replica) {
   if (!replica->started()) return true;
   absl::StatusOr<kv::AppliedState> flushed =
@@ -280,7 +288,7 @@ absl::StatusOr<bool> Store::Impl::CutLog(Replica* replica) {
   const consensus::Index safe =
       std::min(consensus::Index(flushed->index), replica->group().core().held_by_all());
   if (safe > log_->Start(replica->range()).index) log_->Cut(replica->range(), safe);
-  return safe == replica->applied();
+  return flushed->index == replica->applied().value();
 }
 
 }  // namespace rasputin::range

@@ -4,6 +4,7 @@
 
 #include <glog/logging.h>
 
+#include "consensus/wire/frame.h"
 #include "range/descriptor.h"
 #include "rasputin/kv/v1/kv.pb.h"
 
@@ -53,23 +54,29 @@ storage::v1::StoreManifest Manifest(int store, int n) {
 }  // namespace
 
 struct TestCluster::Node : public Transport, public Observer, public Clock {
+  // As encoded bytes, as between real stores: what is not on the wire does not arrive.
   void Send(StoreId to, std::vector<consensus::Message> messages) override {
-    cluster->Post(id, static_cast<int>(to.value()), {0, std::move(messages), {}});
+    absl::StatusOr<consensus::wire::Frame> frame =
+        consensus::wire::DecodeFrame(consensus::wire::EncodeFrame(messages));
+    CHECK(frame.ok()) << frame.status();
+    cluster->messages_sent_ += frame->messages.size();
+    cluster->Post(id, static_cast<int>(to.value()), {0, std::move(frame->messages), {}});
   }
   void OnEvent(const consensus::Event& event) override { cluster->events_.push_back(event); }
   void OnDescriptor(const RangeDescriptor&, bool) override {}
   void OnLeader(RangeId, StoreId) override {}
   ClockReading Now() override { return cluster->Now(); }
 
-  void Open() {
+  absl::Status Open() {
     StoreOptions options;
     options.seed = static_cast<uint64_t>(id);
     options.log_segment_bytes = 1 << 20;
     options.log_reserve_bytes = 1 << 20;
     Ports ports{&directory, &engine, this, this, this};
     absl::StatusOr<std::unique_ptr<Store>> opened = Store::Open(options, ports, cluster->Now());
-    CHECK(opened.ok()) << opened.status();
+    if (!opened.ok()) return opened.status();
     store = *std::move(opened);
+    return absl::OkStatus();
   }
 
   TestCluster* cluster = nullptr;
@@ -85,7 +92,7 @@ TestCluster::TestCluster(int n) {
     node->cluster = this;
     node->id = id;
     CHECK(Store::Bootstrap(&node->directory, Manifest(id, n)).ok());
-    node->Open();
+    CHECK(node->Open().ok());
     nodes_[id] = std::move(node);
   }
 }
@@ -97,6 +104,8 @@ Store& TestCluster::store(int id) { return *nodes_.at(id)->store; }
 consensus::log::MemoryDirectory& TestCluster::directory(int id) { return nodes_.at(id)->directory; }
 
 kv::MemoryEngine& TestCluster::engine(int id) { return nodes_.at(id)->engine; }
+
+consensus::log::MemoryDirectory& TestCluster::directory(int id) { return nodes_.at(id)->directory; }
 
 ClockReading TestCluster::Now() const {
   ClockReading now;
@@ -226,7 +235,12 @@ void TestCluster::Crash(int id) {
   node->engine.Crash();
 }
 
-void TestCluster::Restart(int id) { nodes_.at(id)->Open(); }
+void TestCluster::Restart(int id) {
+  const absl::Status opened = TryRestart(id);
+  CHECK(opened.ok()) << opened;
+}
+
+absl::Status TestCluster::TryRestart(int id) { return nodes_.at(id)->Open(); }
 
 void TestCluster::Suspend(int milliseconds) {
   now_ms_ += milliseconds;

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "consensus/log/memory_directory.h"
 #include "kv/memory_engine.h"
 #include "range/store.h"
@@ -47,6 +48,7 @@ class TestCluster {
   // Unsynced data and unflushed state are lost.
   void Crash(int id);
   void Restart(int id);
+  absl::Status TryRestart(int id);
   // Until undone, nothing goes from or to the store.
   void Isolate(int id, bool isolated) { isolated_[id] = isolated; }
   // All machines sleep: the boot clock counts on, the raw one does not.
@@ -57,6 +59,8 @@ class TestCluster {
   std::function<void(int id, const absl::Status& status)> on_failure;
 
   const std::vector<consensus::Event>& events() const { return events_; }
+  // Between groups, of all stores together.
+  uint64_t messages_sent() const { return messages_sent_; }
 
  private:
   struct Node;
@@ -77,6 +81,7 @@ class TestCluster {
   std::map<int, bool> isolated_;
   std::vector<Mail> in_flight_;
   std::vector<consensus::Event> events_;
+  uint64_t messages_sent_ = 0;
 };
 
 // Encoded messages for tests.

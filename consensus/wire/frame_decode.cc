@@ -214,6 +214,8 @@ AppendRequest ReadAppendRequest(WireReader& reader, Budget& budget) {
       body.epoch = ReadId<Epoch>(reader);
     } else if (field.number == 5) {
       body.read_context = reader.ReadVarint();
+    } else if (field.number == 6) {
+      body.held_by_all = ReadId<Index>(reader);
     } else {
       reader.Skip(field.type);
     }

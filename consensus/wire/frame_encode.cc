@@ -95,11 +95,14 @@ void PutBody(Sink& sink, const VoteReply& body) {
 
 template <typename Sink>
 void PutBody(Sink& sink, const AppendRequest& body) {
-  PutPosition(sink, 1, body.previous);
-  PutEntries(sink, 2, body.entries);
-  sink.Varint(3, body.commit.value());
-  sink.Varint(4, body.epoch.value());
-  sink.Varint(5, body.read_context);
+  // All members by name: one more that is not sent does not compile.
+  const auto& [previous, entries, commit, held_by_all, epoch, read_context] = body;
+  PutPosition(sink, 1, previous);
+  PutEntries(sink, 2, entries);
+  sink.Varint(3, commit.value());
+  sink.Varint(4, epoch.value());
+  sink.Varint(5, read_context);
+  sink.Varint(6, held_by_all.value());
 }
 
 template <typename Sink>

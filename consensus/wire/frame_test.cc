@@ -39,6 +39,7 @@ std::vector<MessageBody> AllBodies() {
                     MakeEntry(130, EntryType::kCommand, std::string(3, '\0')),
                     MakeEntry(131, EntryType::kConfig, std::string(100000, 'x'))};
   append.commit = Index(100);
+  append.held_by_all = Index(90);
   append.epoch = Epoch(17);
   append.read_context = 1234567;
   bodies.push_back(append);
@@ -134,6 +135,7 @@ TEST(Frame, GivesBackEveryKindOfMessage) {
   ASSERT_EQ(append.entries.size(), 3u);
   EXPECT_EQ(append.entries[2].payload, std::string(100000, 'x'));
   EXPECT_EQ(append.entries[0].type, EntryType::kNoop);
+  EXPECT_EQ(append.held_by_all, Index(90));
   EXPECT_FALSE(frame->hello.has_value());
 }
 

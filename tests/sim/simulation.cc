@@ -67,7 +67,7 @@ ClusterOptions DrawCluster(const SimulationOptions& options, Random* random) {
     cluster.clocks.push_back(DrawClock(cluster.store.clock_rate_error_max, random));
   }
   cluster.split_frames = random->Chance(0.3);
-  cluster.encode = random->Chance(0.3);
+  cluster.encode = random->Chance(0.8);
   cluster.front_ends = random->Chance(0.5);
   cluster.link.in_order = random->Chance(0.7);
   // Far apart: elections take long enough to collide.
