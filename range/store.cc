@@ -20,6 +20,18 @@ using consensus::Message;
 constexpr size_t kEarlyMessagesMax = 256;
 constexpr uint64_t kEarlyBytesMax = 4 << 20;
 
+// On a full disk a follower takes no commands, so that what is reserved lasts for votes, bindings
+// and a new leader's first entry. Accepting less than was offered is always safe: the answer
+// vouches for what was taken only.
+void LeaveOutCommands(Message* message) {
+  auto* append = std::get_if<consensus::AppendRequest>(&message->body);
+  if (append == nullptr) return;
+  const auto command = std::find_if(
+      append->entries.begin(), append->entries.end(),
+      [](const consensus::Entry& e) { return e.type == consensus::EntryType::kCommand; });
+  append->entries.erase(command, append->entries.end());
+}
+
 uint64_t PayloadBytes(const Message& message) {
   uint64_t bytes = 0;
   if (const auto* append = std::get_if<consensus::AppendRequest>(&message.body)) {
@@ -47,6 +59,7 @@ void Store::Impl::Step(const ClockReading& now, std::vector<Message> messages) {
     if (message.to != replica->self() || sender == nullptr || sender->store != message.from_store) {
       continue;
     }
+    if (log_->OutOfSpace()) LeaveOutCommands(&message);
     replica->group().core().Step(now, message);
     Wake(replica);
   }

@@ -210,6 +210,14 @@ absl::Status Store::Impl::RecoverReplica(const RangeDescriptor& descriptor, Reco
   RangeAppend append;
   append.range = range;
   if (found == recovered->ranges.end()) {
+    if (position.index.value() != kFirstIndex) {
+      return absl::DataLossError(absl::StrCat(
+          "range ", range.value(), ": the engine holds entries up to index ",
+          position.index.value(),
+          " but the log knows nothing of the range: segments of the log are missing, and with them "
+          "votes and acknowledged writes; restore the files, or remove this store's directory and "
+          "replace the store"));
+    }
     // A first start, or a child whose creation did not reach the log before a crash: it has neither
     // voted nor acknowledged anything.
     recovered->ranges[range].hard_state.term = position.term;
@@ -264,17 +272,24 @@ void Store::Impl::CreateChild(const ClockReading& now, SplitEffect split) {
   applied.term = kFirstTerm;
   applied.version_floor = split.version_floor;
   Replica* child = AddReplica(std::move(split.right), applied);
-  if (auto orphan = orphans_.find(range); orphan != orphans_.end()) {
-    child->Start(GroupOptions(), orphan->second, /*leads_first_term=*/false, now);
-    orphans_.erase(orphan);
-    Wake(child);
-    DeliverEarly(now, range);
-    return;
-  }
   Nascent nascent;
   nascent.hard_state.term = Term(kFirstTerm);
   nascent.hard_state.vote = split.child_leader;
   nascent.leads_first_term = split.proposed_here;
+  if (auto orphan = orphans_.find(range); orphan != orphans_.end()) {
+    const bool has_start = log_->Start(range).index.value() >= kFirstIndex;
+    const HardState hard_state = orphan->second;
+    orphans_.erase(orphan);
+    if (has_start) {
+      child->Start(GroupOptions(), hard_state, /*leads_first_term=*/false, now);
+      Wake(child);
+      DeliverEarly(now, range);
+      return;
+    }
+    // The crash came between the two records of its creation.
+    nascent.hard_state = hard_state;
+    nascent.leads_first_term = false;
+  }
   RangeAppend append;
   append.range = range;
   append.hard_state = nascent.hard_state;

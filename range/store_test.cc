@@ -271,5 +271,69 @@ TEST(Store, AnIdleClusterKeepsItsLeadersAndItsLog) {
   EXPECT_LE(cluster.store(leader).log()->stats().records, records + 30000 / 500);
 }
 
+// Followers learn from the leader how far the slowest member is: without that their logs only grow.
+TEST(Store, EveryStoreCutsItsLogBehindWhatIsFlushed) {
+  TestCluster cluster(3);
+  for (int i = 0; i < 30; ++i) Set(&cluster, 2, "k" + std::to_string(i), "v");
+  cluster.RunFor(100);
+  for (int id = 1; id <= 3; ++id) {
+    ASSERT_TRUE(cluster.engine(id).StartFlush().ok());
+    cluster.engine(id).CompleteFlush();
+  }
+  cluster.RunFor(2000);
+  for (int id = 1; id <= 3; ++id) {
+    consensus::log::SharedLog* log = cluster.store(id).log();
+    EXPECT_GE(log->Start(RangeId(2)).index.value() + 3, log->Last(RangeId(2)).index.value())
+        << "store " << id;
+    EXPECT_GE(log->Start(RangeId(2)).index.value(), 30u) << "store " << id;
+  }
+}
+
+// The reserve is for votes, bindings and a leader's first entry, not for others' commands.
+TEST(Store, AFollowerOnAFullDiskTakesNoCommandsAndCatchesUpWhenThereIsSpace) {
+  TestCluster cluster(3);
+  Set(&cluster, 2, "a", "1");
+  const int leader = cluster.Leader(2);
+  const int follower = leader % 3 + 1;
+  const std::string value(100'000, 'v');
+  cluster.directory(follower).SetCapacity(1);
+  // Three times what the follower has in reserve.
+  for (int i = 0; i < 60; ++i) {
+    ASSERT_EQ(Set(&cluster, 2, "k" + std::to_string(i), value).outcome, Outcome::kOk);
+  }
+  EXPECT_TRUE(cluster.store(follower).log()->OutOfSpace());
+  const uint64_t writes = cluster.directory(follower).stats().bytes_written;
+  const uint64_t sent = cluster.messages_sent();
+  cluster.RunFor(2000);
+  EXPECT_EQ(cluster.Leader(2), leader);
+  EXPECT_LE(cluster.messages_sent(), sent + 200) << "the rest is offered without a pause";
+  EXPECT_LE(cluster.directory(follower).stats().bytes_written, writes + 100'000);
+  EXPECT_LT(cluster.store(follower).log()->Last(RangeId(2)).index,
+            cluster.store(leader).log()->Last(RangeId(2)).index);
+
+  cluster.directory(follower).SetCapacity(1 << 30);
+  EXPECT_TRUE(cluster.RunUntil([&] {
+    return cluster.store(follower).log()->Last(RangeId(2)).index ==
+           cluster.store(leader).log()->Last(RangeId(2)).index;
+  }));
+}
+
+TEST(Store, AStoreWhoseLogIsGoneDoesNotStart) {
+  TestCluster cluster(3);
+  for (int i = 0; i < 5; ++i) Set(&cluster, 2, "k" + std::to_string(i), "v");
+  ASSERT_TRUE(cluster.engine(1).StartFlush().ok());
+  cluster.engine(1).CompleteFlush();
+  cluster.RunFor(100);
+  cluster.Crash(1);
+  const auto names = cluster.directory(1).List();
+  ASSERT_TRUE(names.ok());
+  for (const std::string& name : *names) {
+    if (name.rfind("segment-", 0) != 0) continue;
+    ASSERT_TRUE(cluster.directory(1).Remove(name).ok());
+  }
+  const absl::Status opened = cluster.TryRestart(1);
+  EXPECT_TRUE(absl::IsDataLoss(opened)) << opened;
+}
+
 }  // namespace
 }  // namespace rasputin::range

@@ -111,7 +111,7 @@ bool Core::Impl::SendAppend(const Member& member, Progress* progress, bool with_
   } else if (progress->probe_round == 0) {
     progress->probe_round = round_;
   }
-  if (!request.entries.empty()) progress->Sent(reach, bytes);
+  if (!request.entries.empty()) progress->Sent(reach, bytes, round_);
   SendNow(member.replica, std::move(request), hs_.term);
   return true;
 }
@@ -250,8 +250,13 @@ void Core::Impl::OnAppendReply(const Message& m, const AppendReply& reply) {
     Index match = reply.match;
     if (options_.mutants.Has(1)) match = std::max(match, progress->OldestInFlight());
     if (!reply.accepted) match = std::max(progress->match, progress->OldestInFlight());
+    const bool took_less = progress->TookLess(reply.read_context, match);
     if (progress->Accepted(match)) progress_at_ = now_.boot;
-    if (progress->probe_round != 0 && reply.read_context >= progress->probe_round) {
+    if (took_less) {
+      // Its disk is full: the rest is offered again on the timer, not at once and for ever.
+      progress->Probe(progress->match.Next(), round_);
+      progress->probe_round = round_ + 1;
+    } else if (progress->probe_round != 0 && reply.read_context >= progress->probe_round) {
       progress->probe_round = 0;
       progress->mode = Progress::Mode::kReplicate;
     }

@@ -55,9 +55,16 @@ struct Progress {
   bool rebound = false;          // Bound at a later epoch than at first.
   bool below_log_start = false;  // Needs a snapshot: the entries it lacks were cut.
 
-  void Sent(Index last, uint64_t bytes) {
-    in_flight_.push_back({last, bytes});
+  void Sent(Index last, uint64_t bytes, uint64_t round) {
+    in_flight_.push_back({last, bytes, round});
     in_flight_bytes_ += bytes;
+  }
+  // Whether the append of `round` carried more than the follower, which accepted it, took.
+  bool TookLess(uint64_t round, Index accepted_match) const {
+    for (const InFlight& sent : in_flight_) {
+      if (sent.round == round) return sent.last > accepted_match;
+    }
+    return false;
   }
   uint64_t in_flight_bytes() const { return in_flight_bytes_; }
   // Last index of the oldest append with entries that is not answered; 0: none.
@@ -90,6 +97,7 @@ struct Progress {
   struct InFlight {
     Index last;
     uint64_t bytes;
+    uint64_t round;
   };
   std::deque<InFlight> in_flight_;
   uint64_t in_flight_bytes_ = 0;
