@@ -32,7 +32,7 @@ struct ClientOptions {
   // A call ends after so long without a connection to any node. 0: only at its deadline.
   std::chrono::milliseconds connect_time_max{0};
   // A request beyond them is refused before it is sent.
-  ClientLimits limits;
+  ClientLimits limits{};
 };
 
 // Errors of all calls: the code and sentence of the server (api/README.md lists them), UNAVAILABLE
