@@ -105,8 +105,6 @@ consensus::log::MemoryDirectory& TestCluster::directory(int id) { return nodes_.
 
 kv::MemoryEngine& TestCluster::engine(int id) { return nodes_.at(id)->engine; }
 
-consensus::log::MemoryDirectory& TestCluster::directory(int id) { return nodes_.at(id)->directory; }
-
 ClockReading TestCluster::Now() const {
   ClockReading now;
   now.boot = consensus::Instant(std::chrono::milliseconds(now_ms_));
