@@ -32,12 +32,20 @@ void LeaveOutCommands(Message* message) {
   append->entries.erase(command, append->entries.end());
 }
 
-uint64_t PayloadBytes(const Message& message) {
+uint64_t PayloadBytes(const std::vector<consensus::Entry>& entries) {
   uint64_t bytes = 0;
-  if (const auto* append = std::get_if<consensus::AppendRequest>(&message.body)) {
-    for (const consensus::Entry& entry : append->entries) bytes += entry.payload.size();
-  }
+  for (const consensus::Entry& entry : entries) bytes += entry.payload.size();
   return bytes;
+}
+
+uint64_t PayloadBytes(const Message& message) {
+  if (const auto* append = std::get_if<consensus::AppendRequest>(&message.body)) {
+    return PayloadBytes(append->entries);
+  }
+  if (const auto* pulled = std::get_if<consensus::PullReply>(&message.body)) {
+    return PayloadBytes(pulled->entries);
+  }
+  return 0;
 }
 
 }  // namespace

@@ -87,7 +87,8 @@ class Core {
   // of its lease as it was last known, so the owner asks NextDeadline() again when it is reached
   // (having carried in all lease updates first) and calls Tick only if it is still due.
   void Tick(const ClockReading& now);
-  // The message's range and generation were checked by the caller; unknown senders are ignored.
+  // The message is for this range and replica, which the caller checked; unknown senders are
+  // ignored. Its generation is of no account here: see Message.
   void Step(const ClockReading& now, const Message& message);
   ProposeResult Propose(const ClockReading& now, absl::Cord command);
 

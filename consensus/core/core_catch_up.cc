@@ -61,11 +61,7 @@ void Core::Impl::OnPullReply(const Message& m, const PullReply& reply) {
   }
   if (!(reply.previous == pull_after_)) return;
   if (reply.entries.empty()) return FailCampaign();
-  Index expected = pull_after_.index;
-  for (const Entry& entry : reply.entries) {
-    expected = expected.Next();
-    if (entry.index != expected) return FailCampaign();
-  }
+  if (!Contiguous(pull_after_, reply.entries, m.term)) return FailCampaign();
   pulled_.insert(pulled_.end(), reply.entries.begin(), reply.entries.end());
   pull_after_ = {pulled_.back().term, pulled_.back().index};
   // Half of a diverging log may rank below the own one: it waits for the rest.

@@ -19,11 +19,17 @@
 #include <utility>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "consensus/core/core.h"
 #include "consensus/core/log_tail.h"
 #include "consensus/core/progress.h"
 
 namespace rasputin::consensus {
+
+// Whether `entries` may follow `previous` in a log that a peer of term `term` sent: indexes dense,
+// terms not falling and not above its own. What a peer says is checked, not believed: LogIndex ends
+// the process over entries that are not so.
+bool Contiguous(const LogPosition& previous, absl::Span<const Entry> entries, Term term);
 
 class Core::Impl {
  public:

@@ -19,18 +19,18 @@ namespace {
 // Counts against the limits besides the payload, so that empty entries are not free.
 constexpr uint64_t kEntryOverheadBytes = 32;
 
-bool Contiguous(const AppendRequest& request, Term term) {
-  Index expected = request.previous.index;
-  Term lowest = request.previous.term;
-  for (const Entry& entry : request.entries) {
+}  // namespace
+
+bool Contiguous(const LogPosition& previous, absl::Span<const Entry> entries, Term term) {
+  Index expected = previous.index;
+  Term lowest = previous.term;
+  for (const Entry& entry : entries) {
     expected = expected.Next();
     if (entry.index != expected || entry.term < lowest || entry.term > term) return false;
     lowest = entry.term;
   }
   return true;
 }
-
-}  // namespace
 
 // ---- The leader sends.
 
@@ -161,7 +161,7 @@ void Core::Impl::TickFollower(const Member& member, Progress* progress) {
 // ---- The follower receives.
 
 void Core::Impl::OnAppendRequest(const Message& m, const AppendRequest& request) {
-  if (!Contiguous(request, m.term)) return;
+  if (!Contiguous(request.previous, request.entries, m.term)) return;
   AppendReply reply;
   const bool released = m.term <= hs_.released_term && !options_.mutants.Has(49);
   if (m.term < hs_.term || released) {

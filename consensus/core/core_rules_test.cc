@@ -718,6 +718,28 @@ TEST(CatchUp, LateAnswerIsNotInstalled) {
   EXPECT_TRUE(lone.log->Last() == At(5, 2));
 }
 
+// Indexes that leave a gap, terms that fall, a term above the donor's own.
+TEST(CatchUp, AnAnswerThatIsNoLogEndsTheAttemptAndInstallsNothing) {
+  for (const std::vector<uint64_t>& terms :
+       {std::vector<uint64_t>{4, 3, 4}, std::vector<uint64_t>{2, 4}, std::vector<uint64_t>{4, 5}}) {
+    LoneCore lone;
+    lone.SetLog({3});
+    lone.initial.hard_state.term = Term(3);
+    Pull pull(&lone);
+    lone.Step(2, 4, pull.Chunk(At(3, 1), terms));
+    EXPECT_TRUE(lone.log->Last() == At(3, 1));
+    EXPECT_NE(lone.core->role(), Role::kPulling);
+  }
+  LoneCore lone;
+  lone.SetLog({3});
+  lone.initial.hard_state.term = Term(3);
+  Pull pull(&lone);
+  PullReply gap = pull.Chunk(At(3, 1), {4, 4});
+  gap.entries.erase(gap.entries.begin());
+  lone.Step(2, 4, gap);
+  EXPECT_TRUE(lone.log->Last() == At(3, 1));
+}
+
 TEST(CatchUp, DonorAnswersWithItsSuffixOrTheLastPlaceThatMayAgree) {
   LoneCore lone;
   lone.SetLog({1, 2, 2});

@@ -111,7 +111,9 @@ using MessageBody =
 
 struct Message {
   RangeId range;
-  Generation generation;  // Of the sender's descriptor [H-2]; checked by range/, not by the core.
+  // Of the sender's descriptor when it was sent; for readers of traces. Nobody checks it: what a
+  // split must not let through are requests and commands, which carry a generation of their own.
+  Generation generation;
   ReplicaId from;
   ReplicaId to;
   StoreId from_store;
