@@ -18,6 +18,24 @@ absl::Status Unreachable(const std::string& seed, const absl::Status& cause) {
                                              "); start all seeds and initialise again"));
 }
 
+// `own`: of the node that was asked. If the appointed seed could be asked, the cause says which
+// other one did not answer.
+absl::Status NotByAppointed(const std::string& appointed,
+                            const std::optional<storage::v1::StoreManifest>& own,
+                            const absl::Status& cause) {
+  std::string text = absl::StrCat("seed ", appointed,
+                                  ", which initialises the cluster, did not: ", cause.message());
+  if (own.has_value()) {
+    absl::StrAppend(&text, "; this node belongs to cluster ", own->cluster_id(),
+                    " already, another seed may not");
+  }
+  if (absl::IsFailedPrecondition(cause)) return absl::FailedPreconditionError(text);
+  return absl::UnavailableError(
+      absl::StrCat(text,
+                   "; start all seeds and initialise again, which changes nothing that is "
+                   "done already"));
+}
+
 storage::v1::StoreManifest ManifestOf(const storage::v1::BootstrapRecord& record, uint64_t store) {
   storage::v1::StoreManifest manifest;
   manifest.set_format(1);
@@ -40,13 +58,15 @@ absl::StatusOr<ClusterInit::Result> ClusterInit::Init() {
   const std::optional<storage::v1::StoreManifest> manifest = ports_.manifest();
   const std::string& appointed = self_.seeds.front();
   if (appointed == self_.probe.peer_address()) return Initialize();
-  if (manifest.has_value()) return ResultOf(manifest->bootstrap(), true);
+  // Asked even if this node has its identity: the attempt that gave it may have broken off before
+  // another seed had its own, and only the appointed node can finish it.
   peer::v1::InitializeResponse response;
   const absl::Status status =
       ports_.call_peer(appointed, "Initialize", peer::v1::InitializeRequest(), &response);
-  if (!status.ok()) return Unreachable(appointed, status);
+  if (!status.ok()) return NotByAppointed(appointed, manifest, status);
   Result result;
   result.cluster_id = response.cluster_id();
+  result.already_initialized = manifest.has_value();
   result.stores.assign(response.stores().begin(), response.stores().end());
   return result;
 }

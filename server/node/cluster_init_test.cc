@@ -71,6 +71,7 @@ class ClusterInitTest : public ::testing::Test {
       return absl::OkStatus();
     }
     if (method == "Bootstrap") {
+      if (bootstraps_left_-- <= 0) return absl::UnavailableError("connection reset");
       return init->Bootstrap(static_cast<const peer::v1::BootstrapRequest&>(request).manifest());
     }
     const absl::StatusOr<ClusterInit::Result> result = init->Initialize();
@@ -90,6 +91,7 @@ class ClusterInitTest : public ::testing::Test {
   std::map<std::string, Node> nodes_;
   std::set<std::string> down_;
   std::string down_method_;
+  int bootstraps_left_ = 100;
   uint64_t last_cluster_id_ = 100;
 };
 
@@ -139,6 +141,33 @@ TEST_F(ClusterInitTest, ABrokenOffAttemptIsFinishedWithTheSameCluster) {
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->cluster_id, cluster);
   EXPECT_EQ(Clusters(), (std::set<uint64_t>{cluster}));
+}
+
+// The appointed node dies between the second store and the third.
+TEST_F(ClusterInitTest, ANodeThatHasItsIdentityDoesNotSayDoneWhileAnotherSeedHasNone) {
+  AddThree();
+  bootstraps_left_ = 1;
+  EXPECT_FALSE(nodes_["a:1"].init->Init().ok());
+  ASSERT_TRUE(nodes_["b:1"].manifest.has_value());
+  ASSERT_FALSE(nodes_["c:1"].manifest.has_value());
+  bootstraps_left_ = 100;
+
+  down_.insert("a:1");
+  absl::StatusOr<ClusterInit::Result> result = nodes_["b:1"].init->Init();
+  EXPECT_TRUE(absl::IsUnavailable(result.status())) << result.status();
+  EXPECT_THAT(std::string(result.status().message()), HasSubstr("seed a:1"));
+  EXPECT_FALSE(nodes_["c:1"].manifest.has_value());
+
+  down_ = {"c:1"};
+  result = nodes_["b:1"].init->Init();
+  EXPECT_TRUE(absl::IsUnavailable(result.status())) << result.status();
+  EXPECT_THAT(std::string(result.status().message()), HasSubstr("seed c:1 cannot be reached"));
+
+  down_.clear();
+  result = nodes_["b:1"].init->Init();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_TRUE(nodes_["c:1"].manifest.has_value());
+  EXPECT_EQ(Clusters(), (std::set<uint64_t>{result->cluster_id}));
 }
 
 TEST_F(ClusterInitTest, ASeedOfAnotherClusterIsRefused) {
