@@ -153,11 +153,11 @@ absl::Status LeaseThread::OnFrame(uint64_t stream, bool first, const absl::Cord&
   if (first) {
     std::lock_guard<std::mutex> lock(mutex_);
     if (!decoded->hello.has_value()) return absl::InvalidArgumentError("no greeting");
-    if (store_ == nullptr || decoded->hello->format > wire::kFormat ||
-        decoded->hello->cluster.value() != store_->manifest().cluster_id() ||
-        decoded->hello->to_store.value() != store_->manifest().store_id()) {
-      return absl::FailedPreconditionError("another cluster, another store or an unknown format");
+    if (store_ == nullptr) {
+      return absl::FailedPreconditionError("this node does not belong to a cluster yet");
     }
+    const absl::Status status = greetings_.Check(store_->manifest(), *decoded->hello, Now());
+    if (!status.ok()) return status;
     inbound_[stream] = decoded->hello->store;
     const auto link = links_.find(decoded->hello->store);
     if (link != links_.end()) link->second->stream->RetrySoon();

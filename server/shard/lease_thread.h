@@ -25,6 +25,7 @@
 #include "server/peer/outbound_stream.h"
 #include "server/peer/peer_listener.h"
 #include "server/rpc/event_queue.h"
+#include "server/shard/greeting.h"
 
 namespace rasputin::server {
 
@@ -93,6 +94,7 @@ class LeaseThread final : public FrameSink {
 
   // The thread's own.
   std::map<consensus::StoreId, std::unique_ptr<Link>> links_;
+  GreetingCheck greetings_;
   std::map<uint64_t, consensus::StoreId> inbound_;
   consensus::Instant links_due_{};  // When a stream is to be opened.
   std::vector<consensus::lease::LeaseMessage> received_;

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 
-#include "absl/strings/str_cat.h"
 #include "server/clock/clock.h"
 #include "server/front/forward_frame.h"
 
@@ -207,20 +206,8 @@ void Shard::Reply(StoreId to, ForwardReply reply) {
 }
 
 absl::Status Shard::Greet(uint64_t stream, const wire::Hello& hello) {
-  const storage::v1::StoreManifest& manifest = store_->manifest();
-  if (hello.cluster.value() != manifest.cluster_id()) {
-    LOG(ERROR) << "refused store " << hello.store << " of cluster " << hello.cluster
-               << ": this is cluster " << manifest.cluster_id();
-    return absl::FailedPreconditionError(
-        absl::StrCat("this is a store of cluster ", manifest.cluster_id()));
-  }
-  if (hello.to_store.value() != manifest.store_id()) {
-    return absl::FailedPreconditionError(absl::StrCat("this is store ", manifest.store_id()));
-  }
-  if (hello.format > wire::kFormat) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("frames of format ", wire::kFormat, " and lower are understood here"));
-  }
+  const absl::Status status = greetings_.Check(store_->manifest(), hello, server::Now());
+  if (!status.ok()) return status;
   inbound_[stream] = hello.store;
   newest_inbound_[hello.store] = stream;
   if (ReplicateLink* link = LinkTo(hello.store)) link->stream()->RetrySoon();

@@ -32,6 +32,7 @@
 #include "server/peer/peer_listener.h"
 #include "server/rpc/event_queue.h"
 #include "server/rpc/server_call.h"
+#include "server/shard/greeting.h"
 #include "server/shard/replicate_link.h"
 #include "server/shard/turnstile.h"
 
@@ -122,6 +123,7 @@ class Shard final : public range::Transport,
   std::unique_ptr<FrontEnd> front_;
   std::function<void()> wake_log_writer_;
   std::map<StoreId, std::unique_ptr<ReplicateLink>> links_;
+  GreetingCheck greetings_;
   std::map<uint64_t, StoreId> inbound_;         // Stream to the store that speaks.
   std::map<StoreId, uint64_t> newest_inbound_;  // Store to its newest stream.
   std::vector<consensus::Message> messages_;
