@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "kv/session_table.h"
 #include "range/descriptor.h"
 #include "range/meta_state.h"
 #include "rasputin/storage/v1/storage.pb.h"
@@ -152,6 +153,35 @@ absl::StatusOr<kv::Command> Replica::MakeCommand(const Request& request) {
   return command;
 }
 
+std::optional<Response> Replica::RefuseByClock(const kv::Command& command) const {
+  if (!command.session.has_value()) return std::nullopt;
+  const uint64_t issued_ms = command.session->issued_at_ms;
+  const uint64_t version_ms = command.version >> 16;
+  const int64_t clock_ms = context_->versions->wall_us() / 1000;
+  if (issued_ms > version_ms + kv::kClockAheadMaxMs) {
+    return Refuse(Outcome::kFailedPrecondition,
+                  absl::StrCat("request_id.issued_at_ms is ", issued_ms - version_ms,
+                               " ms ahead of the cluster; at most ", kv::kClockAheadMaxMs,
+                               " ms are allowed: the client's clock says ", issued_ms,
+                               ", that of store ", context_->store.value(), " and its peers ",
+                               clock_ms, "; set the one that is wrong; not executed"));
+  }
+  if (issued_ms + kv::kIssuedAgeMaxMs > version_ms) return std::nullopt;
+  // A client that is known may repeat what is older. Only looked at: the turn is not committed.
+  kv::Turn looked_at(context_->ports->engine);
+  const absl::StatusOr<kv::SessionTable::Admission> admission =
+      kv::SessionTable(range().value(), command.version, &looked_at).Admit(*command.session);
+  if (!admission.ok() || *admission != kv::SessionTable::Admission::kExpired) return std::nullopt;
+  return Refuse(
+      Outcome::kSessionExpired,
+      absl::StrCat("the request_id is older than what is remembered (", kv::kIssuedAgeMaxMs / 60000,
+                   " minutes): it was issued at ", issued_ms, " by the client's clock, now it is ",
+                   version_ms, " in the range, ", clock_ms, " by the clock of store ",
+                   context_->store.value(),
+                   " and its peers; whether it was executed is unknown: read before you repeat it "
+                   "under another request_id; if it is new, set the clock that is wrong"));
+}
+
 // A new leader's versions lie above every version of its log, committed or not: the next leader
 // after a crash would otherwise give a smaller version to a later write.
 absl::Status Replica::RaiseVersionFloor() {
@@ -206,6 +236,10 @@ void Replica::Propose(const ClockReading& now, Request request, std::vector<Answ
                                 : Outcome::kFailedPrecondition;
     answers->push_back(
         {request.completion, Refuse(outcome, std::string(command.status().message()))});
+    return;
+  }
+  if (std::optional<Response> refusal = RefuseByClock(*command); refusal.has_value()) {
+    answers->push_back({request.completion, *std::move(refusal)});
     return;
   }
   const consensus::ProposeResult result = core.Propose(now, kv::EncodeCommand(*command));

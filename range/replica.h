@@ -144,6 +144,10 @@ class Replica {
   void Propose(const ClockReading& now, Request request, std::vector<Answer>* answers);
   // The command to be logged, or the answer that refuses it.
   absl::StatusOr<kv::Command> MakeCommand(const Request& request);
+  // The answer to a command whose request id is too old, or from too far in the future, to be
+  // executed. Applying it would refuse it as well; but its version, once in the log, binds all
+  // later ones, and so would do harm if it is this store's clock that is wrong.
+  std::optional<Response> RefuseByClock(const kv::Command& command) const;
   absl::Status RaiseVersionFloor();
   bool IsOf(const Waiter& waiter, const consensus::Entry& entry, const kv::Command& command) const;
   bool ProposedHere(const consensus::Entry& entry, const kv::Command& command) const;

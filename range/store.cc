@@ -122,6 +122,7 @@ void Store::Impl::Submit(const ClockReading& now, Request request) {
     answers_.push_back({request.completion, std::move(response)});
     return;
   }
+  ObserveClock(now);  // The last turn may be long ago.
   replica->Submit(now, std::move(request), &answers_);
   Wake(replica);
 }
@@ -235,6 +236,9 @@ void Store::Submit(const ClockReading& now, Request request) {
 void Store::OnLeaseUpdates(const ClockReading& now,
                            std::vector<consensus::lease::LeaseUpdate> updates) {
   impl_->OnLeaseUpdates(now, std::move(updates));
+}
+void Store::OnPeerClock(StoreId peer, Instant received, uint64_t wall_us) {
+  impl_->OnPeerClock(peer, received, wall_us);
 }
 void Store::OnLogDurable(const ClockReading& now, consensus::log::Lsn durable) {
   impl_->OnLogDurable(now, durable);

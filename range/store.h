@@ -79,6 +79,10 @@ class Store {
   // The answer may come during this call (reads, refusals) or any later turn.
   void Submit(const ClockReading& now, Request request);
   void OnLeaseUpdates(const ClockReading& now, std::vector<consensus::lease::LeaseUpdate> updates);
+  // The wall clock of another store showed `wall_us` (microseconds since the Unix epoch; 0: it did
+  // not say) when the boot clock here showed `received`. To be told often, since clocks are
+  // stepped: versions follow the stores' clocks as version_clock.h says. Wakes nothing.
+  void OnPeerClock(StoreId peer, consensus::Instant received, uint64_t wall_us);
   // Everything up to `durable` is synced.
   void OnLogDurable(const ClockReading& now, consensus::log::Lsn durable);
   // Does the due work of all groups woken since the last turn. An error stops the process [H-18].

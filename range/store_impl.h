@@ -39,6 +39,10 @@ class Store::Impl {
   bool LeadsAny() const;
   std::vector<ReplicaStatus> ListReplicas(const ClockReading& now) const;
 
+  void OnPeerClock(StoreId peer, consensus::Instant received, uint64_t wall_us) {
+    versions_.OnPeer(peer, received, wall_us);
+  }
+
   // store_turn.cc
   void OnLogDurable(const ClockReading& now, consensus::log::Lsn durable);
   absl::Status RunTurn(const ClockReading& now);
@@ -97,6 +101,7 @@ class Store::Impl {
   void AbdicateAll(const ClockReading& now);
 
   // store_turn.cc
+  void ObserveClock(const ClockReading& now);
   void Wake(Replica* replica);
   void WakeDue(const ClockReading& now);
   absl::Status RunGroups(const ClockReading& now);

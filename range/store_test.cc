@@ -260,6 +260,112 @@ TEST(Store, NothingIsDueAtOnceInAnIdleStoreAfterASuspend) {
   }
 }
 
+// ---- Clocks and request ids.
+
+constexpr int64_t kMinuteMs = 60'000;
+constexpr int64_t kHourMs = 60 * kMinuteMs;
+constexpr int64_t kTenYearsMs = 10 * 365 * 24 * kHourMs;
+
+// A write to the leader, issued at the right time plus `issued_after_ms`.
+Response SetWithId(TestCluster* cluster, uint64_t sequence, int64_t issued_after_ms,
+                   uint64_t client = 7) {
+  Response response;
+  for (int attempt = 0; attempt < 50; ++attempt) {
+    cluster->RunUntil([&] { return cluster->Leader(2) != 0; });
+    Request request;
+    request.range = RangeId(2);
+    request.generation = Generation(1);
+    request.operation = kv::Operation::kSet;
+    request.first_key = request.last_key = Key("a");
+    request.body = absl::Cord(SetBody("a", "1"));
+    const int64_t issued_ms = cluster->Now().wall_us / 1000 + issued_after_ms;
+    request.id = kv::RequestId{client, sequence, sequence, static_cast<uint64_t>(issued_ms)};
+    response = cluster->Call(cluster->Leader(2), std::move(request));
+    if (response.outcome != Outcome::kNotLeader) break;
+  }
+  return response;
+}
+
+void MakeLeader(TestCluster* cluster, int id) {
+  ASSERT_TRUE(cluster->RunUntil([&] {
+    const int leader = cluster->Leader(2);
+    if (leader != 0 && leader != id) {
+      (void)cluster->store(leader).TransferLease(cluster->NowAt(leader), RangeId(2),
+                                                 StoreId(static_cast<uint64_t>(id)));
+    }
+    return leader == id;
+  }));
+}
+
+uint64_t ClockEvents(const TestCluster& cluster) {
+  uint64_t count = 0;
+  for (const consensus::Event& event : cluster.events()) {
+    if (event.type == consensus::EventType::kClockSuspect) ++count;
+  }
+  return count;
+}
+
+// Years ahead when its process starts: had it given one version by that clock, every later write
+// with a request id would be refused until the real time is there.
+TEST(StoreClock, ALeaderWithAWrongClockNeitherRefusesWritesNorSpoilsThemForTheNext) {
+  for (const int64_t error_ms : {kTenYearsMs, -2 * kHourMs}) {
+    TestCluster cluster(3);
+    cluster.Crash(1);
+    cluster.SetWallError(1, error_ms);
+    cluster.Restart(1);
+    MakeLeader(&cluster, 1);
+    EXPECT_EQ(SetWithId(&cluster, 1, 0).outcome, Outcome::kOk);
+    EXPECT_GE(ClockEvents(cluster), 1u);
+    MakeLeader(&cluster, 2);
+    EXPECT_EQ(SetWithId(&cluster, 2, 0).outcome, Outcome::kOk);
+  }
+}
+
+TEST(StoreClock, AClockThatIsSetAfterTheStartIsFollowed) {
+  TestCluster cluster(3);
+  for (int id = 1; id <= 3; ++id) {
+    cluster.Crash(id);
+    cluster.SetWallError(id, -2 * kHourMs);
+  }
+  for (int id = 1; id <= 3; ++id) cluster.Restart(id);
+  EXPECT_EQ(SetWithId(&cluster, 1, 0).outcome, Outcome::kFailedPrecondition);
+  for (int id = 1; id <= 3; ++id) cluster.SetWallError(id, 0);
+  cluster.RunFor(3000);
+  EXPECT_EQ(SetWithId(&cluster, 2, 0).outcome, Outcome::kOk);
+}
+
+TEST(StoreClock, ARefusedRequestIdIsNotLoggedAndTheAnswerNamesBothClocks) {
+  TestCluster cluster(1);
+  ASSERT_EQ(SetWithId(&cluster, 1, 0).outcome, Outcome::kOk);
+  cluster.Suspend(30 * kMinuteMs);
+  cluster.RunFor(3000);
+  const consensus::LogPosition last = cluster.store(1).log()->Last(RangeId(2));
+  const Response ahead = SetWithId(&cluster, 2, kMinuteMs + 1000);
+  EXPECT_EQ(ahead.outcome, Outcome::kFailedPrecondition);
+  const Response expired = SetWithId(&cluster, 3, -40 * kMinuteMs, /*client=*/8);
+  for (const Response& response : {ahead, expired}) {
+    EXPECT_NE(response.message.find("the client's clock"), std::string::npos);
+    EXPECT_NE(response.message.find("store 1 and its peers"), std::string::npos);
+  }
+  EXPECT_TRUE(cluster.store(1).log()->Last(RangeId(2)) == last);
+  EXPECT_EQ(SetWithId(&cluster, 4, 0).outcome, Outcome::kOk);
+}
+
+// A store without peers has nothing to do while nobody comes: its last turn may be hours ago.
+TEST(StoreClock, AWriteAfterALongIdleIsNotJudgedByTheClockOfTheLastTurn) {
+  TestCluster cluster(1);
+  ASSERT_EQ(SetWithId(&cluster, 1, 0).outcome, Outcome::kOk);
+  cluster.Suspend(5 * kMinuteMs);
+  EXPECT_EQ(SetWithId(&cluster, 2, 0).outcome, Outcome::kOk);
+}
+
+TEST(StoreClock, AnOldRequestOfAClientThatIsRememberedIsStillAnswered) {
+  TestCluster cluster(1);
+  ASSERT_EQ(SetWithId(&cluster, 1, 0).outcome, Outcome::kOk);
+  cluster.Suspend(11 * kMinuteMs);
+  EXPECT_EQ(SetWithId(&cluster, 1, -11 * kMinuteMs).outcome, Outcome::kOk);
+}
+
 TEST(Store, AnIdleClusterKeepsItsLeadersAndItsLog) {
   TestCluster cluster(3);
   Set(&cluster, 2, "a", "1");

@@ -76,15 +76,19 @@ void Store::Impl::OnLogDurable(const ClockReading& now, Lsn durable) {
   }
 }
 
+void Store::Impl::ObserveClock(const ClockReading& now) {
+  const int64_t differs_us = versions_.Observe(now);
+  if (differs_us == 0) return;
+  consensus::Event event;
+  event.type = consensus::EventType::kClockSuspect;
+  event.detail = static_cast<uint64_t>(std::abs(differs_us) / 1000);
+  ports_.observer->OnEvent(event);
+}
+
 absl::Status Store::Impl::RunTurn(const ClockReading& now) {
   last_turn_ = now.boot;
   last_turn_raw_ = now.raw;
-  if (const int64_t jump_us = versions_.Observe(now); jump_us != 0) {
-    consensus::Event event;
-    event.type = consensus::EventType::kClockSuspect;
-    event.detail = static_cast<uint64_t>(std::abs(jump_us) / 1000);
-    ports_.observer->OnEvent(event);
-  }
+  ObserveClock(now);
   WatchWallClock(now);
   WakeDue(now);
   WakeEndedLeases(now);

@@ -60,12 +60,12 @@ struct TestCluster::Node : public Transport, public Observer, public Clock {
         consensus::wire::DecodeFrame(consensus::wire::EncodeFrame(messages));
     CHECK(frame.ok()) << frame.status();
     cluster->messages_sent_ += frame->messages.size();
-    cluster->Post(id, static_cast<int>(to.value()), {0, std::move(frame->messages), {}});
+    cluster->Post(id, static_cast<int>(to.value()), std::move(frame->messages), {});
   }
   void OnEvent(const consensus::Event& event) override { cluster->events_.push_back(event); }
   void OnDescriptor(const RangeDescriptor&, bool) override {}
   void OnLeader(RangeId, StoreId) override {}
-  ClockReading Now() override { return cluster->Now(); }
+  ClockReading Now() override { return cluster->NowAt(id); }
 
   absl::Status Open() {
     StoreOptions options;
@@ -73,7 +73,7 @@ struct TestCluster::Node : public Transport, public Observer, public Clock {
     options.log_segment_bytes = 1 << 20;
     options.log_reserve_bytes = 1 << 20;
     Ports ports{&directory, &engine, this, this, this};
-    absl::StatusOr<std::unique_ptr<Store>> opened = Store::Open(options, ports, cluster->Now());
+    absl::StatusOr<std::unique_ptr<Store>> opened = Store::Open(options, ports, Now());
     if (!opened.ok()) return opened.status();
     store = *std::move(opened);
     return absl::OkStatus();
@@ -113,24 +113,32 @@ ClockReading TestCluster::Now() const {
   return now;
 }
 
-void TestCluster::Post(int from, int to, Mail mail) {
+ClockReading TestCluster::NowAt(int id) const {
+  ClockReading now = Now();
+  const auto error = wall_error_ms_.find(id);
+  if (error != wall_error_ms_.end()) now.wall_us += error->second * 1000;
+  return now;
+}
+
+void TestCluster::Post(int from, int to, std::vector<consensus::Message> messages,
+                       std::vector<consensus::lease::LeaseMessage> leases) {
   if (isolated_[from] || isolated_[to]) return;
-  mail.to = to;
-  in_flight_.push_back(std::move(mail));
+  in_flight_.push_back({to, from, NowAt(from).wall_us, std::move(messages), std::move(leases)});
 }
 
 void TestCluster::CarryLeases(Node* node) {
   Store::LeaseOutput output = node->store->TakeLeaseOutput();
   for (auto& message : output.send) {
     const int to = static_cast<int>(message.to.value());
-    Post(node->id, to, {0, {}, {message}});
+    Post(node->id, to, {}, {message});
   }
   for (const auto& event : output.events) events_.push_back(event);
-  if (!output.updates.empty()) node->store->OnLeaseUpdates(Now(), std::move(output.updates));
+  if (!output.updates.empty())
+    node->store->OnLeaseUpdates(NowAt(node->id), std::move(output.updates));
 }
 
 void TestCluster::WriteLog(Node* node) {
-  const ClockReading now = Now();
+  const ClockReading now = NowAt(node->id);
   std::unique_ptr<consensus::log::WriteJob> job = node->store->log()->TakeWrite();
   if (job == nullptr) return;
   CHECK(node->store->log()->Execute(job.get()).ok());
@@ -140,7 +148,7 @@ void TestCluster::WriteLog(Node* node) {
 }
 
 void TestCluster::StepNode(Node* node) {
-  const ClockReading now = Now();
+  const ClockReading now = NowAt(node->id);
   if (node->store->NextLeaseDeadline() <= now.boot) node->store->LeaseTick(now);
   CarryLeases(node);
   WriteLog(node);
@@ -161,8 +169,11 @@ void TestCluster::RunFor(int milliseconds) {
     for (Mail& mail : arriving) {
       Store* store = nodes_.at(mail.to)->store.get();
       if (store == nullptr) continue;
-      if (!mail.messages.empty()) store->Step(Now(), std::move(mail.messages));
-      for (const auto& message : mail.leases) store->LeaseStep(Now(), message);
+      if (!mail.messages.empty()) store->Step(NowAt(mail.to), std::move(mail.messages));
+      if (mail.leases.empty()) continue;
+      store->OnPeerClock(StoreId(static_cast<uint64_t>(mail.from)), Now().boot,
+                         static_cast<uint64_t>(mail.sent_wall_us));
+      for (const auto& message : mail.leases) store->LeaseStep(NowAt(mail.to), message);
     }
     for (auto& [id, node] : nodes_) {
       if (node->store != nullptr) StepNode(node.get());
@@ -201,7 +212,7 @@ std::optional<RangeDescriptor> TestCluster::Descriptor(int store, uint64_t range
 Response TestCluster::Call(int store, Request request) {
   Waiting waiting;
   request.completion = &waiting;
-  nodes_.at(store)->store->Submit(Now(), std::move(request));
+  nodes_.at(store)->store->Submit(NowAt(store), std::move(request));
   CHECK(RunUntil([&waiting] { return waiting.response().has_value(); })) << "no answer";
   return *waiting.response();
 }

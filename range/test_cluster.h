@@ -28,6 +28,10 @@ class TestCluster {
   ~TestCluster();
 
   ClockReading Now() const;
+  // With the wall clock of that store's machine.
+  ClockReading NowAt(int id) const;
+  // From now on that wall clock differs so much from Now()'s.
+  void SetWallError(int id, int64_t milliseconds) { wall_error_ms_[id] = milliseconds; }
   void RunFor(int milliseconds);
   // Runs until `done`, at most `milliseconds`; returns whether it was reached.
   bool RunUntil(const std::function<bool()>& done, int milliseconds = 20000);
@@ -66,6 +70,8 @@ class TestCluster {
   struct Node;
   struct Mail {
     int to = 0;
+    int from = 0;
+    int64_t sent_wall_us = 0;
     std::vector<consensus::Message> messages;
     std::vector<consensus::lease::LeaseMessage> leases;
   };
@@ -73,12 +79,14 @@ class TestCluster {
   void StepNode(Node* node);
   void CarryLeases(Node* node);
   void WriteLog(Node* node);
-  void Post(int from, int to, Mail mail);
+  void Post(int from, int to, std::vector<consensus::Message> messages,
+            std::vector<consensus::lease::LeaseMessage> leases);
 
   int64_t now_ms_ = 1000;
   int64_t suspended_ms_ = 0;
   std::map<int, std::unique_ptr<Node>> nodes_;
   std::map<int, bool> isolated_;
+  std::map<int, int64_t> wall_error_ms_;
   std::vector<Mail> in_flight_;
   std::vector<consensus::Event> events_;
   uint64_t messages_sent_ = 0;

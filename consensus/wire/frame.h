@@ -37,12 +37,14 @@ inline constexpr size_t kLeaseMessagesMax = 4096;
 // Byte strings up to this size are copied into the frame's flat parts, larger ones referenced.
 inline constexpr size_t kCopiedBytesMax = 512;
 
-// First on each stream.
+// First on each stream; in each frame of a lease stream, for the clock.
 struct Hello {
   ClusterId cluster;
   StoreId store;
   StoreId to_store;
   uint32_t format = kFormat;
+  // The sender's wall clock, microseconds since the Unix epoch; 0: not said. Decoded as any number.
+  uint64_t wall_us = 0;
 };
 
 // As peer.v1.ForwardKind.

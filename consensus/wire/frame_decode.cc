@@ -83,6 +83,9 @@ Hello ReadHello(WireReader& reader) {
       case 4:
         hello.format = ReadUint32(reader);
         break;
+      case 5:
+        hello.wall_us = reader.ReadVarint();
+        break;
       default:
         reader.Skip(field.type);
     }

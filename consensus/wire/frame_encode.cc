@@ -28,6 +28,7 @@ void PutHello(Sink& sink, const Hello& hello) {
   sink.Varint(2, hello.store.value());
   sink.Varint(3, hello.to_store.value());
   sink.Varint(4, hello.format);
+  sink.Varint(5, hello.wall_us);
 }
 
 template <typename Sink>

@@ -205,13 +205,15 @@ TEST(Frame, GivesBackForwardedRequestsAndReplies) {
 }
 
 TEST(Frame, CarriesHelloFirst) {
-  const Hello hello{ClusterId(9), StoreId(1), StoreId(2), kFormat};
+  const Hello hello{ClusterId(9), StoreId(1), StoreId(2), kFormat, 1'700'000'000'000'000};
   const absl::Cord encoded = EncodeHelloFrame(hello);
   EXPECT_EQ(Parse(encoded).hello().to_store_id(), 2u);
   const absl::StatusOr<Frame> frame = DecodeFrame(encoded);
   ASSERT_TRUE(frame.ok());
   EXPECT_EQ(frame->hello->cluster, ClusterId(9));
   EXPECT_EQ(frame->hello->format, kFormat);
+  EXPECT_EQ(Parse(encoded).hello().wall_us(), 1'700'000'000'000'000u);
+  EXPECT_EQ(frame->hello->wall_us, 1'700'000'000'000'000u);
   EXPECT_TRUE(DecodeFrame(absl::Cord()).ok()) << "an empty frame is a frame";
 }
 

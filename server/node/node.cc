@@ -51,6 +51,9 @@ Node::Node(const Flags& flags, std::function<void(const absl::Status&)> fatal)
                        shard_.PostLeaseUpdates(std::move(updates));
                        executor_.Wake();
                      },
+                     [this](StoreId peer, consensus::Instant received, uint64_t wall_us) {
+                       shard_.PostPeerClock(peer, received, wall_us);
+                     },
                      [this] { log_writer_->Wake(); }},
                     std::chrono::milliseconds(flags.lease_duration_ms)),
       cluster_init_(

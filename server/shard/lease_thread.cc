@@ -30,8 +30,10 @@ void LeaseThread::Link::Send(const consensus::lease::LeaseMessage& message) {
 }
 
 absl::Cord LeaseThread::Link::NextFrame(bool first) {
-  absl::Cord frame;
-  if (first) frame = wire::EncodeLeaseHelloFrame(hello_);
+  if (!first && messages_.empty()) return absl::Cord();
+  wire::Hello hello = hello_;
+  hello.wall_us = static_cast<uint64_t>(std::max<int64_t>(ReadClocks().wall_us, 0));
+  absl::Cord frame = wire::EncodeLeaseHelloFrame(hello);
   if (messages_.empty()) return frame;
   const std::vector<consensus::lease::LeaseMessage> messages(messages_.begin(), messages_.end());
   messages_.clear();
@@ -163,6 +165,8 @@ absl::Status LeaseThread::OnFrame(uint64_t stream, bool first, const absl::Cord&
     if (link != links_.end()) link->second->stream->RetrySoon();
   }
   const consensus::StoreId from = inbound_.at(stream);
+  // Before the messages: a store leads by the support of others, and by then knows their clocks.
+  if (decoded->hello.has_value()) ports_.peer_clock(from, Now(), decoded->hello->wall_us);
   for (const consensus::lease::LeaseMessage& message : decoded->messages) {
     if (message.from == from) received_.push_back(message);
   }

@@ -35,6 +35,8 @@ class LeaseThread final : public FrameSink {
     EventRecorder* recorder = nullptr;
     // Updates for the shard, in order.
     std::function<void(std::vector<consensus::lease::LeaseUpdate>)> updates;
+    // The wall clock of a store, in microseconds, and when that arrived.
+    std::function<void(consensus::StoreId, consensus::Instant, uint64_t)> peer_clock;
     // Something may have been appended to the log.
     std::function<void()> wake_log_writer;
   };

@@ -49,6 +49,11 @@ void Shard::PostDurable(consensus::log::Lsn durable) {
   durable_ = durable;
 }
 
+void Shard::PostPeerClock(StoreId peer, consensus::Instant received, uint64_t wall_us) {
+  std::lock_guard<std::mutex> lock(inbox_mutex_);
+  peer_clocks_[peer] = {received, wall_us};
+}
+
 void Shard::PostLeaseUpdates(std::vector<consensus::lease::LeaseUpdate> updates) {
   std::lock_guard<std::mutex> lock(inbox_mutex_);
   std::move(updates.begin(), updates.end(), std::back_inserter(lease_updates_));
@@ -57,10 +62,15 @@ void Shard::PostLeaseUpdates(std::vector<consensus::lease::LeaseUpdate> updates)
 void Shard::DrainInbox(const ClockReading& now) {
   consensus::log::Lsn durable;
   std::vector<consensus::lease::LeaseUpdate> updates;
+  std::map<StoreId, PeerClock> clocks;
   {
     std::lock_guard<std::mutex> lock(inbox_mutex_);
     std::swap(durable, durable_);
     updates.swap(lease_updates_);
+    clocks.swap(peer_clocks_);
+  }
+  for (const auto& [peer, clock] : clocks) {
+    store_->OnPeerClock(peer, clock.received, clock.wall_us);
   }
   if (!updates.empty()) store_->OnLeaseUpdates(now, std::move(updates));
   if (durable.IsSet()) store_->OnLogDurable(now, durable);

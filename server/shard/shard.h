@@ -57,6 +57,8 @@ class Shard final : public range::Transport,
   bool RunIfFree();
   // Everything up to `durable` is synced. Followed by RunIfFree or a wake-up of the executor.
   void PostDurable(consensus::log::Lsn durable);
+  // The wall clock of a store, in microseconds, and when that arrived; taken by the next turn.
+  void PostPeerClock(StoreId peer, consensus::Instant received, uint64_t wall_us);
   void PostLeaseUpdates(std::vector<consensus::lease::LeaseUpdate> updates);
   // When the executor must run a turn at the latest; Instant::min(): at once.
   consensus::Instant due() const { return consensus::Instant(consensus::Duration(due_ns_.load())); }
@@ -112,7 +114,13 @@ class Shard final : public range::Transport,
   std::atomic<int64_t> due_ns_{0};
   std::atomic<bool> leads_any_{false};
 
-  std::mutex inbox_mutex_;  // Guards the next two.
+  struct PeerClock {
+    consensus::Instant received;
+    uint64_t wall_us = 0;
+  };
+
+  std::mutex inbox_mutex_;  // Guards the next three.
+  std::map<StoreId, PeerClock> peer_clocks_;
   consensus::log::Lsn durable_;
   std::vector<consensus::lease::LeaseUpdate> lease_updates_;
 
