@@ -357,6 +357,28 @@ TEST_F(RasputindTest, InitialisingWithASeedDownIsRefusedAndLeavesNothing) {
   EXPECT_EQ(Get(0, "k"), "v");
 }
 
+TEST_F(RasputindTest, AStoreThatCouldNotBeOpenedIsOpenedByTheNextAttempt) {
+  MakeNodes(1);
+  StartAll();
+  // Two segments with a gap between them: damage.
+  std::vector<std::string> damaged;
+  for (const char* number : {"5", "9"}) {
+    damaged.push_back(
+        absl::StrCat(nodes_[0].directory, "/data/log/segment-000000000000000", number));
+    std::ofstream(damaged.back()) << "not a segment";
+  }
+  admin::v1::InitResponse response;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    const grpc::Status refused = Init(0, &response);
+    EXPECT_FALSE(refused.ok());
+    EXPECT_THAT(refused.error_message(), HasSubstr("damaged"));
+  }
+  for (const std::string& path : damaged) unlink(path.c_str());
+  const grpc::Status status = Init(0, &response);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  Set(0, "k", "v");
+}
+
 TEST_F(RasputindTest, GarbageOnAnyPortHarmsNobody) {
   MakeNodes(1);
   StartAll();

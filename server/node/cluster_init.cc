@@ -85,6 +85,9 @@ absl::StatusOr<ClusterInit::Result> ClusterInit::Initialize() {
   if (manifest.has_value()) {
     record = manifest->bootstrap();
     if (ports_.is_complete()) return ResultOf(record, true);
+    // The attempt may have broken off before the store was open.
+    const absl::Status status = ports_.adopt(*manifest);
+    if (!status.ok()) return status;
   } else {
     absl::StatusOr<storage::v1::BootstrapRecord> planned = Plan();
     if (!planned.ok()) return planned.status();

@@ -200,7 +200,15 @@ absl::Status Node::Adopt(const storage::v1::StoreManifest& manifest) {
   absl::StatusOr<storage::v1::StoreManifest> written =
       range::Store::ReadManifest(log_directory_.get());
   if (!written.ok()) return written.status();
-  return OpenStore(*written);
+  {
+    // From now on this node belongs to the cluster, whether the store can be opened or not.
+    std::lock_guard<std::mutex> manifest_lock(manifest_mutex_);
+    manifest_ = *written;
+  }
+  const absl::Status opened = OpenStore(*written);
+  // It holds the lock of its directory, which the next attempt needs.
+  if (!opened.ok()) engine_.reset();
+  return opened;
 }
 
 std::map<StoreId, std::unique_ptr<ReplicateLink>> Node::MakeLinks(
@@ -272,10 +280,6 @@ absl::Status Node::OpenStore(const storage::v1::StoreManifest& manifest) {
   });
   lease_thread_.Attach(store, lease_peers);
   AddLogMetrics();
-  {
-    std::lock_guard<std::mutex> lock(manifest_mutex_);
-    manifest_ = manifest;
-  }
   ready_ = true;
   executor_.Wake();
   LOG(INFO) << "store " << manifest.store_id() << " of cluster " << manifest.cluster_id()

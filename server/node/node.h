@@ -99,7 +99,7 @@ class Node {
 
   std::mutex adopt_mutex_;  // One store is opened at a time.
   mutable std::mutex manifest_mutex_;
-  std::optional<storage::v1::StoreManifest> manifest_;  // Of the open store.
+  std::optional<storage::v1::StoreManifest> manifest_;  // On disk; the store may not be open.
   std::atomic<bool> ready_{false};
   // As of the last metrics page.
   std::atomic<uint64_t> replicas_{0};
