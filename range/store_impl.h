@@ -84,6 +84,7 @@ class Store::Impl {
 
   // store_open.cc
   absl::Status CreateFirstRanges();
+  absl::Status OpenLeases(const consensus::log::Recovered& recovered, const ClockReading& now);
   absl::Status RecoverReplica(const RangeDescriptor& descriptor,
                               consensus::log::Recovered* recovered);
   void StartRecovered(const consensus::log::Recovered& recovered, const ClockReading& now);
@@ -123,7 +124,7 @@ class Store::Impl {
 
   const StoreOptions options_;
   const Ports ports_;
-  const storage::v1::StoreManifest manifest_;
+  storage::v1::StoreManifest manifest_;  // Changes in Recover only.
   const StoreId id_;
   std::unique_ptr<consensus::log::SharedLog> log_;
 

@@ -25,7 +25,7 @@ constexpr char kManifestFile[] = "MANIFEST";
 constexpr uint32_t kDirectoryFormat = 1;
 constexpr size_t kChecksumBytes = 8;
 
-// FNV-1a, 64 bits: the manifest is small and written once.
+// FNV-1a, 64 bits: the manifest is small and hardly ever written.
 std::string Checksum(absl::string_view bytes) {
   uint64_t hash = 14695981039346656037ull;
   for (const char c : bytes) hash = (hash ^ static_cast<uint8_t>(c)) * 1099511628211ull;
@@ -52,6 +52,12 @@ consensus::lease::LeaseOptions ToLeaseOptions(const StoreOptions& options, Store
   lease.seed = options.seed;
   lease.mutants = options.mutants;
   return lease;
+}
+
+absl::Status WriteManifest(const StoreManifest& manifest,
+                           consensus::log::SegmentDirectory* directory) {
+  const std::string bytes = manifest.SerializeAsString();
+  return directory->ReplaceFile(kManifestFile, absl::StrCat(Checksum(bytes), bytes));
 }
 
 }  // namespace
@@ -91,8 +97,7 @@ absl::Status Store::Bootstrap(consensus::log::SegmentDirectory* directory,
   if (!absl::IsNotFound(old.status())) return old.status();
   StoreManifest written = manifest;
   written.set_format(kDirectoryFormat);
-  const std::string bytes = written.SerializeAsString();
-  return directory->ReplaceFile(kManifestFile, absl::StrCat(Checksum(bytes), bytes));
+  return WriteManifest(written, directory);
 }
 
 Store::Impl::Impl(const StoreOptions& options, const Ports& ports, StoreManifest manifest,
@@ -119,6 +124,22 @@ consensus::CoreOptions Store::Impl::GroupOptions() const {
   return core;
 }
 
+// P is on record before the first promise for it: a later process with shorter leases waits for it.
+absl::Status Store::Impl::OpenLeases(const Recovered& recovered, const ClockReading& now) {
+  const consensus::lease::LeaseOptions options = ToLeaseOptions(options_, id_);
+  consensus::lease::DurableLeases durable = recovered.leases;
+  durable.was_member = !recovered.ranges.empty();
+  durable.longest_promise =
+      std::chrono::microseconds(static_cast<int64_t>(manifest_.longest_promise_us()));
+  store_leases_ = std::make_unique<consensus::lease::StoreLeases>(options, durable, now);
+  const consensus::Duration promise = consensus::lease::PromiseDuration(options);
+  if (promise <= durable.longest_promise) return absl::OkStatus();
+  // P is of whole milliseconds.
+  manifest_.set_longest_promise_us(static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(promise).count()));
+  return WriteManifest(manifest_, ports_.directory);
+}
+
 absl::Status Store::Impl::Recover(const ClockReading& now) {
   consensus::log::LogOptions log_options;
   log_options.store = id_;
@@ -142,10 +163,7 @@ absl::Status Store::Impl::Recover(const ClockReading& now) {
   context_.next_origin_sequence = static_cast<uint64_t>(std::max<int64_t>(now.wall_us, 1));
   context_.mutants = options_.mutants;
 
-  consensus::lease::DurableLeases durable = recovered.leases;
-  durable.was_member = !recovered.ranges.empty();
-  store_leases_ =
-      std::make_unique<consensus::lease::StoreLeases>(ToLeaseOptions(options_, id_), durable, now);
+  if (absl::Status status = OpenLeases(recovered, now); !status.ok()) return status;
   if (absl::Status status = CreateFirstRanges(); !status.ok()) return status;
   absl::StatusOr<std::vector<std::string>> rows = kv::ListDescriptors(*ports_.engine);
   if (!rows.ok()) return rows.status();

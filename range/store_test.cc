@@ -117,6 +117,23 @@ TEST(Store, AStaleRouteIsAnsweredWithBothHalves) {
   EXPECT_EQ(response.descriptors[1].range_id(), 10u);
 }
 
+// [S-6] The promises that the processes before gave are kept though the flag asks for less now.
+TEST(Store, AShorterLeaseDoesNotShortenWhatEarlierProcessesPromised) {
+  TestCluster cluster(3);
+  const auto restart_all = [&](int lease_ms) {
+    cluster.SetLeaseDuration(std::chrono::milliseconds(lease_ms));
+    for (int id = 1; id <= 3; ++id) cluster.Crash(id);
+    for (int id = 1; id <= 3; ++id) cluster.Restart(id);
+  };
+  restart_all(6000);
+  ASSERT_TRUE(cluster.RunUntil([&] { return cluster.Leader(2) != 0; }));
+  for (int restarts = 0; restarts < 2; ++restarts) {
+    restart_all(500);
+    EXPECT_FALSE(cluster.RunUntil([&] { return cluster.Leader(2) != 0; }, 6000));
+  }
+  EXPECT_TRUE(cluster.RunUntil([&] { return cluster.Leader(2) != 0; }));
+}
+
 TEST(Store, ASplitSurvivesACrashOfAllStores) {
   TestCluster cluster(3);
   Set(&cluster, 2, "a", "left");

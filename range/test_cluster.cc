@@ -43,6 +43,9 @@ storage::v1::StoreManifest Manifest(int store, int n) {
     }
     descriptor->set_next_replica_id(static_cast<uint64_t>(n) + 1);
   }
+  for (int store = 1; store <= n; ++store) {
+    record->add_stores()->set_store_id(static_cast<uint64_t>(store));
+  }
   auto* collection = record->add_collections();
   collection->set_id(kDefaultCollectionId);
   collection->set_name("default");
@@ -70,6 +73,7 @@ struct TestCluster::Node : public Transport, public Observer, public Clock {
   absl::Status Open() {
     StoreOptions options;
     options.seed = static_cast<uint64_t>(id);
+    options.lease_duration = cluster->lease_duration_;
     options.log_segment_bytes = 1 << 20;
     options.log_reserve_bytes = 1 << 20;
     Ports ports{&directory, &engine, this, this, this};

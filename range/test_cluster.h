@@ -53,6 +53,8 @@ class TestCluster {
   void Crash(int id);
   void Restart(int id);
   absl::Status TryRestart(int id);
+  // Length D of the leases of stores that are started from now on.
+  void SetLeaseDuration(consensus::Duration duration) { lease_duration_ = duration; }
   // Until undone, nothing goes from or to the store.
   void Isolate(int id, bool isolated) { isolated_[id] = isolated; }
   // All machines sleep: the boot clock counts on, the raw one does not.
@@ -82,6 +84,7 @@ class TestCluster {
   void Post(int from, int to, std::vector<consensus::Message> messages,
             std::vector<consensus::lease::LeaseMessage> leases);
 
+  consensus::Duration lease_duration_ = StoreOptions().lease_duration;
   int64_t now_ms_ = 1000;
   int64_t suspended_ms_ = 0;
   std::map<int, std::unique_ptr<Node>> nodes_;

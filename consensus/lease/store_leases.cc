@@ -165,7 +165,8 @@ StoreLeases::Impl::Impl(const LeaseOptions& options, const DurableLeases& durabl
       start_(DualInstant::At(now)) {
   CHECK(options.self.IsSet());
   CHECK_GT(options.lease_duration.count(), 0);
-  restart_wait_end_ = start_.Plus(promise_duration_);
+  // An earlier process may have gone by longer leases than this one.
+  restart_wait_end_ = start_.Plus(std::max(promise_duration_, durable.longest_promise));
   // A store that never granted anything to anyone (no pair on record) has no promise to forget, as
   // one that was never part of a cluster [S-6].
   const bool waits = durable.was_member && !durable.pairs.empty() && !options_.mutants.Has(21);

@@ -50,6 +50,8 @@ struct DurableLeases {
   Epoch epoch_counter;
   std::vector<PairState> pairs;
   bool was_member = false;  // The store was part of a cluster before this start [S-6].
+  // The longest P of earlier processes, which may have promised for so long; zero: as now.
+  Duration longest_promise{};
 };
 
 // A change of what groups may know, to be queued to each shard's LeaseTable, in order.

@@ -294,6 +294,23 @@ TEST(Restart, KeepsWhatMayHaveBeenPromisedForOnePromiseThenWithdrawsIt) {
   EXPECT_EQ(after.table.LowestAccepted(kPeer), Epoch(6));
 }
 
+// [S-6] with a shorter lease than before: what the earlier process promised is not shortened.
+TEST(Restart, WaitsForTheLongestPromiseOfEarlierProcesses) {
+  LeaseRig rig;
+  rig.SetPeers({kPeer});
+  rig.AskedTwice(kPeer, Epoch(5));
+  DurableLeases recovered = rig.Recovered();
+  recovered.longest_promise = 3 * rig.P();
+  LeaseRig after(Mutants(), recovered);
+  after.SetPeers({kPeer});
+  after.Pass(3 * after.P() - milliseconds(1));
+  EXPECT_FALSE(after.table.MayVote(after.now));
+  EXPECT_EQ(after.table.LowestAccepted(kPeer), Epoch(5));
+  after.Pass(milliseconds(2));
+  EXPECT_TRUE(after.table.MayVote(after.now));
+  EXPECT_EQ(after.table.LowestAccepted(kPeer), Epoch(6));
+}
+
 TEST(Restart, RenewsAPromiseWithoutWithdrawal) {
   LeaseRig rig;
   rig.SetPeers({kPeer});

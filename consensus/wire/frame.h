@@ -45,6 +45,8 @@ struct Hello {
   uint32_t format = kFormat;
   // The sender's wall clock, microseconds since the Unix epoch; 0: not said. Decoded as any number.
   uint64_t wall_us = 0;
+  Duration lease_duration{};              // Sent in whole microseconds, rounded down.
+  uint64_t clock_rate_error_max_ppb = 0;  // Parts per 10^9.
 };
 
 // As peer.v1.ForwardKind.

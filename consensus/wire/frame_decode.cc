@@ -86,6 +86,12 @@ Hello ReadHello(WireReader& reader) {
       case 5:
         hello.wall_us = reader.ReadVarint();
         break;
+      case 6:
+        hello.lease_duration = ReadMicroseconds(reader);
+        break;
+      case 7:
+        hello.clock_rate_error_max_ppb = reader.ReadVarint();
+        break;
       default:
         reader.Skip(field.type);
     }

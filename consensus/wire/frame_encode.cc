@@ -29,6 +29,8 @@ void PutHello(Sink& sink, const Hello& hello) {
   sink.Varint(3, hello.to_store.value());
   sink.Varint(4, hello.format);
   sink.Varint(5, hello.wall_us);
+  sink.Varint(6, ToMicroseconds(hello.lease_duration));
+  sink.Varint(7, hello.clock_rate_error_max_ppb);
 }
 
 template <typename Sink>

@@ -205,15 +205,21 @@ TEST(Frame, GivesBackForwardedRequestsAndReplies) {
 }
 
 TEST(Frame, CarriesHelloFirst) {
-  const Hello hello{ClusterId(9), StoreId(1), StoreId(2), kFormat, 1'700'000'000'000'000};
+  Hello hello{ClusterId(9), StoreId(1), StoreId(2), kFormat, 1'700'000'000'000'000};
+  hello.lease_duration = std::chrono::milliseconds(2000);
+  hello.clock_rate_error_max_ppb = 10'000'000;
   const absl::Cord encoded = EncodeHelloFrame(hello);
   EXPECT_EQ(Parse(encoded).hello().to_store_id(), 2u);
+  EXPECT_EQ(Parse(encoded).hello().lease_duration_us(), 2'000'000u);
+  EXPECT_EQ(Parse(encoded).SerializeAsString(), std::string(encoded));
   const absl::StatusOr<Frame> frame = DecodeFrame(encoded);
   ASSERT_TRUE(frame.ok());
   EXPECT_EQ(frame->hello->cluster, ClusterId(9));
   EXPECT_EQ(frame->hello->format, kFormat);
   EXPECT_EQ(Parse(encoded).hello().wall_us(), 1'700'000'000'000'000u);
   EXPECT_EQ(frame->hello->wall_us, 1'700'000'000'000'000u);
+  EXPECT_EQ(frame->hello->lease_duration, hello.lease_duration);
+  EXPECT_EQ(frame->hello->clock_rate_error_max_ppb, hello.clock_rate_error_max_ppb);
   EXPECT_TRUE(DecodeFrame(absl::Cord()).ok()) << "an empty frame is a frame";
 }
 

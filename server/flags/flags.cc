@@ -112,17 +112,18 @@ Flag Locality() {
 }
 
 Flag ClockRateError() {
-  return {"clock-rate-error-max", "RATIO",
-          "Largest rate error of any clock that leases must survive.",
-          [](const Flags& flags) { return absl::StrCat(flags.clock_rate_error_max); },
-          [](const std::string& text, Flags* flags) -> std::string {
-            double ratio = 0;
-            if (!absl::SimpleAtod(text, &ratio) || !(ratio >= 0 && ratio <= 0.2)) {
-              return "must be a ratio from 0 to 0.2";
-            }
-            flags->clock_rate_error_max = ratio;
-            return "";
-          }};
+  return {
+      "clock-rate-error-max", "RATIO",
+      "Largest rate error of any clock that leases must survive; must be the same on all nodes.",
+      [](const Flags& flags) { return absl::StrCat(flags.clock_rate_error_max); },
+      [](const std::string& text, Flags* flags) -> std::string {
+        double ratio = 0;
+        if (!absl::SimpleAtod(text, &ratio) || !(ratio >= 0 && ratio <= 0.2)) {
+          return "must be a ratio from 0 to 0.2";
+        }
+        flags->clock_rate_error_max = ratio;
+        return "";
+      }};
 }
 
 std::vector<Flag> AddressFlags() {
@@ -178,8 +179,10 @@ std::vector<Flag> AllFlags() {
   flags.push_back(Switch("dev", &Flags::dev,
                          "One node, initialised, on the loopback; in a temporary directory unless "
                          "--storage-dir is given."));
-  flags.push_back(Number("lease-duration-ms", "MS", &Flags::lease_duration_ms, 100, 60000,
-                         "Length D of a leader's lease; must be the same on all nodes."));
+  flags.push_back(
+      Number("lease-duration-ms", "MS", &Flags::lease_duration_ms, 100, 60000,
+             "Length D of a leader's lease; must be the same on all nodes, or no leases "
+             "are exchanged between them."));
   flags.push_back(ClockRateError());
   for (Flag& flag : SizeFlags()) flags.push_back(std::move(flag));
   flags.push_back(Number("connection-streams-max", "COUNT", &Flags::connection_streams_max, 1,

@@ -45,7 +45,8 @@ Node::Node(const Flags& flags, std::function<void(const absl::Status&)> fatal)
       recorder_(&registry_),
       shard_(&registry_, &recorder_, fatal_),
       executor_(&shard_),
-      dispatch_(&catalog_, &registry_, &shard_, [this] { slow_work_.Add([this] { RunInit(); }); }),
+      dispatch_(&catalog_, &registry_, &shard_,
+                [this] { return slow_work_.Add([this] { RunInit(); }); }),
       lease_thread_({&recorder_,
                      [this](std::vector<consensus::lease::LeaseUpdate> updates) {
                        shard_.PostLeaseUpdates(std::move(updates));
@@ -55,7 +56,8 @@ Node::Node(const Flags& flags, std::function<void(const absl::Status&)> fatal)
                        shard_.PostPeerClock(peer, received, wall_us);
                      },
                      [this] { log_writer_->Wake(); }},
-                    std::chrono::milliseconds(flags.lease_duration_ms)),
+                    MakeLeaseRules(std::chrono::milliseconds(flags.lease_duration_ms),
+                                   flags.clock_rate_error_max)),
       cluster_init_(
           [this] {
             ClusterInit::Self self;
@@ -215,12 +217,16 @@ std::map<StoreId, std::unique_ptr<ReplicateLink>> Node::MakeLinks(
     const storage::v1::StoreManifest& manifest, std::vector<LeaseThread::Peer>* lease_peers) {
   std::map<StoreId, std::unique_ptr<ReplicateLink>> links;
   const ReplicateLink::Dropped dropped = DroppedCounters();
+  const LeaseRules rules = MakeLeaseRules(std::chrono::milliseconds(flags_.lease_duration_ms),
+                                          flags_.clock_rate_error_max);
   for (const auto& other : manifest.bootstrap().stores()) {
     if (other.store_id() == manifest.store_id()) continue;
     consensus::wire::Hello hello;
     hello.cluster = consensus::ClusterId(manifest.cluster_id());
     hello.store = StoreId(manifest.store_id());
     hello.to_store = StoreId(other.store_id());
+    hello.lease_duration = rules.lease_duration;
+    hello.clock_rate_error_max_ppb = rules.clock_rate_error_max_ppb;
     auto link = std::make_unique<ReplicateLink>(
         hello, dropped, [this, to = hello.to_store](const std::vector<uint64_t>& not_sent) {
           shard_.OnPeerBroken(to, not_sent);

@@ -16,6 +16,7 @@ namespace {
 // A hundredth of a lease: what is lost of it by looking at intervals does not matter.
 constexpr consensus::Duration kPeriodMax = std::chrono::milliseconds(20);
 constexpr consensus::Duration kPeriodMin = std::chrono::milliseconds(1);
+constexpr consensus::Duration kRefusalLogInterval = std::chrono::seconds(10);
 constexpr int kEventsPerPeriod = 256;
 constexpr size_t kMessagesQueuedMax = 64;
 constexpr char kLeasesPath[] = "/rasputin.peer.v1.PeerService/Leases";
@@ -41,9 +42,10 @@ absl::Cord LeaseThread::Link::NextFrame(bool first) {
   return frame;
 }
 
-LeaseThread::LeaseThread(Ports ports, consensus::Duration lease_duration)
+LeaseThread::LeaseThread(Ports ports, const LeaseRules& rules)
     : ports_(std::move(ports)),
-      period_(std::min(kPeriodMax, std::max(kPeriodMin, lease_duration / 100))) {}
+      rules_(rules),
+      period_(std::min(kPeriodMax, std::max(kPeriodMin, rules.lease_duration / 100))) {}
 
 LeaseThread::~LeaseThread() { Stop(); }
 
@@ -149,20 +151,35 @@ void LeaseThread::TickLinks() {
   }
 }
 
+absl::Status LeaseThread::Greet(uint64_t stream, const wire::Hello& hello) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (store_ == nullptr) {
+      return absl::FailedPreconditionError("this node does not belong to a cluster yet");
+    }
+    const absl::Status status = greetings_.Check(store_->manifest(), hello, Now());
+    if (!status.ok()) return status;
+  }
+  if (absl::Status status = CheckLeaseRules(hello.to_store, rules_, hello); !status.ok()) {
+    const auto [logged, first] = refusals_logged_.try_emplace(hello.store, Now());
+    if (first || Now() - logged->second >= kRefusalLogInterval) {
+      logged->second = Now();
+      LOG(ERROR) << status.message();
+    }
+    return status;
+  }
+  inbound_[stream] = hello.store;
+  const auto link = links_.find(hello.store);
+  if (link != links_.end()) link->second->stream->RetrySoon();
+  return absl::OkStatus();
+}
+
 absl::Status LeaseThread::OnFrame(uint64_t stream, bool first, const absl::Cord& frame) {
   absl::StatusOr<wire::LeaseFrame> decoded = wire::DecodeLeaseFrame(frame);
   if (!decoded.ok()) return decoded.status();
   if (first) {
-    std::lock_guard<std::mutex> lock(mutex_);
     if (!decoded->hello.has_value()) return absl::InvalidArgumentError("no greeting");
-    if (store_ == nullptr) {
-      return absl::FailedPreconditionError("this node does not belong to a cluster yet");
-    }
-    const absl::Status status = greetings_.Check(store_->manifest(), *decoded->hello, Now());
-    if (!status.ok()) return status;
-    inbound_[stream] = decoded->hello->store;
-    const auto link = links_.find(decoded->hello->store);
-    if (link != links_.end()) link->second->stream->RetrySoon();
+    if (absl::Status status = Greet(stream, *decoded->hello); !status.ok()) return status;
   }
   const consensus::StoreId from = inbound_.at(stream);
   // Before the messages: a store leads by the support of others, and by then knows their clocks.

@@ -26,6 +26,7 @@
 #include "server/peer/peer_listener.h"
 #include "server/rpc/event_queue.h"
 #include "server/shard/greeting.h"
+#include "server/shard/lease_rules.h"
 
 namespace rasputin::server {
 
@@ -45,7 +46,8 @@ class LeaseThread final : public FrameSink {
     std::string address;
   };
 
-  LeaseThread(Ports ports, consensus::Duration lease_duration);
+  // `rules`: as those of the store that is attached later.
+  LeaseThread(Ports ports, const LeaseRules& rules);
   ~LeaseThread() override;  // Stop()s.
 
   // Starts the thread, which polls `queue`.
@@ -82,8 +84,10 @@ class LeaseThread final : public FrameSink {
   void PollEvents();
   void DriveLeases();
   void TickLinks();
+  absl::Status Greet(uint64_t stream, const consensus::wire::Hello& hello);
 
   const Ports ports_;
+  const LeaseRules rules_;
   const consensus::Duration period_;
   EventQueue* queue_ = nullptr;
 
@@ -98,6 +102,8 @@ class LeaseThread final : public FrameSink {
   std::map<consensus::StoreId, std::unique_ptr<Link>> links_;
   GreetingCheck greetings_;
   std::map<uint64_t, consensus::StoreId> inbound_;
+  // When a refusal for other rules was last logged; a refused store asks again and again.
+  std::map<consensus::StoreId, consensus::Instant> refusals_logged_;
   consensus::Instant links_due_{};  // When a stream is to be opened.
   std::vector<consensus::lease::LeaseMessage> received_;
   std::thread thread_;
