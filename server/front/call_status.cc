@@ -15,6 +15,9 @@ using rasputin::v1::ErrorReason;
 
 namespace {
 
+// Both bounds of a range together, beyond which it is left out of a detail. Clients refuse trailers
+// over 8 KiB (gRPC's default), and with them the error itself; base64 makes of this 2.7 KiB.
+constexpr size_t kDetailKeyBytesMax = 2 << 10;
 constexpr int64_t kNanosPerSecond = 1'000'000'000;
 
 const char* DefaultMessage(ErrorReason reason) {
@@ -42,7 +45,10 @@ ErrorDetail DetailOf(const RangeAnswer& answer, ErrorReason reason, const client
   ErrorDetail detail;
   detail.set_reason(reason);
   if (answer.range.IsSet()) {
-    if (const auto* range = router.Find(answer.range.value()); range != nullptr) {
+    // All or nothing: without its keys the range would be taken for the whole key space.
+    const auto* range = router.Find(answer.range.value());
+    if (range != nullptr &&
+        range->start_key().size() + range->end_key().size() <= kDetailKeyBytesMax) {
       *detail.mutable_range() = *range;
     }
     const uint64_t leader = answer.response.leader_store.IsSet()
