@@ -50,7 +50,7 @@ absl::string_view View(const std::string& s) { return absl::string_view(s.data()
 class Client::Impl {
  public:
   explicit Impl(const ClientOptions& options)
-      : options_(options), endpoints_(options.endpoints), session_(RandomId()), seed_(RandomId()) {}
+      : options_(options), endpoints_(options.endpoints), session_(RandomId), seed_(RandomId()) {}
 
   // One attempt: `call` uses the stub and the context given.
   using Attempt = std::function<grpc::Status(Stub*, grpc::ClientContext*)>;
