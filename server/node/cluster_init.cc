@@ -10,9 +10,10 @@
 namespace rasputin::server {
 namespace {
 
-absl::Status Unreachable(const std::string& seed, const absl::Status& cause) {
-  if (absl::IsFailedPrecondition(cause)) {
-    return absl::FailedPreconditionError(absl::StrCat("seed ", seed, ": ", cause.message()));
+absl::Status FailedAt(const std::string& seed, const absl::Status& cause) {
+  if (!absl::IsUnavailable(cause) && !absl::IsDeadlineExceeded(cause)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("seed ", seed, " refused: ", cause.message()));
   }
   return absl::UnavailableError(absl::StrCat("seed ", seed, " cannot be reached (", cause.message(),
                                              "); start all seeds and initialise again"));
@@ -116,7 +117,7 @@ absl::StatusOr<storage::v1::BootstrapRecord> ClusterInit::Plan() {
     }
     peer::v1::ProbeResponse probe;
     absl::Status status = ports_.call_peer(seed, "Probe", peer::v1::ProbeRequest(), &probe);
-    if (!status.ok()) return Unreachable(seed, status);
+    if (!status.ok()) return FailedAt(seed, status);
     status = CheckSeed(seed, probe, self_.seeds);
     if (!status.ok()) return status;
     probes.push_back(std::move(probe));
@@ -136,7 +137,7 @@ absl::Status ClusterInit::Push(const storage::v1::BootstrapRecord& record) {
     peer::v1::BootstrapResponse response;
     const absl::Status status =
         ports_.call_peer(store.peer_address(), "Bootstrap", request, &response);
-    if (!status.ok()) return Unreachable(store.peer_address(), status);
+    if (!status.ok()) return FailedAt(store.peer_address(), status);
   }
   return absl::OkStatus();
 }

@@ -17,6 +17,7 @@ namespace rasputin::server {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // Nodes of one process, wired directly.
 class ClusterInitTest : public ::testing::Test {
@@ -65,6 +66,7 @@ class ClusterInitTest : public ::testing::Test {
                     google::protobuf::MessageLite* response) {
     if (down_.count(to) > 0) return absl::UnavailableError("connection refused");
     if (method == down_method_) return absl::UnavailableError("connection reset");
+    if (method == "Probe" && !answer_.ok()) return answer_;
     ClusterInit* init = nodes_.at(to).init.get();
     if (method == "Probe") {
       *static_cast<peer::v1::ProbeResponse*>(response) = init->Probe();
@@ -92,6 +94,7 @@ class ClusterInitTest : public ::testing::Test {
   std::set<std::string> down_;
   std::string down_method_;
   int bootstraps_left_ = 100;
+  absl::Status answer_ = absl::OkStatus();  // Of every Probe, unless OK.
   uint64_t last_cluster_id_ = 100;
 };
 
@@ -128,6 +131,21 @@ TEST_F(ClusterInitTest, ASeedThatIsDownRefusesAndLeavesNothingBehind) {
   down_.clear();
   EXPECT_TRUE(nodes_["c:1"].init->Init().ok());
   EXPECT_EQ(Clusters().size(), 1u);
+}
+
+TEST_F(ClusterInitTest, ASeedThatAnswersWithAnErrorIsNotCalledUnreachable) {
+  AddThree();
+  answer_ = absl::UnimplementedError("no such method");
+  absl::StatusOr<ClusterInit::Result> result = nodes_["c:1"].init->Init();
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(result.status().message()),
+              HasSubstr("seed b:1 refused: no such method"));
+  answer_ = absl::DeadlineExceededError("no answer");
+  result = nodes_["c:1"].init->Init();
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(result.status().message()), HasSubstr("seed b:1 cannot be reached"));
+  EXPECT_THAT(std::string(result.status().message()), Not(HasSubstr("seed a:1 cannot")))
+      << "the appointed node answered";
 }
 
 TEST_F(ClusterInitTest, ABrokenOffAttemptIsFinishedWithTheSameCluster) {
