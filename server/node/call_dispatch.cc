@@ -83,6 +83,11 @@ CallResult NotAnInitRequest() {
                 "admin.proto");
 }
 
+CallResult TooBusyToInit() {
+  return Refuse(absl::StatusCode::kUnavailable, rasputin::v1::ERROR_REASON_OVERLOADED,
+                "too much slow work waits at this node; nothing was begun, try again");
+}
+
 HealthCheckResponse HealthOf(bool serving) {
   HealthCheckResponse response;
   response.set_status(serving ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING);
@@ -139,7 +144,9 @@ void CallDispatch::OnCall(ServerCall* call) {
         break;
       }
       init_calls_.insert(call);
-      if (init_calls_.size() == 1) start_init_();
+      if (init_running_) break;
+      init_running_ = start_init_();
+      if (!init_running_) FinishInit(TooBusyToInit());
       break;
     case Target::kHealthCheck:
       CheckHealth(call);
@@ -202,6 +209,7 @@ void CallDispatch::OnFinished(ServerCall* call, int code) {
 }
 
 void CallDispatch::FinishInit(const CallResult& result) {
+  init_running_ = false;
   std::set<ServerCall*> calls;
   calls.swap(init_calls_);
   for (ServerCall* call : calls) call->Done(result);

@@ -24,7 +24,8 @@ namespace rasputin::server {
 class CallDispatch final : public CallSink {
  public:
   // Starts an initialisation; FinishInit must follow, from any thread that is inside the shard.
-  using StartInit = std::function<void()>;
+  // False: it was not started, and nothing follows.
+  using StartInit = std::function<bool()>;
 
   CallDispatch(const Catalog* catalog, MetricsRegistry* registry, Shard* shard,
                StartInit start_init);
@@ -70,6 +71,7 @@ class CallDispatch final : public CallSink {
   bool store_expected_ = false;
   std::vector<Route> routes_;
   std::map<std::string, int> route_by_path_;
+  bool init_running_ = false;  // Even if everybody who waited for it has gone.
   std::set<ServerCall*> init_calls_;
   std::set<ServerCall*> watchers_;
 };
