@@ -292,10 +292,8 @@ absl::StatusOr<Flags> ParseFlags(const std::vector<std::string>& arguments) {
   absl::StatusOr<std::vector<Assignment>> given = SplitArguments(table, arguments);
   if (!given.ok()) return given.status();
   Flags flags;
-  // A development node takes a temporary directory unless one is named.
-  for (const auto& [name, value] : *given) {
-    if (name == "dev" && value != "false") flags.storage_dir.clear();
-  }
+  const std::string unnamed = flags.storage_dir;
+  flags.storage_dir.clear();
   for (const auto& [name, value] : *given) {
     if (name != "config") continue;
     absl::StatusOr<std::vector<Assignment>> read = ReadConfig(value);
@@ -305,6 +303,8 @@ absl::StatusOr<Flags> ParseFlags(const std::vector<std::string>& arguments) {
       return absl::InvalidArgumentError(absl::StrCat(value, ": ", status.message()));
   }
   absl::Status status = Assign(table, *given, &flags);
+  // A development node takes a temporary directory unless one is named.
+  if (flags.storage_dir.empty() && !flags.dev) flags.storage_dir = unnamed;
   if (status.ok()) status = Complete(&flags);
   if (!status.ok()) return status;
   return flags;

@@ -69,6 +69,17 @@ TEST(Flags, TheCommandLineWinsOverTheConfigFile) {
   EXPECT_THAT(ErrorOf({"--config=" + path}), HasSubstr("unknown flag --peer-prot"));
 }
 
+TEST(Flags, ADevelopmentNodeHasATemporaryDirectoryWhereverDevWasSaid) {
+  const std::string path = std::string(getenv("TEST_TMPDIR")) + "/dev";
+  std::ofstream(path) << "dev = true\n";
+  EXPECT_EQ(ParseFlags({"--config=" + path})->storage_dir, "");
+  EXPECT_EQ(ParseFlags({"--dev"})->storage_dir, "");
+  EXPECT_EQ(ParseFlags({"--config=" + path, "--storage-dir=d"})->storage_dir, "d");
+  EXPECT_EQ(ParseFlags({"--config=" + path, "--dev=false"})->storage_dir, Flags().storage_dir);
+  std::ofstream(path, std::ios::app) << "storage-dir = e\n";
+  EXPECT_EQ(ParseFlags({"--config=" + path})->storage_dir, "e");
+}
+
 TEST(Flags, HelpListsEveryFlagWithItsDefault) {
   const std::string text = DescribeFlags();
   EXPECT_THAT(text, HasSubstr("--cli-port=PORT"));
