@@ -86,6 +86,11 @@ absl::Status SetExpectation(const Context& context, kv::v1::CasRequest* request)
   return absl::OkStatus();
 }
 
+// A repeat is answered from what the server remembers, which is no value over 4 KiB.
+void NoteOmittedValue(const Context& context) {
+  context.Note("the value is not shown: this is the answer to a repeat");
+}
+
 int WriteCasResult(const Context& context, const kv::v1::CasResponse& response, Json json) {
   json["success"] = response.success();
   json["found"] = response.found();
@@ -101,7 +106,9 @@ int WriteCasResult(const Context& context, const kv::v1::CasResponse& response, 
     context.Write(json, absl::StrCat("version ", response.version(), "\n"));
     return kDone;
   }
-  context.Write(json, response.found() ? ValueText(context, response.value()) : std::string());
+  const bool shown = response.found() && !response.value_omitted();
+  context.Write(json, shown ? ValueText(context, response.value()) : std::string());
+  if (response.found() && !shown) NoteOmittedValue(context);
   context.Note(response.found()
                    ? absl::StrCat("not written: the key holds another value, of version ",
                                   response.version())
@@ -239,7 +246,9 @@ int KvDel(const Context& context) {
   } else {
     SetBytes(&json, "previous_value", response->previous_value());
   }
-  context.Write(json, ValueText(context, response->previous_value()));
+  const bool shown = !response->value_omitted();
+  context.Write(json, shown ? ValueText(context, response->previous_value()) : std::string());
+  if (!shown) NoteOmittedValue(context);
   return kDone;
 }
 
