@@ -28,6 +28,8 @@ namespace {
 constexpr int kArmedPerFrequentMethod = 32;
 constexpr int kArmedOthers = 8;
 constexpr size_t kPagesQueuedMax = 64;
+// A deadline farther away is none: nanoseconds in 64 bits end after 292 years.
+constexpr int64_t kDeadlineSecondsMax = int64_t{100} * 366 * 86400;
 
 consensus::Instant DeadlineOf(const grpc::ServerContextBase& context, consensus::Instant now) {
   const gpr_timespec deadline = context.raw_deadline();
@@ -35,6 +37,7 @@ consensus::Instant DeadlineOf(const grpc::ServerContextBase& context, consensus:
     return consensus::Instant::max();
   }
   const gpr_timespec left = gpr_time_sub(deadline, gpr_now(deadline.clock_type));
+  if (left.tv_sec > kDeadlineSecondsMax) return consensus::Instant::max();
   return now + std::chrono::seconds(left.tv_sec) + consensus::Duration(left.tv_nsec);
 }
 
