@@ -263,6 +263,25 @@ TEST(GetStatus, AnswersWithoutAQuorum) {
   EXPECT_EQ(status.stores_size(), 3);
 }
 
+TEST(GetStatus, CallsTheMetaRangeAvailableOnlyIfAllOfItWasRead) {
+  for (const int answered : {1, 2}) {
+    FakeCluster cluster;
+    int asked = 0;
+    cluster.intercept = [&](StoreId, const range::Request& request) {
+      std::optional<range::Response> refusal;
+      if (request.operation == kv::Operation::kMetaRead && ++asked > answered) {
+        refusal.emplace();
+        refusal->outcome = Outcome::kNotLeader;
+      }
+      return refusal;
+    };
+    const FakeCall call = cluster.Call(1, Method::kGetStatus, admin::v1::GetStatusRequest());
+    ASSERT_TRUE(call.ok());
+    EXPECT_FALSE(call.Body<admin::v1::GetStatusResponse>().meta_available());
+    EXPECT_EQ(call.Body<admin::v1::GetStatusResponse>().stores_size(), 3);
+  }
+}
+
 TEST(Upkeep, WritesWhatTheLeaderKnowsOnceTheMetaRangeIsBack) {
   FakeCluster cluster;
   cluster.SetLeader(1, 0);

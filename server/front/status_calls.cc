@@ -63,7 +63,6 @@ void StatusCalls::GatherStores(const ClockReading& now, std::shared_ptr<Gatherin
                       if (answer.response.outcome != Outcome::kOk) {
                         return AskStores(when, gathering);
                       }
-                      gathering->response.set_meta_available(true);
                       GatherCollections(when, gathering);
                     });
 }
@@ -73,8 +72,11 @@ void StatusCalls::GatherCollections(const ClockReading& now, std::shared_ptr<Gat
   query.set_collections(true);
   query.set_limit(kRowsPerRead);
   directory_->Query(now, query, gathering->directory_ends,
-                    [this, gathering](const ClockReading& when, RangeAnswer,
+                    [this, gathering](const ClockReading& when, RangeAnswer answer,
                                       storage::v1::MetaQueryResult result) {
+                      if (answer.response.outcome != Outcome::kOk) {
+                        return AskStores(when, gathering);
+                      }
                       gathering->response.set_collections(result.collections_size());
                       GatherRanges(when, gathering, "");
                     });
@@ -86,8 +88,11 @@ void StatusCalls::GatherRanges(const ClockReading& now, std::shared_ptr<Gatherin
   query.set_ranges_from(from);
   query.set_limit(kRowsPerRead);
   directory_->Query(now, query, gathering->directory_ends,
-                    [this, gathering](const ClockReading& when, RangeAnswer,
+                    [this, gathering](const ClockReading& when, RangeAnswer answer,
                                       storage::v1::MetaQueryResult result) {
+                      if (answer.response.outcome != Outcome::kOk) {
+                        return AskStores(when, gathering);
+                      }
                       admin::v1::GetStatusResponse& response = gathering->response;
                       response.set_ranges(response.ranges() + result.ranges_size());
                       const std::string next =
@@ -95,6 +100,7 @@ void StatusCalls::GatherRanges(const ClockReading& now, std::shared_ptr<Gatherin
                               ? result.ranges(result.ranges_size() - 1).end_key()
                               : "";
                       if (!next.empty()) return GatherRanges(when, gathering, next);
+                      response.set_meta_available(true);
                       AskStores(when, gathering);
                     });
 }
