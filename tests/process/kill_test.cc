@@ -1,5 +1,4 @@
-// A few kills of real servers, in every run of the suite; `bazel run //tests/process:kill` does
-// more.
+// A few kills of real servers, in every run of the suite; //tests/process:kill_servers does more.
 
 #include "tests/process/kill.h"
 
