@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,8 @@ namespace rasputin::server {
 namespace {
 
 constexpr size_t kConnectionsMax = 64;
+// Fewer than there is room for, so that a new connection is read from before it could make room.
+constexpr int kAcceptedPerRound = 16;
 constexpr size_t kRequestBytesMax = 8 << 10;
 constexpr consensus::Duration kConnectionLifeMax = std::chrono::seconds(5);
 
@@ -110,6 +113,8 @@ class HttpServer::Loop {
     bool done = false;
   };
 
+  // The longest open one that has not sent a whole request; it makes room for a new one.
+  std::vector<Connection>::iterator OldestIdle();
   void Accept();
   void Read(Connection* connection);
   void Write(Connection* connection);
@@ -118,13 +123,13 @@ class HttpServer::Loop {
   const int listen_fd_;
   const int wake_fd_;
   const std::map<std::string, Handler> pages_;
-  std::vector<Connection> connections_;
+  std::vector<Connection> connections_;  // Oldest first.
 };
 
 void HttpServer::Loop::Run() {
   while (true) {
     std::vector<pollfd> fds = {{wake_fd_, POLLIN, 0}};
-    const bool full = connections_.size() >= kConnectionsMax;
+    const bool full = connections_.size() >= kConnectionsMax && OldestIdle() == connections_.end();
     fds.push_back({full ? -1 : listen_fd_, POLLIN, 0});
     for (const Connection& connection : connections_) {
       const int16_t wanted = connection.out.empty() ? POLLIN : POLLOUT;
@@ -155,13 +160,24 @@ void HttpServer::Loop::Run() {
   }
 }
 
+std::vector<HttpServer::Loop::Connection>::iterator HttpServer::Loop::OldestIdle() {
+  return std::find_if(connections_.begin(), connections_.end(),
+                      [](const Connection& connection) { return connection.out.empty(); });
+}
+
 void HttpServer::Loop::Accept() {
-  while (connections_.size() < kConnectionsMax) {
+  for (int accepted = 0; accepted < kAcceptedPerRound; ++accepted) {
+    if (connections_.size() >= kConnectionsMax && OldestIdle() == connections_.end()) return;
     const int fd = accept4(listen_fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
       // Out of descriptors: the listener stays readable, so do not spin on it.
       if (errno == EMFILE || errno == ENFILE) usleep(10000);
       return;
+    }
+    if (connections_.size() >= kConnectionsMax) {
+      const auto oldest = OldestIdle();
+      close(oldest->fd);
+      connections_.erase(oldest);
     }
     Connection connection;
     connection.fd = fd;

@@ -2,8 +2,9 @@
 // bounded.
 //
 // One thread polls all connections; a handler runs on it and must not wait for the cluster. Each
-// connection serves one request and is closed. At most 64 connections, 8 KiB of request, 5 s from
-// accept to the last byte; what is beyond is closed. Not responsible for what the pages say.
+// connection serves one request and is closed. At most 64 connections (beyond that the oldest that
+// has not sent its request makes room, so idle ones do not shut probes out), 8 KiB of request, 5 s
+// from accept to the last byte; what is beyond is closed. Not responsible for what the pages say.
 
 #ifndef RASPUTIN_SERVER_HTTP_HTTP_SERVER_H_
 #define RASPUTIN_SERVER_HTTP_HTTP_SERVER_H_

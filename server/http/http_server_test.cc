@@ -83,6 +83,16 @@ TEST_F(HttpServerTest, IdleConnectionsBeyondTheLimitDoNotEndTheServer) {
   for (const int fd : idle) close(fd);
 }
 
+TEST_F(HttpServerTest, AProbeIsAnsweredHoweverManyConnectionsAreIdle) {
+  std::vector<int> idle;
+  for (int i = 0; i < 200; ++i) idle.push_back(Connect());
+  EXPECT_THAT(Exchange("GET /healthz HTTP/1.1\r\n\r\n"), HasSubstr("200 OK"));
+  char byte = 0;
+  EXPECT_EQ(recv(idle.front(), &byte, 1, 0), 0) << "the oldest made room";
+  EXPECT_EQ(recv(idle.back(), &byte, 1, MSG_DONTWAIT), -1) << "the newest was not touched";
+  for (const int fd : idle) close(fd);
+}
+
 TEST_F(HttpServerTest, APortInUseIsNamedInTheError) {
   const auto second = HttpServer::Start("127.0.0.1", server_->port(), {});
   ASSERT_FALSE(second.ok());

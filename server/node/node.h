@@ -63,6 +63,8 @@ class Node {
   std::optional<storage::v1::StoreManifest> Manifest() const;
   void StartThreads();
   void RunInShard(const std::function<void()>& work);
+  // For the pages: not done (false) if the shard is busy for so long that probes would wait.
+  bool LookIntoShard(const std::function<void()>& work);
   void OnLogDurable(const consensus::DualInstant& started, consensus::log::Lsn durable);
   void RunInit();
   bool AwaitLeaders();

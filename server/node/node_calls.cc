@@ -24,6 +24,8 @@ constexpr consensus::Duration kPeerCallTimeout = std::chrono::seconds(20);
 constexpr consensus::Duration kProbeTimeout = std::chrono::seconds(3);
 // How long Init waits for the first ranges to be led before it answers nevertheless.
 constexpr consensus::Duration kFirstLeadersWait = std::chrono::seconds(10);
+// How long a page waits for the shard: /healthz, on the same thread, waits for the page.
+constexpr consensus::Duration kPageWaitMax = std::chrono::milliseconds(200);
 
 CallResult ToResult(const absl::Status& status) {
   CallResult result;
@@ -200,8 +202,15 @@ ReplicateLink::Dropped Node::DroppedCounters() {
   return {add("message"), add("request"), add("reply")};
 }
 
+bool Node::LookIntoShard(const std::function<void()>& work) {
+  if (!shard_.RunWithin(kPageWaitMax, work)) return false;
+  executor_.WakeBefore(shard_.due());
+  return true;
+}
+
+// What the shard counts is as it was last time while the shard is busy.
 HttpResponse Node::MetricsPage() {
-  RunInShard([this] {
+  LookIntoShard([this] {
     if (!shard_.attached()) return;
     uint64_t led = 0;
     const std::vector<range::ReplicaStatus> replicas = shard_.store()->ListReplicas(ReadClocks());
@@ -214,7 +223,7 @@ HttpResponse Node::MetricsPage() {
 
 HttpResponse Node::StatusPage() {
   std::string rows;
-  RunInShard([this, &rows] {
+  const bool looked = LookIntoShard([this, &rows] {
     if (!shard_.attached()) return;
     for (const range::ReplicaStatus& replica : shard_.store()->ListReplicas(ReadClocks())) {
       absl::StrAppendFormat(&rows, "<tr><td>%d<td>%d<td>%d<td>%s<td>%d<td>%d<td>%d<td>%d</tr>\n",
@@ -224,6 +233,9 @@ HttpResponse Node::StatusPage() {
                             replica.applied.value());
     }
   });
+  if (!looked) {
+    return {503, "text/plain; charset=utf-8", "the store is busy: load this page again\n"};
+  }
   const std::optional<storage::v1::StoreManifest> manifest = Manifest();
   std::string page =
       "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Rasputin</title>\n"

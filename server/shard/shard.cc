@@ -36,6 +36,15 @@ void Shard::Run(const std::function<void()>& feed) {
   } while (!turnstile_.Leave());
 }
 
+bool Shard::RunWithin(consensus::Duration wait, const std::function<void()>& feed) {
+  if (!turnstile_.EnterWithin(wait)) return false;
+  feed();
+  do {
+    Turn();
+  } while (!turnstile_.Leave());
+  return true;
+}
+
 bool Shard::RunIfFree() {
   if (!turnstile_.TryEnterOrMark()) return false;
   do {

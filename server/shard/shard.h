@@ -53,6 +53,8 @@ class Shard final : public range::Transport,
   // ---- Any thread.
   // Enters, runs `feed` and a turn, leaves. Waits for whoever is inside.
   void Run(const std::function<void()>& feed);
+  // The same, if nobody is inside within `wait`; otherwise false, and nothing was done.
+  bool RunWithin(consensus::Duration wait, const std::function<void()>& feed);
   // Runs a turn for what was posted, unless somebody is inside, who then does. True: it ran here.
   bool RunIfFree();
   // Everything up to `durable` is synced. Followed by RunIfFree or a wake-up of the executor.

@@ -14,6 +14,15 @@ void Turnstile::Enter() {
   occupied_ = true;
 }
 
+bool Turnstile::EnterWithin(std::chrono::nanoseconds wait) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  ++waiting_;
+  const bool entered = left_.wait_for(lock, wait, [this] { return !occupied_; });
+  --waiting_;
+  if (entered) occupied_ = true;
+  return entered;
+}
+
 bool Turnstile::TryEnterOrMark() {
   std::lock_guard<std::mutex> lock(mutex_);
   if (occupied_) {

@@ -8,6 +8,7 @@
 #ifndef RASPUTIN_SERVER_SHARD_TURNSTILE_H_
 #define RASPUTIN_SERVER_SHARD_TURNSTILE_H_
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 
@@ -17,6 +18,8 @@ class Turnstile {
  public:
   // Waits until nobody is inside.
   void Enter();
+  // Waits for at most `wait`; false: somebody is still inside.
+  bool EnterWithin(std::chrono::nanoseconds wait);
   // False: somebody is inside and will be told so by Leave().
   bool TryEnterOrMark();
   // False: a mark was left since Enter or the last Leave; the caller is still inside, must look at

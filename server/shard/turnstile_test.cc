@@ -21,6 +21,15 @@ TEST(Turnstile, LeaveIsRefusedOnceAfterAMark) {
   EXPECT_TRUE(turnstile.Leave());
 }
 
+TEST(Turnstile, ABoundedWaitEndsWhileSomebodyIsInsideAndLeavesNoTrace) {
+  Turnstile turnstile;
+  turnstile.Enter();
+  EXPECT_FALSE(turnstile.EnterWithin(std::chrono::milliseconds(1)));
+  EXPECT_TRUE(turnstile.Leave());
+  EXPECT_TRUE(turnstile.EnterWithin(std::chrono::milliseconds(1)));
+  EXPECT_FALSE(turnstile.TryEnterOrMark());
+}
+
 TEST(Turnstile, EveryItemOfAnInboxIsTakenWhateverTheInterleaving) {
   constexpr int kItems = 20000;
   Turnstile turnstile;
