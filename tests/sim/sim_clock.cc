@@ -32,8 +32,8 @@ RealTime SimClock::RealAt(consensus::Instant boot) const {
   const int64_t wanted = boot.time_since_epoch().count();
   constexpr int64_t kFar = int64_t{1} << 60;
   if (wanted > kFar) return kFar;
+  if (wanted <= boot_) return origin_;  // Instant::min() too: no difference to it is taken.
   const int64_t ahead = wanted - boot_;
-  if (ahead <= 0) return origin_;
   RealTime real = origin_ + static_cast<int64_t>(static_cast<__int128>(ahead) * kMillion /
                                                  (kMillion + errors_.boot_ppm));
   real = std::max(origin_, real - 2);  // The division was rounded.

@@ -31,6 +31,12 @@ TEST(SimClock, RealAtIsTheFirstInstantAtWhichTheClockShowsIt) {
   }
 }
 
+TEST(SimClock, WhatIsDueAtOnceWasDueAtTheOrigin) {
+  const SimClock clock{ClockErrors()};
+  EXPECT_EQ(clock.RealAt(consensus::Instant::min()), 0);
+  EXPECT_EQ(clock.RealAt(clock.At(0).boot), 0);
+}
+
 TEST(SimClock, SuspendStopsTheRawClockAlone) {
   SimClock clock{ClockErrors()};
   clock.Suspend(kSecond, 2 * kSecond);
