@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <set>
@@ -445,17 +446,33 @@ TEST(RasputindStart, ADirectoryInUseIsOneLineAndItsOwnerGoesOn) {
   EXPECT_EQ(owner.process->Kill(SIGTERM), 0);
 }
 
-TEST(RasputindStart, ADirectoryOfAnotherClusterIsOneLine) {
-  Node owner;
-  std::vector<std::string> arguments = owner.Arguments();
+// A cluster of one node is made in its directory, then stopped.
+void MakeStore(Node* owner) {
+  std::vector<std::string> arguments = owner->Arguments();
   arguments.push_back("--dev");
-  owner.seeds = absl::StrCat("127.0.0.1:", owner.peer_port);
-  owner.process = std::make_unique<Process>(arguments);
-  while (HttpGet(owner.http_port, "/readyz").find(" 200 ") == std::string::npos) {
-    ASSERT_FALSE(owner.process->Exited()) << owner.process->Errors();
+  owner->seeds = absl::StrCat("127.0.0.1:", owner->peer_port);
+  owner->process = std::make_unique<Process>(arguments);
+  while (HttpGet(owner->http_port, "/readyz").find(" 200 ") == std::string::npos) {
+    ASSERT_FALSE(owner->process->Exited()) << owner->process->Errors();
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
-  EXPECT_EQ(owner.process->Kill(SIGTERM), 0);
+  EXPECT_EQ(owner->process->Kill(SIGTERM), 0);
+}
+
+TEST(RasputindStart, AStoreThatLostItsManifestOrItsLogIsNotTakenForANewOne) {
+  Node node;
+  MakeStore(&node);
+  const std::string log = node.directory + "/data/log";
+  ASSERT_EQ(unlink((log + "/MANIFEST").c_str()), 0);
+  ExpectRefusal(node.Arguments(), 1, log + "/MANIFEST is missing but segments of the log are");
+  std::filesystem::remove_all(log);
+  ExpectRefusal(node.Arguments(), 1, log + "/MANIFEST is missing but state/ is there");
+  EXPECT_NE(access(log.c_str(), F_OK), 0) << "a refused start made it";
+}
+
+TEST(RasputindStart, ADirectoryOfAnotherClusterIsOneLine) {
+  Node owner;
+  MakeStore(&owner);
   Node other;
   other.seeds = absl::StrCat("127.0.0.1:", other.peer_port);
   other.directory = owner.directory;

@@ -147,6 +147,8 @@ absl::Status Node::OpenDirectory() {
   absl::StatusOr<std::unique_ptr<StorageDir>> directory = StorageDir::Open(flags_.storage_dir);
   if (!directory.ok()) return directory.status();
   storage_dir_ = *std::move(directory);
+  const absl::Status status = storage_dir_->CheckManifestIsThere();
+  if (!status.ok()) return status;
   absl::StatusOr<std::unique_ptr<PosixDirectory>> log =
       PosixDirectory::At(storage_dir_->log_path());
   if (!log.ok()) {

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace rasputin::server {
@@ -31,6 +32,16 @@ absl::Status SyncDirectory(const std::string& path) {
   return synced ? absl::OkStatus() : Unusable(path, strerror(cause));
 }
 
+// Whether the folder holds a name that begins with `prefix`; a folder that is not there does not.
+bool HoldsName(const std::string& folder, absl::string_view prefix) {
+  std::error_code error;
+  std::filesystem::directory_iterator it(folder, error);
+  for (; !error && it != std::filesystem::directory_iterator(); it.increment(error)) {
+    if (absl::StartsWith(it->path().filename().string(), prefix)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<StorageDir>> StorageDir::Open(const std::string& path) {
@@ -49,6 +60,24 @@ absl::StatusOr<std::unique_ptr<StorageDir>> StorageDir::Open(const std::string& 
 }
 
 StorageDir::~StorageDir() { close(lock_fd_); }
+
+absl::Status StorageDir::CheckManifestIsThere() const {
+  const std::string manifest = log_path() + "/MANIFEST";
+  if (access(manifest.c_str(), F_OK) == 0 || errno != ENOENT) return absl::OkStatus();
+  std::string found;
+  if (HoldsName(log_path(), "segment-")) {
+    found = "segments of the log are";
+  } else if (HoldsName(state_path(), "")) {
+    found = "state/ is";
+  } else if (IsInitializationComplete()) {
+    found = "INITIALIZED is";
+  } else {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat(manifest, " is missing but ", found, " there: restore the file, or empty the ",
+                   "directory ", path_, " to start as a new store"));
+}
 
 bool StorageDir::IsInitializationComplete() const {
   return access((path_ + kMarker).c_str(), F_OK) == 0;

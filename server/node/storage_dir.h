@@ -24,6 +24,10 @@ class StorageDir {
   std::string log_path() const { return path_ + "/log"; }
   std::string state_path() const { return path_ + "/state"; }
 
+  // FAILED_PRECONDITION: the store's files are there without the manifest. It is durable before
+  // any of them is made, so no crash leaves that behind. For before log_path() is made.
+  absl::Status CheckManifestIsThere() const;
+
   // See ClusterInit::Ports::is_complete.
   bool IsInitializationComplete() const;
   absl::Status MarkInitializationComplete();
