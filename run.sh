@@ -5,18 +5,21 @@
 #
 # Installs what is missing, builds, starts the nodes on 127.0.0.1 with their data under
 # _rasputin_test/ (emptied first), initialises the cluster, sets, gets, compares-and-sets and
-# deletes a key through its last node, prints the endpoints and stays up until Ctrl-C. With --check
-# it stops after the round and exits with its result. Ports: 7770.. between nodes, 8880.. for
-# clients, 9090.. for HTTP. On the way out it stops the processes that it started, and nothing else.
+# deletes a key through its last node, prints the endpoints and stays up until Ctrl-C or until the
+# last of its nodes is gone. The command line of node I is written to _rasputin_test/nodeI/start.sh,
+# which starts it again. With --check it stops after the round and exits with its result; a node that
+# died fails it. Ports: 7770.. between nodes, 8880.. for clients, 9090.. for HTTP. On the way out it
+# stops the processes that it started, and nothing else.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+self="$(realpath "${BASH_SOURCE[0]}")"
+cd "$(dirname "$self")"
 
 nodes=3
 check=false
 for argument in "$@"; do
   case "$argument" in
     --check) check=true ;;
-    -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$self"; exit 0 ;;
     [1-9]) nodes="$argument" ;;
     *) echo "run.sh: expected --check or 1 to 9 nodes, got '$argument'" >&2; exit 2 ;;
   esac
@@ -84,11 +87,35 @@ refuse_ports_in_use() {
 start_node() {  # NODE
   local home="$folder/node$1"
   mkdir -p "$home"
-  "$rasputind" --listen-host=127.0.0.1 --advertise-host=127.0.0.1 \
-    --peer-port="$(peer_port "$1")" --cli-port="$(client_port "$1")" \
-    --http-port="$(http_port "$1")" --storage-dir="$home/data" --logfile="$home/log" \
-    --seed-peers="$(all_of peer_port)" >"$home/output" 2>&1 </dev/null &
+  local command=("$rasputind" --listen-host=127.0.0.1 --advertise-host=127.0.0.1
+    --peer-port="$(peer_port "$1")" --cli-port="$(client_port "$1")"
+    --http-port="$(http_port "$1")" --storage-dir="$home/data" --logfile="$home/log"
+    --seed-peers="$(all_of peer_port)")
+  printf '#!/bin/bash\n# Starts node %s again; Ctrl-C stops it.\nexec %s\n' "$1" \
+    "$(printf '%q ' "${command[@]}")" >"$home/start.sh"
+  chmod +x "$home/start.sh"
+  "${command[@]}" >"$home/output" 2>&1 </dev/null &
   pids+=($!)
+}
+
+# Reports each node that stops until none is left.
+watch_nodes() {
+  local node code others left="$nodes" gone=()
+  while ((left > 0)); do
+    for ((node = 1; node <= nodes; node++)); do
+      [[ -z "${gone[node]:-}" ]] && ! kill -0 "${pids[node - 1]}" 2>/dev/null || continue
+      code=0
+      wait "${pids[node - 1]}" 2>/dev/null || code=$?
+      gone[node]=yes
+      left=$((left - 1))
+      unset "pids[node - 1]"
+      others=""
+      ((left == 0)) || others="; the others go on"
+      echo "node $node stopped (exit $code)$others; start it again with:"
+      echo "  $(tail -n 1 "$folder/node$node/start.sh" | sed 's/^exec //')"
+    done
+    sleep 0.2
+  done
 }
 
 await_node() {  # NODE
@@ -139,13 +166,18 @@ for ((node = 1; node <= nodes; node++)); do await_node "$node"; done
 echo "The round of a key through node $nodes:"
 round
 
+for ((node = 1; node <= nodes; node++)); do
+  kill -0 "${pids[node - 1]}" 2>/dev/null ||
+    fail "node $node stopped by itself; its log is $folder/node$node/log"
+done
 $check && { echo "run.sh: $nodes nodes answered as they should"; exit 0; }
 echo
 for ((node = 1; node <= nodes; node++)); do
   echo "node $node: clients 127.0.0.1:$(client_port "$node"), http://127.0.0.1:$(http_port "$node")/," \
-    "peers 127.0.0.1:$(peer_port "$node"), process ${pids[node - 1]}"
+    "peers 127.0.0.1:$(peer_port "$node"), process ${pids[node - 1]}," \
+    "started again by _rasputin_test/node$node/start.sh"
 done
 echo "Try: bazel-bin/client/rasputin --endpoints $(all_of client_port) kv set key value"
 echo "Data and logs are under _rasputin_test/. Ctrl-C stops all nodes."
-wait -n "${pids[@]}" || true
-fail "a node stopped by itself; logs are under $folder"
+watch_nodes
+fail "all nodes have stopped; logs are under $folder"

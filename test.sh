@@ -12,7 +12,8 @@
 # counts as one failed. Exit code 0 only if nothing failed. Needs no input and leaves nothing
 # running.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+self="$(realpath "${BASH_SOURCE[0]}")"
+cd "$(dirname "$self")"
 
 groups=(test deploy)
 options=()
@@ -24,7 +25,7 @@ for argument in "$@"; do
     --tsan) options+=(--config=tsan) ;;
     --clang) options+=(--config=clang); groups+=(clang) ;;
     --long) long=true ;;
-    -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$self"; exit 0 ;;
     -*) echo "test.sh: unknown option $argument (see --help)" >&2; exit 2 ;;
     *) targets+=("$argument") ;;
   esac
