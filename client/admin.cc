@@ -46,6 +46,8 @@ class Admin::Impl {
     return response;
   }
 
+  Endpoints& endpoints() { return endpoints_; }
+
  private:
   const ClientOptions options_;
   Endpoints endpoints_;
@@ -60,8 +62,16 @@ absl::StatusOr<admin::v1::InitResponse> Admin::Init() {
 }
 
 absl::StatusOr<admin::v1::GetStatusResponse> Admin::GetStatus() {
-  return impl_->Call<ClusterService>(false, &ClusterService::Stub::GetStatus,
-                                     admin::v1::GetStatusRequest());
+  absl::StatusOr<admin::v1::GetStatusResponse> response;
+  for (size_t i = 0; i < impl_->endpoints().size(); ++i) {
+    absl::StatusOr<admin::v1::GetStatusResponse> one = impl_->Call<ClusterService>(
+        false, &ClusterService::Stub::GetStatus, admin::v1::GetStatusRequest());
+    if (i == 0 || one.ok()) response = std::move(one);
+    if (!response.ok() || response->initialized()) break;
+    // Another endpoint may belong to the cluster that is meant.
+    impl_->endpoints().Advance();
+  }
+  return response;
 }
 
 absl::StatusOr<admin::v1::ListStoresResponse> Admin::ListStores() {

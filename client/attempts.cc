@@ -98,6 +98,10 @@ class Attempts {
                       RetryDecision* decision) {
     reached_ = true;
     const std::optional<v1::ErrorDetail> detail = DetailOf(answer);
+    if (detail.has_value() && detail->reason() == v1::ERROR_REASON_NOT_INITIALIZED) {
+      *decision = PassOver(address);
+      return ToAbslStatus(answer, detail);
+    }
     AttemptResult result;
     result.failure = FailureOf(answer, detail);
     result.repeatable = true;
@@ -118,6 +122,19 @@ class Attempts {
     return ToAbslStatus(answer, detail);
   }
 
+  // The node executes nothing for anyone. Another one may; if none does, each has been asked by the
+  // time that so many have said so, because nodes that are down are passed over.
+  RetryDecision PassOver(const std::string& address) {
+    AttemptResult result;
+    result.failure = ++passed_over_ < endpoints_->size() ? Failure::kNoRoute : Failure::kFinal;
+    result.repeatable = true;
+    result.time_left = options_.deadline - Clock::now();
+    result.better_route = true;
+    if (hooks_.learn) hooks_.learn(std::nullopt, address);
+    endpoints_->Advance();
+    return backoff_.Next(result);
+  }
+
   absl::Status Conclude(const absl::Status& status) const {
     if (!lost_ || !options_.mutation || OutcomeIsUnknown(status)) return status;
     // What breaks a rule breaks it in every attempt.
@@ -134,6 +151,7 @@ class Attempts {
   const std::chrono::nanoseconds time_min_;  // What is left when the last attempt begins.
   bool reached_ = false;                     // Some attempt was sent.
   bool lost_ = false;                        // Some attempt may have been executed.
+  size_t passed_over_ = 0;                   // Attempts at nodes that execute nothing.
 };
 
 }  // namespace

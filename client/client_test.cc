@@ -109,6 +109,39 @@ TEST(Client, PassesDeadNodesOver) {
   EXPECT_EQ(client.Get(GetOf("k"))->value(), "v");
 }
 
+FakeFailure NotInitialized() {
+  FakeFailure failure;
+  failure.code = 9;
+  failure.reason = v1::ERROR_REASON_NOT_INITIALIZED;
+  return failure;
+}
+
+TEST(Client, PassesNodesWithoutAClusterOver) {
+  FakeServer without;
+  without.Fail("LookupRange", NotInitialized(), kAlways);
+  without.Fail("Set", NotInitialized(), kAlways);
+  FakeServer server;
+  Client client(Options({without.address(), server.address()}));
+  const absl::Status status = client.Set(SetOf("k", "v")).status();
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(server.Value("k"), "v");
+}
+
+TEST(Client, SaysThatThereIsNoClusterIfEveryNodeThatIsUpSaysSo) {
+  FakeServer without;
+  without.Fail("LookupRange", NotInitialized(), kAlways);
+  without.Fail("Set", NotInitialized(), kAlways);
+  FakeServer neither;
+  neither.Fail("LookupRange", NotInitialized(), kAlways);
+  neither.Fail("Set", NotInitialized(), kAlways);
+  Client client(Options({without.address(), DeadAddress(), neither.address()}));
+  const absl::Status status = client.Set(SetOf("k", "v")).status();
+  EXPECT_EQ(ReasonOf(status), v1::ERROR_REASON_NOT_INITIALIZED) << status;
+  EXPECT_FALSE(OutcomeIsUnknown(status));
+  EXPECT_GE(without.Calls("Set"), 1);
+  EXPECT_GE(neither.Calls("Set"), 1);
+}
+
 TEST(Client, GivesUpANodeThatHangs) {
   FakeServer server;
   FakeFailure hang;

@@ -27,6 +27,7 @@ class Endpoints {
   void Advance();
   // The given addresses, separated by commas.
   std::string ToString() const;
+  size_t size() const { return addresses_.size(); }
 
  private:
   std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address);

@@ -145,6 +145,14 @@ TEST_F(ProgramTest, SaysHowToInitialiseACluster) {
   EXPECT_THAT(refused.err, HasSubstr("rasputin cluster init"));
 }
 
+TEST_F(ProgramTest, ShowsTheClusterOfTheFirstEndpointThatBelongsToOne) {
+  FakeServer without;
+  without.SetInitialized(false);
+  const Outcome run = RunWith(without.address() + "," + server_.address(), {"cluster", "status"});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("REACHABLE"));
+}
+
 TEST_F(ProgramTest, Exits2WithoutAskingTheClusterIfTheUsageIsWrong) {
   for (const std::vector<std::string>& arguments :
        std::vector<std::vector<std::string>>{{},
