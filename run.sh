@@ -7,9 +7,9 @@
 # _rasputin_test/ (emptied first), initialises the cluster, sets, gets, compares-and-sets and
 # deletes a key through its last node, prints the endpoints and stays up until Ctrl-C or until the
 # last of its nodes is gone. The command line of node I is written to _rasputin_test/nodeI/start.sh,
-# which starts it again. With --check it stops after the round and exits with its result; a node that
-# died fails it. Ports: 7770.. between nodes, 8880.. for clients, 9090.. for HTTP. On the way out it
-# stops the processes that it started, and nothing else.
+# which starts it again. With --check it stops after the round and exits with its result; a node
+# that died fails it. Ports: 7770.. between nodes, 8880.. for clients, 9090.. for HTTP. On the way
+# out it stops the processes that it started, and nothing else.
 set -euo pipefail
 self="$(realpath "${BASH_SOURCE[0]}")"
 cd "$(dirname "$self")"
