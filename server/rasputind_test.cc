@@ -358,6 +358,29 @@ TEST_F(RasputindTest, InitialisingWithASeedDownIsRefusedAndLeavesNothing) {
   EXPECT_EQ(Get(0, "k"), "v");
 }
 
+TEST_F(RasputindTest, AWipedSeedIsRefusedAndSaysWhy) {
+  MakeNodes(3);
+  StartAll();
+  admin::v1::InitResponse response;
+  ASSERT_TRUE(Init(0, &response).ok());
+  for (int wiped = 0; wiped < 2; ++wiped) {  // One of them may be the appointed one.
+    ASSERT_EQ(nodes_[wiped].process->Kill(SIGTERM), 0);
+    const std::string data = nodes_[wiped].directory + "/data";
+    std::filesystem::rename(data, data + ".kept");
+    nodes_[wiped].Start();
+    const grpc::Status refused = Init(wiped, &response);
+    EXPECT_EQ(refused.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+    EXPECT_THAT(refused.error_message(), HasSubstr("restore its directory " + data));
+    EXPECT_THAT(HttpGet(nodes_[wiped].http_port, "/readyz"), HasSubstr(refused.error_message()));
+    EXPECT_THAT(TrySet(wiped, "k", "v").error_message(), refused.error_message());
+    ASSERT_EQ(nodes_[wiped].process->Kill(SIGTERM), 0);
+    std::filesystem::remove_all(data);
+    std::filesystem::rename(data + ".kept", data);
+    nodes_[wiped].Start();
+  }
+  Set(0, "k", "v");
+}
+
 TEST_F(RasputindTest, AStoreThatCouldNotBeOpenedIsOpenedByTheNextAttempt) {
   MakeNodes(1);
   StartAll();

@@ -56,7 +56,7 @@ absl::Status CheckSeed(const std::string& address, const peer::v1::ProbeResponse
   if (probe.cluster_id() != 0) {
     return absl::FailedPreconditionError(
         absl::StrCat("seed ", address, " is already part of cluster ", probe.cluster_id(),
-                     "; empty its --storage-dir or take it off --seed-peers"));
+                     "; take it off --seed-peers"));
   }
   if (probe.peer_address() != address) {
     return absl::FailedPreconditionError(

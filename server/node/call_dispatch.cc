@@ -72,6 +72,11 @@ CallResult NotInitialized() {
                 "this node does not belong to a cluster yet; run `rasputin cluster init`");
 }
 
+CallResult StoreLost(const std::string& text) {
+  return Refuse(absl::StatusCode::kFailedPrecondition,
+                rasputin::v1::ERROR_REASON_FAILED_PRECONDITION, text);
+}
+
 CallResult Starting() {
   return Refuse(absl::StatusCode::kUnavailable, rasputin::v1::ERROR_REASON_NOT_LEADER,
                 "the node is starting: its store is being recovered; retry, or ask another node");
@@ -172,6 +177,8 @@ void CallDispatch::ToFront(ServerCall* call, const Route& route) {
     shard_->StartCall(call, route.method);
   } else if (store_expected_) {
     call->Done(Starting());
+  } else if (!lost_.empty()) {
+    call->Done(StoreLost(lost_));
   } else if (route.method == Method::kGetStatus) {
     call->Done(Answer(admin::v1::GetStatusResponse()));
   } else {

@@ -33,6 +33,9 @@ class CallDispatch final : public CallSink {
   // The node belongs to a cluster and its store is being opened: until it is attached, calls are
   // refused as safe to repeat. Before the executor runs.
   void ExpectStore() { store_expected_ = true; }
+  // The node's store is lost, as the text says: what would be answered with the advice to
+  // initialise is refused with it. Inside the shard.
+  void SetLost(std::string text) { lost_ = std::move(text); }
   // Answers everybody who waits for an initialisation.
   void FinishInit(const CallResult& result);
   // The node began or ceases to serve: tells those who watch its health.
@@ -69,6 +72,7 @@ class CallDispatch final : public CallSink {
   std::atomic<int64_t> under_way_{0};  // Calls that the front end has.
   bool serving_ = false;
   bool store_expected_ = false;
+  std::string lost_;
   std::vector<Route> routes_;
   std::map<std::string, int> route_by_path_;
   bool init_running_ = false;  // Even if everybody who waited for it has gone.

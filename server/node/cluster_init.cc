@@ -2,6 +2,7 @@
 
 #include "server/node/cluster_init.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -65,6 +66,11 @@ absl::StatusOr<ClusterInit::Result> ClusterInit::Init() {
   const absl::Status status =
       ports_.call_peer(appointed, "Initialize", peer::v1::InitializeRequest(), &response);
   if (!status.ok()) return NotByAppointed(appointed, manifest, status);
+  // Whoever lacked its identity in an unfinished attempt has got it by now.
+  const bool listed = std::any_of(
+      response.stores().begin(), response.stores().end(),
+      [this](const auto& store) { return store.peer_address() == self_.probe.peer_address(); });
+  if (listed && !ports_.manifest().has_value()) return Lost(response.cluster_id(), "");
   Result result;
   result.cluster_id = response.cluster_id();
   result.already_initialized = manifest.has_value();
@@ -118,6 +124,14 @@ absl::StatusOr<storage::v1::BootstrapRecord> ClusterInit::Plan() {
     peer::v1::ProbeResponse probe;
     absl::Status status = ports_.call_peer(seed, "Probe", peer::v1::ProbeRequest(), &probe);
     if (!status.ok()) return FailedAt(seed, status);
+    // This node writes its own manifest before any other seed gets one.
+    const bool same_seeds = std::equal(probe.seed_peers().begin(), probe.seed_peers().end(),
+                                       self_.seeds.begin(), self_.seeds.end());
+    if (probe.cluster_id() != 0 && same_seeds) {
+      return Lost(probe.cluster_id(),
+                  absl::StrCat(" (seed ", seed, " is already part of cluster ", probe.cluster_id(),
+                               "; if that is not this node's cluster, correct --seed-peers)"));
+    }
     status = CheckSeed(seed, probe, self_.seeds);
     if (!status.ok()) return status;
     probes.push_back(std::move(probe));
@@ -127,6 +141,20 @@ absl::StatusOr<storage::v1::BootstrapRecord> ClusterInit::Plan() {
         absl::StrCat("this node, ", self_.probe.peer_address(), ", is not in its --seed-peers"));
   }
   return PlanCluster(ports_.new_cluster_id(), probes);
+}
+
+absl::Status ClusterInit::Lost(uint64_t cluster, const std::string& more) {
+  std::lock_guard<std::mutex> lock(lost_mutex_);
+  lost_ = absl::StrCat("cluster ", cluster,
+                       " exists already and this seed's directory is empty: a store that lost its "
+                       "data cannot take part again under its identity; restore its directory ",
+                       self_.storage_dir, more);
+  return absl::FailedPreconditionError(lost_);
+}
+
+std::string ClusterInit::lost() const {
+  std::lock_guard<std::mutex> lock(lost_mutex_);
+  return lost_;
 }
 
 absl::Status ClusterInit::Push(const storage::v1::BootstrapRecord& record) {

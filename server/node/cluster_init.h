@@ -44,6 +44,7 @@ class ClusterInit {
   struct Self {
     peer::v1::ProbeResponse probe;   // Without cluster and store.
     std::vector<std::string> seeds;  // Normalized; the first one initialises.
+    std::string storage_dir;         // For the texts.
   };
   struct Result {
     uint64_t cluster_id = 0;
@@ -53,23 +54,30 @@ class ClusterInit {
 
   ClusterInit(Self self, Ports ports);
 
-  // ClusterService.Init: here, or at the node that the seed list appoints.
+  // ClusterService.Init: here, or at the node that the seed list appoints. FAILED_PRECONDITION also
+  // if this node is of a cluster that exists but its directory is empty: a store that forgot its
+  // votes must not take its identity again.
   absl::StatusOr<Result> Init();
   // PeerService.Initialize: only where the seed list appoints this node.
   absl::StatusOr<Result> Initialize();
   // PeerService.Bootstrap.
   absl::Status Bootstrap(const storage::v1::StoreManifest& manifest);
+  // What Init said if it found that this node lost its directory; empty: nothing known of that.
+  std::string lost() const;
   // PeerService.Probe; does not block.
   peer::v1::ProbeResponse Probe() const;
 
  private:
   absl::StatusOr<storage::v1::BootstrapRecord> Plan();
+  absl::Status Lost(uint64_t cluster, const std::string& more);
   // Gives every other store of the record its identity.
   absl::Status Push(const storage::v1::BootstrapRecord& record);
 
   const Self self_;
   const Ports ports_;
   std::mutex mutex_;  // Held for a whole attempt.
+  mutable std::mutex lost_mutex_;
+  std::string lost_;
 };
 
 }  // namespace rasputin::server

@@ -33,6 +33,7 @@ class ClusterInitTest : public ::testing::Test {
     ClusterInit::Self self;
     self.probe.set_peer_address(address);
     self.seeds = NormalizedSeeds(seeds, address);
+    self.storage_dir = "/data/" + address;
     for (const std::string& seed : self.seeds) self.probe.add_seed_peers(seed);
     ClusterInit::Ports ports;
     ports.call_peer = [this](const std::string& to, const std::string& method,
@@ -78,7 +79,9 @@ class ClusterInitTest : public ::testing::Test {
     }
     const absl::StatusOr<ClusterInit::Result> result = init->Initialize();
     if (!result.ok()) return result.status();
-    static_cast<peer::v1::InitializeResponse*>(response)->set_cluster_id(result->cluster_id);
+    auto* initialized = static_cast<peer::v1::InitializeResponse*>(response);
+    initialized->set_cluster_id(result->cluster_id);
+    for (const auto& store : result->stores) *initialized->add_stores() = store;
     return absl::OkStatus();
   }
 
@@ -204,6 +207,28 @@ TEST_F(ClusterInitTest, AWipedSeedOfACompleteClusterIsNotGivenItsIdentityAgain) 
   nodes_["b:1"].manifest.reset();
   EXPECT_TRUE(nodes_["a:1"].init->Init().ok());
   EXPECT_FALSE(nodes_["b:1"].manifest.has_value());
+}
+
+TEST_F(ClusterInitTest, AWipedSeedIsToldThatItsDirectoryIsLostAndNotThatAllIsWell) {
+  AddThree();
+  ASSERT_TRUE(nodes_["a:1"].init->Init().ok());
+  EXPECT_EQ(nodes_["b:1"].init->lost(), "");
+  const uint64_t cluster = *Clusters().begin();
+  // The one that the seed list appoints learns it from the others.
+  for (const char* address : {"b:1", "a:1"}) {
+    const auto manifest = nodes_[address].manifest;
+    nodes_[address].manifest.reset();
+    nodes_[address].complete = false;
+    const absl::StatusOr<ClusterInit::Result> refused = nodes_[address].init->Init();
+    EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition) << address;
+    const std::string lost = nodes_[address].init->lost();
+    EXPECT_THAT(lost, HasSubstr("cluster " + std::to_string(cluster) + " exists already"));
+    EXPECT_THAT(lost, HasSubstr("restore its directory /data/" + std::string(address)));
+    EXPECT_EQ(refused.status().message(), lost);
+    EXPECT_FALSE(nodes_[address].manifest.has_value());
+    nodes_[address].manifest = manifest;
+  }
+  EXPECT_EQ(Clusters(), (std::set<uint64_t>{cluster}));
 }
 
 TEST_F(ClusterInitTest, SeedListsThatDifferAreRefused) {

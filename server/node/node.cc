@@ -62,6 +62,7 @@ Node::Node(const Flags& flags, std::function<void(const absl::Status&)> fatal)
           [this] {
             ClusterInit::Self self;
             self.seeds = seeds_;
+            self.storage_dir = flags_.storage_dir;
             self.probe.set_peer_address(peer_address_);
             self.probe.set_client_address(client_address_);
             self.probe.set_version("0.1.0");
@@ -130,12 +131,7 @@ absl::Status Node::Listen() {
                           [] {
                             return HttpResponse{200, "text/plain; charset=utf-8", "ok\n"};
                           }},
-                         {"/readyz",
-                          [this] {
-                            return ready_ ? HttpResponse{200, "text/plain; charset=utf-8", "ok\n"}
-                                          : HttpResponse{503, "text/plain; charset=utf-8",
-                                                         "not initialised or not recovered yet\n"};
-                          }},
+                         {"/readyz", [this] { return ReadyPage(); }},
                          {"/metrics", [this] { return MetricsPage(); }},
                          {"/", [this] { return StatusPage(); }}});
   if (!http.ok()) return http.status();

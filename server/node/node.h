@@ -73,6 +73,7 @@ class Node {
   void AddLogMetrics();
   ReplicateLink::Dropped DroppedCounters();
   HttpResponse MetricsPage();
+  HttpResponse ReadyPage() const;
   HttpResponse StatusPage();
 
   const Flags flags_;

@@ -111,7 +111,10 @@ void Node::RunInit() {
     LOG(WARNING) << "initialisation refused: " << result.status().message();
     answer = ToResult(result.status());
   }
-  RunInShard([this, &answer] { dispatch_.FinishInit(answer); });
+  RunInShard([this, &answer] {
+    dispatch_.SetLost(cluster_init_.lost());
+    dispatch_.FinishInit(answer);
+  });
 }
 
 bool Node::AwaitLeaders() {
@@ -221,6 +224,13 @@ HttpResponse Node::MetricsPage() {
   return {200, "text/plain; version=0.0.4; charset=utf-8", registry_.Render()};
 }
 
+HttpResponse Node::ReadyPage() const {
+  if (ready_) return {200, "text/plain; charset=utf-8", "ok\n"};
+  const std::string lost = cluster_init_.lost();
+  return {503, "text/plain; charset=utf-8",
+          lost.empty() ? "not initialised or not recovered yet\n" : absl::StrCat(lost, "\n")};
+}
+
 HttpResponse Node::StatusPage() {
   std::string rows;
   const bool looked = LookIntoShard([this, &rows] {
@@ -242,7 +252,10 @@ HttpResponse Node::StatusPage() {
       "<h1>Rasputin node</h1>\n";
   absl::StrAppend(&page, "<p>Peers: ", EscapeHtml(peer_address_),
                   ", clients: ", EscapeHtml(client_address_), ".</p>\n");
-  if (!manifest.has_value()) {
+  const std::string lost = cluster_init_.lost();
+  if (!manifest.has_value() && !lost.empty()) {
+    absl::StrAppend(&page, "<p>Not in service: ", EscapeHtml(lost), ".</p>\n");
+  } else if (!manifest.has_value()) {
     absl::StrAppend(&page, "<p>Not initialised: run <code>rasputin cluster init</code>.</p>\n");
   } else {
     absl::StrAppend(&page, "<p>Store ", manifest->store_id(), " of cluster ",
