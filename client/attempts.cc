@@ -19,6 +19,8 @@ using Clock = std::chrono::steady_clock;
 // The longest wait for one node to accept a connection before another is tried.
 constexpr auto kConnectPatience = std::chrono::seconds(1);
 
+constexpr auto kHalfMillisecond = std::chrono::microseconds(500);
+
 std::chrono::system_clock::time_point ToSystem(Clock::time_point time) {
   return std::chrono::system_clock::now() +
          std::chrono::duration_cast<std::chrono::system_clock::duration>(time - Clock::now());
@@ -64,7 +66,7 @@ class Attempts {
         context.set_deadline(ToSystem(AttemptDeadline(sent)));
         const grpc::Status answer = hooks_.call(channel, &context);
         if (answer.ok()) return absl::OkStatus();
-        status = Failed(answer, address, &decision);
+        status = Failed(answer, channel.get(), address, &decision);
       }
       if (!decision.retry || Clock::now() + decision.wait + time_min_ > options_.deadline) {
         return Conclude(status);
@@ -91,13 +93,29 @@ class Attempts {
         Clock::now() - started_ >= options_.connect_time_max) {
       decision->retry = false;
     }
-    return NotReachedError(absl::StrCat("no node could be reached at ", endpoints_->ToString()));
+    return NotReachedError(absl::StrCat("no node could be reached at ", endpoints_->ToString(),
+                                        reached_ ? "" : absl::StrCat(" within ", Patience())));
   }
 
-  absl::Status Failed(const grpc::Status& answer, const std::string& address,
-                      RetryDecision* decision) {
+  // How long a connection was waited for at most.
+  std::string Patience() const {
+    auto patience = options_.deadline - started_;
+    const auto limit = options_.connect_time_max;
+    if (limit.count() != 0 && limit < patience) patience = limit;
+    const auto ms =
+        std::chrono::duration_cast<std::chrono::milliseconds>(patience + kHalfMillisecond);
+    return ms.count() % 1000 == 0 ? absl::StrCat(ms.count() / 1000, " s")
+                                  : absl::StrCat(ms.count(), " ms");
+  }
+
+  absl::Status Failed(const grpc::Status& answer, const grpc::Channel* channel,
+                      const std::string& address, RetryDecision* decision) {
     reached_ = true;
     const std::optional<v1::ErrorDetail> detail = DetailOf(answer);
+    if (!detail.has_value() && answer.error_code() == grpc::StatusCode::UNIMPLEMENTED) {
+      *decision = PassOver(address);
+      return NotAClientPortError(endpoints_->AddressOf(channel));
+    }
     if (detail.has_value() && detail->reason() == v1::ERROR_REASON_NOT_INITIALIZED) {
       *decision = PassOver(address);
       return ToAbslStatus(answer, detail);
@@ -119,6 +137,12 @@ class Attempts {
     }
     *decision = backoff_.Next(result);
     if (OutcomeIsUnknown(result.failure)) lost_ = true;
+    if (detail.has_value() && SaysNoLeader(*detail)) {
+      no_leader_ = NoLeaderError(*detail);
+    } else if (result.failure == Failure::kFinal ||
+               (detail.has_value() && result.failure != Failure::kNoRoute)) {
+      no_leader_ = absl::OkStatus();
+    }
     return ToAbslStatus(answer, detail);
   }
 
@@ -132,10 +156,13 @@ class Attempts {
     result.better_route = true;
     if (hooks_.learn) hooks_.learn(std::nullopt, address);
     endpoints_->Advance();
+    no_leader_ = absl::OkStatus();
     return backoff_.Next(result);
   }
 
-  absl::Status Conclude(const absl::Status& status) const {
+  // What is known of the range says more than that the last attempt got no answer.
+  absl::Status Conclude(const absl::Status& last) const {
+    const absl::Status& status = no_leader_.ok() ? last : no_leader_;
     if (!lost_ || !options_.mutation || OutcomeIsUnknown(status)) return status;
     // What breaks a rule breaks it in every attempt.
     if (ReasonOf(status) == v1::ERROR_REASON_INVALID_ARGUMENT) return status;
@@ -151,6 +178,7 @@ class Attempts {
   const std::chrono::nanoseconds time_min_;  // What is left when the last attempt begins.
   bool reached_ = false;                     // Some attempt was sent.
   bool lost_ = false;                        // Some attempt may have been executed.
+  absl::Status no_leader_;                   // Not OK: what was last said of the range.
   size_t passed_over_ = 0;                   // Attempts at nodes that execute nothing.
 };
 

@@ -142,6 +142,52 @@ TEST(Client, SaysThatThereIsNoClusterIfEveryNodeThatIsUpSaysSo) {
   EXPECT_GE(neither.Calls("Set"), 1);
 }
 
+TEST(Client, NamesTheRangeThatHasNoLeader) {
+  for (const v1::ErrorReason reason :
+       {v1::ERROR_REASON_NOT_LEADER, v1::ERROR_REASON_STORE_UNREACHABLE}) {
+    FakeServer server;
+    FakeFailure refusal;
+    refusal.reason = reason;
+    refusal.names_range = true;
+    server.Fail("Set", refusal, 3);
+    refusal.retry_after_seconds = 3600;
+    server.Fail("Set", refusal);
+    const absl::Status status = Client(Options({server.address()})).Set(SetOf("k", "v")).status();
+    EXPECT_EQ(status.message(),
+              "range 7 has no leader: it needs a majority of its stores up and connected");
+    EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+    EXPECT_FALSE(OutcomeIsUnknown(status));
+  }
+}
+
+TEST(Client, DoesNotCallARangeLeaderlessForWhatItSaidBeforeItRefused) {
+  FakeServer server;
+  FakeFailure refusal = NotLeader();
+  refusal.names_range = true;
+  server.Fail("Set", refusal, 2);
+  refusal.code = 3;
+  refusal.reason = v1::ERROR_REASON_INVALID_ARGUMENT;
+  server.Fail("Set", refusal);
+  const absl::Status status = Client(Options({server.address()})).Set(SetOf("k", "v")).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+}
+
+TEST(Client, SaysOfANodeWithoutItsMethodsThatItIsNoClientPort) {
+  FakeFailure unknown;
+  unknown.code = 12;
+  unknown.message = "";
+  FakeServer peer_port;
+  peer_port.Fail("LookupRange", unknown, kAlways);
+  peer_port.Fail("Set", unknown, kAlways);
+  const absl::Status status = Client(Options({peer_port.address()})).Set(SetOf("k", "v")).status();
+  EXPECT_EQ(status.message(),
+            peer_port.address() + " is not a client port of rasputind (default 8880)");
+  EXPECT_FALSE(OutcomeIsUnknown(status));
+  FakeServer server;
+  Client both(Options({peer_port.address(), server.address()}));
+  EXPECT_TRUE(both.Set(SetOf("k", "v")).ok());
+}
+
 TEST(Client, GivesUpANodeThatHangs) {
   FakeServer server;
   FakeFailure hang;

@@ -58,6 +58,14 @@ std::shared_ptr<grpc::Channel> Endpoints::Pick(const std::string& preferred) {
   return ChannelTo(addresses_[next_++ % addresses_.size()]);
 }
 
+std::string Endpoints::AddressOf(const grpc::Channel* channel) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (const auto& [address, known] : channels_) {
+    if (known.get() == channel) return address;
+  }
+  return "";
+}
+
 void Endpoints::Advance() {
   const std::lock_guard<std::mutex> lock(mutex_);
   ++next_;

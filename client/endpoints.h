@@ -23,6 +23,8 @@ class Endpoints {
   // The channel to `preferred` ("": none) unless it is failing, else the next of the given
   // addresses that is not, else simply the next. Connecting begins at once.
   std::shared_ptr<grpc::Channel> Pick(const std::string& preferred);
+  // Of a channel that Pick gave.
+  std::string AddressOf(const grpc::Channel* channel);
   // Passes on to the next address for calls without preference.
   void Advance();
   // The given addresses, separated by commas.

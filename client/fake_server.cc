@@ -53,8 +53,10 @@ grpc::Status ToStatus(const FakeFailure& failure) {
   if (failure.retry_after_seconds != 0) {
     detail.mutable_retry_after()->set_seconds(failure.retry_after_seconds);
   }
-  if (!failure.hint_address.empty()) {
+  if (failure.names_range || !failure.hint_address.empty()) {
     *detail.mutable_range() = FakeRange();
+  }
+  if (!failure.hint_address.empty()) {
     detail.mutable_hint()->set_store_id(2);
     detail.mutable_hint()->set_client_address(failure.hint_address);
   }

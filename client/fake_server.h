@@ -19,6 +19,7 @@ struct FakeFailure {
   v1::ErrorReason reason = v1::ERROR_REASON_UNSPECIFIED;  // Unspecified: no ErrorDetail.
   std::string message = "made by the test";
   std::string hint_address;     // Client address of the store to try, of store 2.
+  bool names_range = false;     // Names the range although there is no hint.
   bool executed = false;        // The operation happens all the same; only its answer is lost.
   int retry_after_seconds = 0;  // Advice that comes with a reason.
   bool hangs = false;           // No answer before the deadline.

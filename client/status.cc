@@ -85,6 +85,23 @@ absl::Status ToAbslStatus(const grpc::Status& status,
   return detail.has_value() ? WithReason(std::move(out), detail->reason()) : out;
 }
 
+bool SaysNoLeader(const v1::ErrorDetail& detail) {
+  if (!detail.has_range()) return false;
+  return detail.reason() == v1::ERROR_REASON_STORE_UNREACHABLE ||
+         (detail.reason() == v1::ERROR_REASON_NOT_LEADER && !detail.has_hint());
+}
+
+absl::Status NoLeaderError(const v1::ErrorDetail& detail) {
+  return WithReason(absl::UnavailableError(absl::StrCat("range ", detail.range().range_id(),
+                                                        " has no leader: ", kNeedsMajority)),
+                    v1::ERROR_REASON_NOT_LEADER);
+}
+
+absl::Status NotAClientPortError(const std::string& address) {
+  return absl::UnimplementedError(
+      absl::StrCat(address, " is not a client port of rasputind (default 8880)"));
+}
+
 absl::Status NotReachedError(const std::string& message) {
   return WithReason(absl::UnavailableError(message), v1::ERROR_REASON_STORE_UNREACHABLE);
 }

@@ -28,6 +28,16 @@ Failure FailureOf(const grpc::Status& status, const std::optional<v1::ErrorDetai
 // its size has no detail and was not executed all the same: it gets the reason INVALID_ARGUMENT.
 absl::Status ToAbslStatus(const grpc::Status& status, const std::optional<v1::ErrorDetail>& detail);
 
+// Whether a store said that it knows no leader of a range, which it names.
+bool SaysNoLeader(const v1::ErrorDetail& detail);
+// Not executed, because the range in `detail` has no leader. Code UNAVAILABLE, reason NOT_LEADER;
+// the sentence ends with kNeedsMajority.
+absl::Status NoLeaderError(const v1::ErrorDetail& detail);
+// Also of the front end's sentence about the directory (server/front).
+inline constexpr char kNeedsMajority[] = "it needs a majority of its stores up and connected";
+
+// The node has no such method: not executed. Code UNIMPLEMENTED without a reason.
+absl::Status NotAClientPortError(const std::string& address);
 // No node was asked: not executed. Code UNAVAILABLE, reason STORE_UNREACHABLE.
 absl::Status NotReachedError(const std::string& message);
 // Not sent, because it breaks a rule. Code and reason INVALID_ARGUMENT.

@@ -13,6 +13,7 @@
 #include "client/admin.h"
 #include "client/cli/exit_code.h"
 #include "client/route/full_key.h"
+#include "client/status.h"
 
 namespace rasputin::client {
 namespace {
@@ -209,6 +210,10 @@ int LeaseTransfer(const Context& context) {
   const absl::StatusOr<uint64_t> store_id = context.line.OperandNumber(1, "STORE");
   if (!store_id.ok()) return context.FailUsage(store_id.status());
   const auto response = Admin(context.options).TransferLease(*range_id, *store_id);
+  if (absl::IsDeadlineExceeded(response.status())) {
+    // It was asked for, and the target may become leader after all.
+    return context.Fail(OutcomeUnknownError(std::string(response.status().message())), true);
+  }
   if (!response.ok()) return context.Fail(response.status(), true);
   Json json;
   json["range_id"] = *range_id;

@@ -35,8 +35,15 @@ std::string ExplainError(const absl::Status& error, bool mutation) {
       return absl::StrCat("the outcome is unknown: ", message,
                           "; read what is there before you try again");
     case kNotReached:
+      if (absl::StrContains(message, kNeedsMajority)) {
+        return absl::StrCat(message, "; see `rasputin cluster status`");
+      }
       if (ReasonOf(error) == v1::ERROR_REASON_STORE_UNREACHABLE) {
-        return absl::StrCat(message, "; start the nodes, or name others with --endpoints");
+        // The server has said already what to start.
+        if (absl::StrContains(message, "start all seeds")) return message;
+        return absl::StrCat(message,
+                            "; start the nodes, or name the client ports (default 8880) "
+                            "of others with --endpoints");
       }
       return absl::StrCat("no answer in time: ", message,
                           "; see rasputin cluster status, or try again with a longer --timeout");

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/admin_commands.h"
@@ -71,6 +72,10 @@ absl::Status Prepare(const std::string& endpoints, Context* context) {
   context->options.endpoints =
       SplitList(line.Has("endpoints") || endpoints.empty() ? line.Text("endpoints") : endpoints);
   for (const std::string& endpoint : context->options.endpoints) {
+    if (absl::StrContains(endpoint, "://")) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("flag --endpoints: write HOST:PORT without a scheme, not '", endpoint, "'"));
+    }
     if (!IsHostPort(endpoint)) {
       return absl::InvalidArgumentError(
           absl::StrCat("flag --endpoints must be a list like 127.0.0.1:8880,127.0.0.1:8881; '",

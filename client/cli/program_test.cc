@@ -165,6 +165,7 @@ TEST_F(ProgramTest, Exits2WithoutAskingTheClusterIfTheUsageIsWrong) {
                                              {"kv", "get", "k", "--timeout", "soon"},
                                              {"kv", "get", "k", "--endpoints", "nowhere"},
                                              {"kv", "get", "k", "--endpoints", ""},
+                                             {"kv", "get", "k", "--endpoints", "http://a:8880"},
                                              {"kv", "get", "xyz", "--hex"},
                                              {"kv", "set", "k"},
                                              {"kv", "set", "k", "v", "--file", "f"},
@@ -188,7 +189,7 @@ TEST_F(ProgramTest, Exits3WhereNobodyListens) {
   for (const char* command : {"get", "del"}) {
     const Outcome run = RunWith(dead, {"--timeout", "100ms", "kv", command, "k"});
     EXPECT_EQ(run.code, 3) << run.err;
-    EXPECT_THAT(run.err, HasSubstr(dead));
+    EXPECT_THAT(run.err, HasSubstr(dead + " within 100 ms;"));
     EXPECT_THAT(run.err, HasSubstr("--endpoints"));
   }
 }
@@ -200,6 +201,33 @@ TEST_F(ProgramTest, Exits3IfNobodyLeads) {
   const Outcome run = Rasputin({"kv", "set", "k", "v"});
   EXPECT_EQ(run.code, 3);
   EXPECT_THAT(run.err, HasSubstr("cluster status"));
+}
+
+TEST_F(ProgramTest, NamesARangeWithoutALeaderAndWhatItNeeds) {
+  FakeFailure refusal = Failure(14, v1::ERROR_REASON_NOT_LEADER);
+  refusal.names_range = true;
+  refusal.retry_after_seconds = 3600;
+  server_.Fail("Get", refusal);
+  const Outcome run = Rasputin({"kv", "get", "k"});
+  EXPECT_EQ(run.code, 3);
+  EXPECT_EQ(run.err,
+            "rasputin: range 7 has no leader: it needs a majority of its stores up and connected; "
+            "see `rasputin cluster status`\n");
+}
+
+TEST_F(ProgramTest, GivesAdviceOnStartingNodesOnce) {
+  FakeFailure refusal = Failure(14, v1::ERROR_REASON_STORE_UNREACHABLE);
+  refusal.message = "seed b:1 cannot be reached; start all seeds and initialise again";
+  refusal.retry_after_seconds = 3600;
+  server_.Fail("Init", refusal);
+  EXPECT_EQ(Rasputin({"cluster", "init"}).err, "rasputin: " + refusal.message + "\n");
+}
+
+TEST_F(ProgramTest, Exits5IfALeaseMayStillBeTransferred) {
+  FakeFailure refusal = Failure(4, v1::ERROR_REASON_DEADLINE_EXCEEDED);
+  refusal.retry_after_seconds = 3600;
+  server_.Fail("TransferLease", refusal);
+  EXPECT_EQ(Rasputin({"lease", "transfer", "7", "2"}).code, 5);
 }
 
 TEST_F(ProgramTest, Exits4IfTheClusterRefuses) {

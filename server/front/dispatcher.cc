@@ -199,7 +199,9 @@ void Dispatcher::LookUp(const ClockReading& now, Flight* flight) {
             if (range != nullptr) return TrySend(when, waiting, range);
             Response none;
             none.outcome = Outcome::kNotLeader;
-            none.message = "the directory (the meta range) does not answer";
+            none.message =
+                "the directory (range 1) has no leader: it needs a majority of its stores up and "
+                "connected";
             OnFailure(when, waiting, Failure::kNoRoute, false, std::move(none));
           });
 }
