@@ -85,6 +85,7 @@ struct State {
   int break_scan_after = -1;
   std::string leader;
   bool initialized = true;
+  bool meta_available = true;
 
   // Executes the call unless it was told to fail.
   grpc::Status Call(grpc::ServerContext* context, const std::string& method,
@@ -253,10 +254,12 @@ class FakeClusterService : public ClusterService::Service {
       response->set_initialized(state_->initialized);
       if (!state_->initialized) return;
       response->set_cluster_id(UINT64_MAX);
-      response->set_meta_available(true);
-      response->set_ranges(3);
+      response->set_meta_available(state_->meta_available);
+      response->set_ranges(state_->meta_available ? 3 : 0);
       response->add_stores()->mutable_store()->set_store_id(1);
       response->mutable_stores(0)->set_reachable(true);
+      response->add_stores()->mutable_store()->set_store_id(2);
+      response->mutable_stores(1)->set_reachable(state_->meta_available);
     });
   }
 
@@ -398,6 +401,10 @@ void FakeServer::BreakScanAfter(int rows) {
 
 void FakeServer::SetLeader(const std::string& client_address) {
   impl_->With([&](State* state) { state->leader = client_address; });
+}
+
+void FakeServer::SetMetaAvailable(bool available) {
+  impl_->With([&](State* state) { state->meta_available = available; });
 }
 
 void FakeServer::SetInitialized(bool initialized) {

@@ -41,6 +41,8 @@ class FakeServer {
   void BreakScanAfter(int rows);
   // What the directory says; by default this server.
   void SetLeader(const std::string& client_address);
+  // Without: the status counts no ranges, and no store but the one that answers can be reached.
+  void SetMetaAvailable(bool available);
   void SetInitialized(bool initialized);
   void Put(const std::string& key, const std::string& value);
   // "" if the key is missing.

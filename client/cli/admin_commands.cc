@@ -248,19 +248,21 @@ int ClusterStatus(const Context& context) {
   json["cluster_id"] = absl::StrCat(response->cluster_id());
   json["answered_by_store_id"] = response->store_id();
   json["meta_available"] = response->meta_available();
-  json["ranges"] = response->ranges();
-  json["collections"] = response->collections();
+  // Without the meta range nobody knows.
+  json["ranges"] = response->meta_available() ? Json(response->ranges()) : Json();
+  json["collections"] = response->meta_available() ? Json(response->collections()) : Json();
   json["stores"] = Json::array();
   Rows rows = {{"STORE", "CLIENTS", "PEERS", "REACHABLE", "REPLICAS", "LEADERS"}};
   for (const admin::v1::StoreStatus& one : response->stores()) {
     Json store = StoreJson(one.store());
     store["reachable"] = one.reachable();
-    store["replicas"] = one.replicas();
-    store["leaders"] = one.leaders();
+    store["replicas"] = one.reachable() ? Json(one.replicas()) : Json();
+    store["leaders"] = one.reachable() ? Json(one.leaders()) : Json();
     json["stores"].push_back(std::move(store));
     rows.push_back({absl::StrCat(one.store().store_id()), one.store().client_address(),
                     one.store().peer_address(), one.reachable() ? "yes" : "no",
-                    absl::StrCat(one.replicas()), absl::StrCat(one.leaders())});
+                    one.reachable() ? absl::StrCat(one.replicas()) : "-",
+                    one.reachable() ? absl::StrCat(one.leaders()) : "-"});
   }
   const std::string head =
       response->meta_available()

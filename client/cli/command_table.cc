@@ -126,6 +126,7 @@ CommandTable MakeTable() {
        "Client addresses of nodes; one is enough. RASPUTIN_ENDPOINTS changes the default."},
       {"timeout", "TIME", "10s", "How long to try, for example 500ms or 1m."},
       {"output", "FORMAT", "table", "table, or json: one JSON value on standard output."},
+      {"version", "", "", "Shows the version."},
   };
   for (const auto& commands : {KvCommands(), AdminCommands()}) {
     table.commands.insert(table.commands.end(), commands.begin(), commands.end());

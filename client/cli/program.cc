@@ -24,6 +24,9 @@ namespace {
 constexpr std::chrono::milliseconds kConnectTimeMax = std::chrono::seconds(5);
 constexpr std::chrono::milliseconds kInitTimeout = std::chrono::seconds(60);
 
+// The release of rasputind (server/main.cc).
+constexpr char kVersion[] = "rasputin 0.1.0";
+
 using Command = int (*)(const Context&);
 
 int CompletionBash(const Context& context) {
@@ -103,6 +106,10 @@ int RunProgram(const std::vector<std::string>& arguments, const std::string& end
   absl::StatusOr<CommandLine> line = CommandLine::Parse(Commands(), arguments);
   if (!line.ok()) return context.FailUsage(line.status());
   context.line = *std::move(line);
+  if (context.line.Has("version")) {
+    *streams.out << kVersion << "\n";
+    return streams.out->flush().good() ? kDone : kRefused;
+  }
   if (context.line.help) {
     const bool asked = context.line.Has("help");
     *(asked ? streams.out : streams.err) << HelpText(Commands(), context.line.topic);

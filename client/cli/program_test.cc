@@ -134,6 +134,24 @@ TEST_F(ProgramTest, ShowsTheClusterInTablesAndJson) {
   EXPECT_EQ(RasputinJson({"collection", "ls"})[0]["name"], "default");
 }
 
+TEST_F(ProgramTest, LeavesOutOfTheStatusWhatNobodyKnows) {
+  server_.SetMetaAvailable(false);
+  const Json status = RasputinJson({"cluster", "status"});
+  EXPECT_TRUE(status["ranges"].is_null()) << status.dump();
+  EXPECT_TRUE(status["collections"].is_null()) << status.dump();
+  EXPECT_EQ(status["stores"][0]["replicas"], 0) << status.dump();
+  EXPECT_TRUE(status["stores"][1]["replicas"].is_null()) << status.dump();
+  EXPECT_TRUE(status["stores"][1]["leaders"].is_null()) << status.dump();
+  EXPECT_EQ(Rasputin({"cluster", "status"}).code, 0);
+}
+
+TEST_F(ProgramTest, ShowsItsVersion) {
+  const Outcome run = Rasputin({"--version"});
+  EXPECT_EQ(run.code, 0);
+  EXPECT_THAT(run.out, testing::MatchesRegex("rasputin [0-9.]+\n"));
+  EXPECT_EQ(run.err, "");
+}
+
 TEST_F(ProgramTest, SaysHowToInitialiseACluster) {
   server_.SetInitialized(false);
   const Outcome run = Rasputin({"cluster", "status"});
