@@ -141,8 +141,16 @@ absl::Status Store::Impl::TransferLease(const ClockReading& now, RangeId range, 
   if (target == id_) return absl::OkStatus();
   for (const consensus::Member& member : core.configuration().voters) {
     if (member.store != target) continue;
+    // Without it the range would wait for a target that does not answer until D has passed.
+    if (leases_.HeldSupportFrom(target).until.EndedForHolder(now)) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("store ", target.value(), " cannot be reached by the leader (store ",
+                       id_.value(), "): nothing was changed; start it, or choose another store"));
+    }
     if (!core.TransferLeadership(now, member.replica)) {
-      return absl::FailedPreconditionError("a handover of this range is under way already");
+      return absl::FailedPreconditionError(
+          "a handover of this range to another store is under way already; retry when it has "
+          "ended");
     }
     Wake(replica);
     return absl::OkStatus();

@@ -93,7 +93,8 @@ class Store {
   // LeadsAny() is false.
   void BeginShutdown(const ClockReading& now);
   bool LeadsAny() const;
-  // Begins a handover of `range` to its replica on `target`. FAILED_PRECONDITION: not leader here,
+  // Begins a handover of `range` to its replica on `target`, or joins the one that is under way to
+  // it. FAILED_PRECONDITION: not leader here, the target does not support this store's lease now,
   // or no voter there.
   absl::Status TransferLease(const ClockReading& now, RangeId range, StoreId target);
 

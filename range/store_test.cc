@@ -2,6 +2,7 @@
 
 #include "range/store.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "range/descriptor.h"
@@ -157,16 +158,6 @@ TEST(Store, LeadershipGoesToTheChosenStoreWithoutAnElectionTimeout) {
   EXPECT_EQ(ValueOf(Get(&cluster, 2, "a")), "1");
 }
 
-TEST(Store, ShutdownHandsEveryLeadershipOver) {
-  TestCluster cluster(3);
-  Set(&cluster, 2, "a", "1");
-  const int leader = cluster.Leader(2);
-  cluster.store(leader).BeginShutdown(cluster.Now());
-  EXPECT_TRUE(cluster.RunUntil([&] { return !cluster.store(leader).LeadsAny(); }, 500));
-  EXPECT_TRUE(cluster.RunUntil([&] { return cluster.Leader(2) != 0; }, 500));
-  EXPECT_NE(cluster.Leader(2), leader);
-}
-
 class Noted : public Completion {
  public:
   void Done(Response response) override { answer = std::move(response); }
@@ -183,6 +174,56 @@ Request On(uint64_t range, kv::Operation operation, const std::string& key, std:
   request.body = absl::Cord(std::move(body));
   request.completion = completion;
   return request;
+}
+
+TEST(Store, AHandoverToAStoreThatIsGoneIsRefusedAndTheRangeGoesOn) {
+  TestCluster cluster(3);
+  Set(&cluster, 2, "a", "1");
+  const int leader = cluster.Leader(2);
+  const int target = leader % 3 + 1;
+  cluster.Crash(target);
+  cluster.RunFor(5000);  // Beyond the lease that it gave.
+  ASSERT_EQ(cluster.Leader(2), leader);
+  const absl::Status refused = cluster.store(leader).TransferLease(
+      cluster.Now(), RangeId(2), StoreId(static_cast<uint64_t>(target)));
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(refused.message()), ::testing::HasSubstr("cannot be reached"));
+  for (const consensus::Event& event : cluster.events()) {
+    EXPECT_NE(event.type, consensus::EventType::kTransferStarted);
+  }
+  Set(&cluster, 2, "a", "2");
+  EXPECT_EQ(cluster.Leader(2), leader);
+}
+
+TEST(Store, AHandoverMayBeAskedForAgainWhileItIsUnderWay) {
+  Noted written;
+  TestCluster cluster(3);
+  Set(&cluster, 2, "a", "1");
+  const int leader = cluster.Leader(2);
+  const int target = leader % 3 + 1;
+  cluster.Isolate(target, true);  // It still supports the leader for a while, but takes nothing.
+  cluster.store(leader).Submit(cluster.Now(),
+                               On(2, kv::Operation::kSet, "a", SetBody("a", "2"), &written));
+  cluster.RunFor(10);
+  const auto transfer = [&](int store) {
+    return cluster.store(leader).TransferLease(cluster.Now(), RangeId(2),
+                                               StoreId(static_cast<uint64_t>(store)));
+  };
+  EXPECT_TRUE(transfer(target).ok());
+  ASSERT_EQ(cluster.Leader(2), leader);
+  EXPECT_TRUE(transfer(target).ok());
+  EXPECT_THAT(std::string(transfer(target % 3 + 1).message()),
+              ::testing::HasSubstr("to another store is under way already"));
+}
+
+TEST(Store, ShutdownHandsEveryLeadershipOver) {
+  TestCluster cluster(3);
+  Set(&cluster, 2, "a", "1");
+  const int leader = cluster.Leader(2);
+  cluster.store(leader).BeginShutdown(cluster.Now());
+  EXPECT_TRUE(cluster.RunUntil([&] { return !cluster.store(leader).LeadsAny(); }, 500));
+  EXPECT_TRUE(cluster.RunUntil([&] { return cluster.Leader(2) != 0; }, 500));
+  EXPECT_NE(cluster.Leader(2), leader);
 }
 
 // [H-10]: applied means readable, not on its way into an engine that stalls.

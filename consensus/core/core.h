@@ -94,8 +94,8 @@ class Core {
 
   // Hands leadership to `target` [H-11]: stops accepting proposals, lets the target catch up, then
   // becomes unable to serve and releases. Ignored unless leader and `target` is another voter;
-  // returns whether it began. Given up (and proposals accepted again) if the target did not catch
-  // up within D.
+  // returns whether it began, or is under way to `target` already. Given up (and proposals accepted
+  // again) if the target did not catch up within D.
   bool TransferLeadership(const ClockReading& now, ReplicaId target);
 
   // Gives leadership up now [H-7]: unable to serve for the rest of the term, then releases.

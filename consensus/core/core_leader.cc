@@ -127,9 +127,10 @@ void Core::Impl::TickLeader() {
 bool Core::Impl::TransferLeadership(const ClockReading& now, ReplicaId target) {
   Advance(now);
   if (damaged_ || role_ != Role::kLeader || target == options_.self ||
-      !configuration_.IsVoter(target) || transfer_target_.IsSet()) {
+      !configuration_.IsVoter(target)) {
     return false;
   }
+  if (transfer_target_.IsSet()) return transfer_target_ == target;
   transfer_target_ = target;
   transfer_ends_ = now_.boot + options_.lease_duration;
   Emit(EventType::kTransferStarted, target);

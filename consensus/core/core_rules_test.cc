@@ -640,6 +640,8 @@ TEST(Handover, WaitsForTheTargetAndIsGivenUpAfterD) {
   ASSERT_TRUE(lone.core->TransferLeadership(lone.now, ReplicaId(3)));
   lone.Settle();
   EXPECT_EQ(lone.core->Propose(lone.now, absl::Cord("x")).status, ProposeStatus::kNotLeader);
+  EXPECT_TRUE(lone.core->TransferLeadership(lone.now, ReplicaId(3))) << "the same again joins it";
+  EXPECT_FALSE(lone.core->TransferLeadership(lone.now, ReplicaId(2)));
   for (int i = 0; i < 10; ++i) {
     lone.SupportFromPeer(2, 1);
     lone.Advance(kD / 10);
