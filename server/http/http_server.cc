@@ -76,7 +76,8 @@ absl::StatusOr<int> Listen(const std::string& host, int port) {
   if (!listens) {
     if (fd >= 0) close(fd);
     return absl::UnavailableError(
-        absl::StrCat("cannot listen on ", host, ":", port, ": ", strerror(cause)));
+        absl::StrCat("cannot listen on ", host, ":", port, ": ", strerror(cause), "; change ",
+                     cause == EADDRNOTAVAIL ? "--listen-host" : "--http-port"));
   }
   return fd;
 }

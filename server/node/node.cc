@@ -107,6 +107,7 @@ absl::Status Node::Listen() {
   PortOptions client;
   client.host = flags_.listen_host;
   client.port = flags_.cli_port;
+  client.port_flag = "--cli-port";
   client.message_bytes_max = flags_.message_bytes_max;
   client.memory_bytes = flags_.client_memory_bytes;
   client.streams_max = flags_.connection_streams_max;
@@ -117,6 +118,7 @@ absl::Status Node::Listen() {
 
   PortOptions peer = client;
   peer.port = flags_.peer_port;
+  peer.port_flag = "--peer-port";
   peer.memory_bytes = flags_.peer_memory_bytes;
   absl::StatusOr<std::unique_ptr<PeerListener>> listener = PeerListener::Listen(
       peer,

@@ -13,12 +13,12 @@
 #include <optional>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "grpcpp/generic/async_generic_service.h"
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
 #include "server/clock/clock.h"
 #include "server/rpc/bytes.h"
+#include "server/rpc/port_refusal.h"
 #include "server/rpc/raw_service.h"
 #include "server/rpc/server_stop.h"
 
@@ -136,8 +136,7 @@ class Port final : public ClientPort {
     bool ok = false;
     while (queue_->Poll(std::chrono::seconds(1), &event, &ok) != EventQueue::Result::kEnd) {
     }
-    return absl::UnavailableError(absl::StrCat("cannot listen on ", options.host, ":", options.port,
-                                               " (in use, or not an address of this machine)"));
+    return CannotListen(options.host, options.port, options.port_flag);
   }
 
   EventQueue* queue() override { return queue_.get(); }

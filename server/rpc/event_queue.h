@@ -23,6 +23,7 @@ namespace rasputin::server {
 struct PortOptions {
   std::string host;
   int port = 0;
+  std::string port_flag;  // Where a user sets it.
   uint64_t message_bytes_max = 20 << 20;
   uint64_t memory_bytes = 1 << 30;
   uint64_t streams_max = 1024;
