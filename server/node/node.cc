@@ -240,6 +240,7 @@ std::map<StoreId, std::unique_ptr<ReplicateLink>> Node::MakeLinks(
 }
 
 absl::Status Node::OpenStore(const storage::v1::StoreManifest& manifest) {
+  if (absl::Status status = storage_dir_->PrepareState(); !status.ok()) return status;
   kv::RocksOptions rocks;
   rocks.path = storage_dir_->state_path();
   rocks.block_cache_bytes = flags_.block_cache_bytes;

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -18,6 +19,7 @@ namespace rasputin::server {
 namespace {
 
 constexpr char kMarker[] = "/INITIALIZED";
+constexpr mode_t kFolderMode = 0700;
 
 absl::Status Unusable(const std::string& path, const std::string& why) {
   return absl::FailedPreconditionError(
@@ -77,6 +79,14 @@ absl::Status StorageDir::CheckManifestIsThere() const {
   return absl::FailedPreconditionError(
       absl::StrCat(manifest, " is missing but ", found, " there: restore the file, or empty the ",
                    "directory ", path_, " to start as a new store"));
+}
+
+absl::Status StorageDir::PrepareState() const {
+  const std::string path = state_path();
+  const bool made = mkdir(path.c_str(), kFolderMode) == 0 || errno == EEXIST;
+  // Also of a directory that an earlier version made.
+  if (!made || chmod(path.c_str(), kFolderMode) != 0) return Unusable(path, strerror(errno));
+  return absl::OkStatus();
 }
 
 bool StorageDir::IsInitializationComplete() const {

@@ -28,6 +28,9 @@ class StorageDir {
   // any of them is made, so no crash leaves that behind. For before log_path() is made.
   absl::Status CheckManifestIsThere() const;
 
+  // Makes state_path() for its owner alone, whatever the engine would make of it.
+  absl::Status PrepareState() const;
+
   // See ClusterInit::Ports::is_complete.
   bool IsInitializationComplete() const;
   absl::Status MarkInitializationComplete();

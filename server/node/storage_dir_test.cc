@@ -66,5 +66,18 @@ TEST_F(StorageDirTest, FilesOfAStoreWithoutItsManifestAreRefusedWhicheverTheyAre
   }
 }
 
+TEST_F(StorageDirTest, TheStateIsForItsOwnerAloneAlsoIfItWasNot) {
+  const auto mode = [this] {
+    struct stat found {};
+    EXPECT_EQ(stat(directory_->state_path().c_str(), &found), 0);
+    return found.st_mode & 0777;
+  };
+  ASSERT_TRUE(directory_->PrepareState().ok());
+  EXPECT_EQ(mode(), 0700u);
+  ASSERT_EQ(chmod(directory_->state_path().c_str(), 0755), 0);
+  ASSERT_TRUE(directory_->PrepareState().ok());
+  EXPECT_EQ(mode(), 0700u);
+}
+
 }  // namespace
 }  // namespace rasputin::server
