@@ -23,6 +23,9 @@ using storage::v1::StoreManifest;
 
 constexpr char kManifestFile[] = "MANIFEST";
 constexpr uint32_t kDirectoryFormat = 1;
+constexpr char kRestoreAdvice[] =
+    "stop this node and restore its directory from a copy taken while it was stopped; replacing a "
+    "store is not built yet; the other replicas go on";
 constexpr size_t kChecksumBytes = 8;
 
 // FNV-1a, 64 bits: the manifest is small and hardly ever written.
@@ -71,7 +74,8 @@ absl::StatusOr<StoreManifest> Store::ReadManifest(consensus::log::SegmentDirecto
       Checksum(view.substr(kChecksumBytes)) != std::string(view.substr(0, kChecksumBytes)) ||
       !manifest.ParseFromString(content->substr(kChecksumBytes)) || manifest.store_id() == 0 ||
       manifest.cluster_id() == 0) {
-    return absl::DataLossError("the store's manifest is damaged");
+    return absl::DataLossError(
+        absl::StrCat("log/", kManifestFile, " is damaged: ", kRestoreAdvice));
   }
   if (manifest.format() > kDirectoryFormat) {
     return absl::FailedPreconditionError(
@@ -233,8 +237,8 @@ absl::Status Store::Impl::RecoverReplica(const RangeDescriptor& descriptor, Reco
           "range ", range.value(), ": the engine holds entries up to index ",
           position.index.value(),
           " but the log knows nothing of the range: segments of the log are missing, and with them "
-          "votes and acknowledged writes; restore the files, or remove this store's directory and "
-          "replace the store"));
+          "votes and acknowledged writes; restore the files of log/, or ",
+          kRestoreAdvice));
     }
     // A first start, or a child whose creation did not reach the log before a crash: it has neither
     // voted nor acknowledged anything.
@@ -242,9 +246,10 @@ absl::Status Store::Impl::RecoverReplica(const RangeDescriptor& descriptor, Reco
     append.hard_state = recovered->ranges[range].hard_state;
     append.log_start = position;
   } else if (found->second.start.index > position.index) {
-    return absl::DataLossError(absl::StrCat(
-        "range ", range.value(), ": the log begins after index ", found->second.start.index.value(),
-        " but the engine holds only index ", position.index.value()));
+    return absl::DataLossError(
+        absl::StrCat("range ", range.value(), ": the log begins after index ",
+                     found->second.start.index.value(), " but the engine holds only index ",
+                     position.index.value(), ": files of state/ are missing; ", kRestoreAdvice));
   } else if (found->second.last.index < position.index) {
     // The engine is ahead of the log, and what it holds is committed: the engine wins.
     HardState& hard_state = found->second.hard_state;

@@ -497,6 +497,7 @@ TEST(Store, AStoreWhoseLogIsGoneDoesNotStart) {
   }
   const absl::Status opened = cluster.TryRestart(1);
   EXPECT_TRUE(absl::IsDataLoss(opened)) << opened;
+  EXPECT_THAT(std::string(opened.message()), ::testing::HasSubstr("restore its directory"));
 }
 
 }  // namespace

@@ -493,6 +493,15 @@ TEST(RasputindStart, AStoreThatLostItsManifestOrItsLogIsNotTakenForANewOne) {
   EXPECT_NE(access(log.c_str(), F_OK), 0) << "a refused start made it";
 }
 
+TEST(RasputindStart, ADamagedManifestIsNamedWithWhatCanBeDone) {
+  Node node;
+  MakeStore(&node);
+  const std::string path = node.directory + "/data/log/MANIFEST";
+  std::ofstream(path) << "not a manifest";
+  ExpectRefusal(node.Arguments(), 1,
+                path + " is damaged: stop this node and restore its directory from a copy");
+}
+
 TEST(RasputindStart, ADirectoryOfAnotherClusterIsOneLine) {
   Node owner;
   MakeStore(&owner);

@@ -16,9 +16,11 @@ namespace {
 constexpr uint64_t kWindowBytes = 256 << 10;
 
 absl::Status Damaged(uint32_t segment, uint64_t offset) {
-  return absl::DataLossError(absl::StrCat("the log is damaged: ", SegmentName(segment),
-                                          " at offset ", offset,
-                                          "; this store must not go on: replace it by a new one"));
+  return absl::DataLossError(
+      absl::StrCat("the log is damaged: ", SegmentName(segment), " at offset ", offset,
+                   "; stop this node and restore its directory from a copy taken while "
+                   "it was stopped; replacing a store is not built yet; the "
+                   "other replicas go on"));
 }
 
 }  // namespace

@@ -18,9 +18,11 @@ namespace rasputin::consensus::log {
 namespace {
 
 absl::Status Corruption(uint64_t segment, uint64_t offset, absl::string_view what) {
-  return absl::DataLossError(absl::StrCat("the log is damaged: ", SegmentName(segment),
-                                          " at offset ", offset, ": ", what,
-                                          "; this store must not go on: replace it by a new one"));
+  return absl::DataLossError(
+      absl::StrCat("the log is damaged: ", SegmentName(segment), " at offset ", offset, ": ", what,
+                   "; stop this node and restore its directory from a copy taken while "
+                   "it was stopped; replacing a store is not built yet; the "
+                   "other replicas go on"));
 }
 
 // Records of one range, whatever their order in the files (copies come late).

@@ -81,8 +81,11 @@ absl::Status Node::Start() {
   absl::StatusOr<storage::v1::StoreManifest> manifest =
       range::Store::ReadManifest(log_directory_.get());
   if (!manifest.ok() && !absl::IsNotFound(manifest.status())) {
-    return absl::Status(manifest.status().code(), absl::StrCat("--storage-dir ", flags_.storage_dir,
-                                                               ": ", manifest.status().message()));
+    // Damage names its file within the directory.
+    const char* separator = absl::IsDataLoss(manifest.status()) ? "/" : ": ";
+    return absl::Status(
+        manifest.status().code(),
+        absl::StrCat("--storage-dir ", flags_.storage_dir, separator, manifest.status().message()));
   }
   if (manifest.ok()) {
     status = CheckManifest(*manifest);
