@@ -458,6 +458,18 @@ TEST(RasputindStart, ADirectoryThatCannotBeUsedIsOneLine) {
   ExpectRefusal(node.Arguments(), 1, "--storage-dir");
 }
 
+TEST(RasputindStart, ANodeWithoutSeedsSaysThatItsClusterWouldBeItselfAlone) {
+  for (const bool alone : {true, false}) {
+    Node node;
+    if (!alone) node.seeds = absl::StrCat("127.0.0.1:", node.peer_port);
+    node.Start();
+    EXPECT_EQ(node.process->Kill(SIGTERM), 0);
+    std::stringstream log;
+    log << std::ifstream(node.directory + "/log").rdbuf();
+    EXPECT_EQ(log.str().find("a cluster of this node alone") != std::string::npos, alone);
+  }
+}
+
 TEST(RasputindStart, ADirectoryInUseIsOneLineAndItsOwnerGoesOn) {
   Node owner;
   owner.seeds = absl::StrCat("127.0.0.1:", owner.peer_port);

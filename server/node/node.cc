@@ -97,6 +97,9 @@ absl::Status Node::Start() {
                  << ", is not in --seed-peers: it will not belong to the cluster that these make; "
                     "--advertise-host:--peer-port must be written there exactly like this";
   }
+  if (flags_.seed_peers.empty() && !manifest.ok() && !flags_.dev) {
+    LOG(INFO) << "no --seed-peers: `cluster init` here makes a cluster of this node alone";
+  }
   StartThreads();
   if (manifest.ok()) status = Adopt(*manifest);
   if (!manifest.ok() && flags_.dev) status = cluster_init_.Init().status();
