@@ -252,6 +252,10 @@ void Replica::Propose(const ClockReading& now, Request request, std::vector<Answ
           {request.completion,
            Refuse(Outcome::kOverloaded, "the range has too many uncommitted writes; retry later")});
       return;
+    case consensus::ProposeStatus::kChangeUnderWay:
+    case consensus::ProposeStatus::kNotReady:
+    case consensus::ProposeStatus::kInvalid:
+      LOG(FATAL) << "said of configurations only";
     case consensus::ProposeStatus::kAccepted:
       break;
   }

@@ -19,15 +19,6 @@ uint64_t Mix(uint64_t x) {
   return x ^ (x >> 31);
 }
 
-Configuration CountedOver(const Configuration& configuration, const Mutants& mutants) {
-  Configuration counted = configuration;
-  if (mutants.Has(36)) counted.outgoing.clear();
-  if (mutants.Has(37)) {
-    counted.voters.insert(counted.voters.end(), counted.learners.begin(), counted.learners.end());
-  }
-  return counted;
-}
-
 }  // namespace
 
 Core::Impl::Impl(const CoreOptions& options, const InitialState& initial, const LogView* log,
@@ -35,8 +26,6 @@ Core::Impl::Impl(const CoreOptions& options, const InitialState& initial, const 
     : options_(options),
       leases_(leases),
       log_(log),
-      configuration_(initial.configuration),
-      counted_(CountedOver(initial.configuration, options.mutants)),
       hs_(initial.hard_state),
       durable_vote_(initial.hard_state),
       commit_(initial.applied),
@@ -50,12 +39,20 @@ Core::Impl::Impl(const CoreOptions& options, const InitialState& initial, const 
   CHECK(log_.Start().index <= applied_) << "entries to be applied were cut from the log";
   CHECK(options.election_delay_min > Duration::zero() &&
         options.election_delay_min < options.election_delay_max);
-  for (const Member& member : configuration_.AllMembers()) {
-    if (member.replica != options_.self) others_.push_back(member);
-  }
-  // Nonces of an earlier run of this process must not be accepted: they start at a random place.
+  // Nonces and attempts of an earlier core must not be accepted: they start at a random place.
   next_nonce_ = (Random() ^ Mix(static_cast<uint64_t>(now.boot.time_since_epoch().count()))) >> 1;
+  attempt_ = next_nonce_;
+  // A log that ends in a term above one's own could still be overwritten by a leader of a lower
+  // one. Only a snapshot leaves such a log; whoever voted in that term has it on record already.
+  if (hs_.term < log_.Last().term) {
+    hs_.term = log_.Last().term;
+    hs_.vote = ReplicaId();
+    hard_state_changed_ = true;
+  }
   was_bound_ = IsBound();
+  RestoreConfigurations(initial.configuration);
+  SetConfiguration();
+  if (damaged_) return;
   if (was_bound_) leader_ = hs_.bound_leader;
   asks_for_commit_ = was_bound_ && commit_ < log_.Last().index;
   if (initial.leads_first_term) {
@@ -96,7 +93,6 @@ void Core::Impl::Tick(const ClockReading& now) {
 void Core::Impl::Step(const ClockReading& now, const Message& m) {
   Advance(now);
   if (damaged_ || m.to != options_.self || m.from == options_.self) return;
-  if (configuration_.Find(m.from) == nullptr) return;
   if (auto* request = std::get_if<AppendRequest>(&m.body)) return OnAppendRequest(m, *request);
   if (auto* reply = std::get_if<AppendReply>(&m.body)) return OnAppendReply(m, *reply);
   Refresh();
@@ -123,16 +119,12 @@ Message Core::Impl::MakeMessage(const Member& to, MessageBody body, Term term) c
   return m;
 }
 
-void Core::Impl::Send(ReplicaId to, MessageBody body) {
-  const Member* member = configuration_.Find(to);
-  if (member == nullptr) return;
-  ready_.send_after_persist.push_back(MakeMessage(*member, std::move(body), hs_.term));
+void Core::Impl::Send(const Member& to, MessageBody body) {
+  ready_.send_after_persist.push_back(MakeMessage(to, std::move(body), hs_.term));
 }
 
-void Core::Impl::SendNow(ReplicaId to, MessageBody body, Term term) {
-  const Member* member = configuration_.Find(to);
-  if (member == nullptr) return;
-  ready_.send_now.push_back(MakeMessage(*member, std::move(body), term));
+void Core::Impl::SendNow(const Member& to, MessageBody body) {
+  ready_.send_now.push_back(MakeMessage(to, std::move(body), hs_.term));
 }
 
 void Core::Impl::Emit(EventType type, ReplicaId peer, Index index, uint64_t detail) {
@@ -151,6 +143,13 @@ void Core::Impl::Emit(EventType type, ReplicaId peer, Index index, uint64_t deta
 StoreId Core::Impl::StoreOf(ReplicaId id) const {
   const Member* member = configuration_.Find(id);
   return member == nullptr ? StoreId() : member->store;
+}
+
+StoreId Core::Impl::LeaderStoreHint() const {
+  const StoreId store = leader_ == options_.self ? options_.self_store : StoreOf(leader_);
+  // A leader that this replica's log does not know yet, or no more, has bound it.
+  if (!store.IsSet() && leader_.IsSet() && leader_ == hs_.bound_leader) return hs_.bound_store;
+  return store;
 }
 
 uint64_t Core::Impl::Random() {
@@ -225,8 +224,7 @@ void Core::Impl::OnPersisted(const ClockReading& now, uint64_t persist_sequence)
   log_.OnPersisted(persist_sequence);
   if (damaged_) return;
   if (role_ == Role::kLeader) AdvanceCommit();
-  if (role_ == Role::kCandidate && !own_vote_pending_ &&
-      own_vote_sequence_ <= persisted_sequence_) {
+  if (StandsForVotes() && !own_vote_pending_ && own_vote_sequence_ <= persisted_sequence_) {
     votes_[options_.self] = true;  // [H-1]: one's own vote counts once it is durable.
     CountVotes();
   }
@@ -235,8 +233,10 @@ void Core::Impl::OnPersisted(const ClockReading& now, uint64_t persist_sequence)
 void Core::Impl::OnApplied(Index applied) {
   CHECK(applied >= applied_ && applied <= handed_out_) << "applied what was not handed out";
   applied_ = applied;
+  ForgetAppliedConfigurations();
   if (role_ != Role::kLeader) return;
   flush_needed_ = true;  // May be announced now [H-15].
+  LeaveJoint();
   CheckTransfer();
 }
 
@@ -268,8 +268,15 @@ Instant Core::Impl::NextDeadline() const {
   if (commit_ < log_.Last().index && !options_.mutants.Has(20)) {
     deadline = std::min(deadline, progress_at_ + options_.lease_duration);
   }
-  deadline = std::min(deadline, transfer_ends_);
-  for (const auto& [id, progress] : progress_) deadline = std::min(deadline, progress.retry_at);
+  deadline = std::min({deadline, transfer_ends_, attempt_ends_, attempt_resend_});
+  if (reelection_ == Reelection::kVoting) return deadline;
+  for (const Member& member : others_) {
+    const Progress& progress = progress_.at(member.replica);
+    deadline = std::min(deadline, progress.retry_at);
+    if (MayAskForSnapshot(member, progress)) {
+      deadline = std::min(deadline, std::max(progress.snapshot_retry_at, now_.boot));
+    }
+  }
   return deadline;
 }
 
@@ -284,6 +291,12 @@ void Core::Tick(const ClockReading& now) { impl_->Tick(now); }
 void Core::Step(const ClockReading& now, const Message& message) { impl_->Step(now, message); }
 ProposeResult Core::Propose(const ClockReading& now, absl::Cord command) {
   return impl_->Propose(now, std::move(command));
+}
+ProposeResult Core::ProposeConfiguration(const ClockReading& now, const Configuration& target) {
+  return impl_->ProposeConfiguration(now, target);
+}
+void Core::OnSnapshotSent(const ClockReading& now, ReplicaId to, bool installed) {
+  impl_->OnSnapshotSent(now, to, installed);
 }
 bool Core::TransferLeadership(const ClockReading& now, ReplicaId target) {
   return impl_->TransferLeadership(now, target);
@@ -311,6 +324,10 @@ Index Core::applied_index() const { return impl_->applied_; }
 Index Core::last_index() const { return impl_->log_.Last().index; }
 const HardState& Core::hard_state() const { return impl_->hs_; }
 const Configuration& Core::configuration() const { return impl_->configuration_; }
+StoreId Core::leader_store_hint() const { return impl_->LeaderStoreHint(); }
+std::vector<MemberProgress> Core::ListProgress(const ClockReading& now) const {
+  return impl_->ListProgress(now);
+}
 Index Core::held_by_all() const { return impl_->held_by_all(); }
 bool Core::log_damaged() const { return impl_->damaged_; }
 Instant Core::NextDeadline() const { return impl_->NextDeadline(); }

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "absl/strings/cord.h"
 #include "consensus/core/configuration.h"
@@ -53,7 +54,9 @@ struct CoreOptions {
 struct InitialState {
   HardState hard_state;
   Configuration configuration;  // As of the applied state; later kConfig entries in the log win.
-  Index applied;                // Entries up to here are in the state machine.
+  // Entries up to here are in the state machine. Where a snapshot was just installed: its position,
+  // at which the log begins.
+  Index applied;
   // [H-15] The process that created this child durably by applying the split on the proposer's
   // store: its replica leads term 1 at once. Never set after a restart or a replay.
   bool leads_first_term = false;
@@ -61,14 +64,34 @@ struct InitialState {
 
 enum class ProposeStatus : uint8_t {
   kAccepted = 1,
-  kNotLeader = 2,  // Or a leader whose lease ended, or that hands its leadership over.
-  kOverloaded = 3  // More than max_uncommitted_bytes wait; retry later.
+  // Or a leader whose lease ended, that hands its leadership over, that was removed [H-14], or that
+  // stands for election in a higher term [H-12].
+  kNotLeader = 2,
+  kOverloaded = 3,  // More than max_uncommitted_bytes wait; retry later.
+  // Of a configuration only [H-14].
+  kChangeUnderWay = 4,  // The last change is not applied here yet, or the configuration is joint.
+  // A new voter is not a learner that is bound and caught up, the lease would not hold under the
+  // new configuration, or nothing of this term was applied yet. Retry later.
+  kNotReady = 5,
+  // No voters, a member twice, two replicas on one store, a replica on another store than before, a
+  // voter that is to be a learner, or more than kConfigurationMembersMax in a list.
+  kInvalid = 6,
 };
 
 struct ProposeResult {
   ProposeStatus status = ProposeStatus::kNotLeader;
   Term term;    // kAccepted.
   Index index;  // kAccepted.
+};
+
+// What a leader knows of another member, for operators and for the range layer's decisions.
+struct MemberProgress {
+  ReplicaId id;
+  Index match;             // Durable there and equal to the leader's log.
+  bool bound = false;      // To this leader, at the epoch that its store supports now [H-6].
+  bool supported = false;  // Its store supports the leader's store now.
+  bool needs_snapshot =
+      false;  // Lacks entries that are not in the log any more, or does not exist.
 };
 
 class Core {
@@ -87,10 +110,24 @@ class Core {
   // of its lease as it was last known, so the owner asks NextDeadline() again when it is reached
   // (having carried in all lease updates first) and calls Tick only if it is still due.
   void Tick(const ClockReading& now);
-  // The message is for this range and replica, which the caller checked; unknown senders are
-  // ignored. Its generation is of no account here: see Message.
+  // The message is for this range and replica, which the caller checked. The sender need not be a
+  // member as far as this replica knows: its log may lack the entry that added the sender, or the
+  // sender the one that removed it [H-14]. The message's generation is of no account here: see
+  // Message. Snapshots and Removed are the owner's business and ignored.
   void Step(const ClockReading& now, const Message& message);
   ProposeResult Propose(const ClockReading& now, absl::Cord command);
+
+  // Changes the membership to `target`, which is not joint [H-14]. Where the voters differ, the
+  // joint configuration is appended, and once it is applied the leader of the day appends `target`
+  // by itself; otherwise `target` is appended at once. The result names the first of these entries.
+  // A configuration is in force from the moment it is appended. Members may be given in any order.
+  // Ids of new replicas must never have been used; a leader sends nothing to them before the entry
+  // that added them is applied, so that ids of changes which came to nothing are unused.
+  ProposeResult ProposeConfiguration(const ClockReading& now, const Configuration& target);
+
+  // A transfer to `to` that Ready::snapshots_wanted asked for has ended. `installed`: the receiver
+  // holds the state that was sent, or a newer one. Until then empty appends go on, which bind.
+  void OnSnapshotSent(const ClockReading& now, ReplicaId to, bool installed);
 
   // Hands leadership to `target` [H-11]: stops accepting proposals, lets the target catch up, then
   // becomes unable to serve and releases. Ignored unless leader and `target` is another voter;
@@ -137,7 +174,12 @@ class Core {
   Index applied_index() const;
   Index last_index() const;
   const HardState& hard_state() const;
+  // In force: the last one appended, committed or not.
   const Configuration& configuration() const;
+  // Store of leader_hint(); 0: unknown.
+  StoreId leader_store_hint() const;
+  // Of all other members, sorted by id; empty unless leader.
+  std::vector<MemberProgress> ListProgress(const ClockReading& now) const;
   // Up to here every member holds the log durably, as far as this replica knows: the lowest match
   // index of all members on a leader, what the leader last announced on a follower. For cutting the
   // log.

@@ -24,7 +24,7 @@ void Core::Impl::StartPull(ReplicaId donor) {
 
 void Core::Impl::RequestPull() {
   attempt_ends_ = now_.boot + AttemptWait();
-  SendNow(pull_donor_, PullRequest{attempt_, pull_after_}, hs_.term);
+  SendNow({pull_donor_, StoreOf(pull_donor_)}, PullRequest{attempt_, pull_after_});
 }
 
 void Core::Impl::OnPullRequest(const Message& m, const PullRequest& request) {
@@ -36,6 +36,11 @@ void Core::Impl::OnPullRequest(const Message& m, const PullRequest& request) {
     LogPosition hint = request.after;
     if (hint.index <= log_.Last().index && hint.index.IsSet()) hint.index = hint.index.Previous();
     reply.previous = log_.LastNotAfter(hint, Index());
+    // Its log ends before this one begins: no suffix helps it.
+    if (request.after.index < log_.Start().index && role_ != Role::kLeader &&
+        configuration_.Find(m.from) != nullptr) {
+      ready_.snapshots_wanted.push_back(m.from);
+    }
   } else {
     reply.previous = request.after;
     if (request.after.index < log_.Last().index) {
@@ -45,7 +50,7 @@ void Core::Impl::OnPullRequest(const Message& m, const PullRequest& request) {
       reply.entries = *std::move(read);
     }
   }
-  Send(m.from, std::move(reply));
+  Reply(m, std::move(reply));
 }
 
 void Core::Impl::OnPullReply(const Message& m, const PullReply& reply) {
@@ -61,11 +66,12 @@ void Core::Impl::OnPullReply(const Message& m, const PullReply& reply) {
   }
   if (!(reply.previous == pull_after_)) return;
   if (reply.entries.empty()) return FailCampaign();
-  if (!Contiguous(pull_after_, reply.entries, m.term)) return FailCampaign();
+  if (!WellFormed(pull_after_, reply.entries, m.term)) return FailCampaign();
   pulled_.insert(pulled_.end(), reply.entries.begin(), reply.entries.end());
   pull_after_ = {pulled_.back().term, pulled_.back().index};
   // Half of a diverging log may rank below the own one: it waits for the rest.
   if (!(pull_after_ < log_.Last())) InstallPulled(m.term);
+  if (role_ != Role::kPulling) return;  // It held the configuration that removed this replica.
   if (pull_after_ < reply.donor_last) return RequestPull();
   StartProbe();  // New nonces, and who is ahead may have changed.
 }
@@ -93,7 +99,7 @@ void Core::Impl::InstallPulled(Term donor_term) {
     Emit(EventType::kLogTruncated, pull_donor_, first->index);
   }
   pulled_.erase(pulled_.begin(), first);
-  log_.Append(std::exchange(pulled_, {}), commit_);
+  ContinueLog(std::exchange(pulled_, {}));
 }
 
 }  // namespace rasputin::consensus

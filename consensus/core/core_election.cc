@@ -61,7 +61,7 @@ void Core::Impl::TickElection() {
   if (now_.boot < attempt_resend_) return;
   attempt_resend_ = Instant::max();
   for (const Member& member : others_) {
-    if (votes_.count(member.replica) == 0) SendVoteRequest(member.replica);
+    if (votes_.count(member.replica) == 0) SendVoteRequest(member);
   }
 }
 
@@ -108,15 +108,20 @@ void Core::Impl::StartProbe() {
   highest_seen_term_ = hs_.term;
   election_at_ = Instant::max();
   attempt_ends_ = now_.boot + AttemptWait();
-  Emit(EventType::kCampaignProbing, ReplicaId(), Index(), log_.Last().index.value());
-  for (const Member& member : others_) {
-    if (!configuration_.IsVoter(member.replica)) continue;
-    SendNow(member.replica, ProbeRequest{attempt_, log_.Last()}, hs_.term);
-  }
-  probe_answers_[options_.self] = {ProbeStatus::kOk, log_.Last(), Nonce()};
+  SendProbes();
   if (HasQuorum(Counted(), [this](ReplicaId id) { return id == options_.self; })) {
     StartVote(Term());
   }
+}
+
+void Core::Impl::SendProbes() {
+  Emit(EventType::kCampaignProbing, ReplicaId(), Index(), log_.Last().index.value());
+  for (const Member& member : others_) {
+    if (configuration_.IsVoter(member.replica)) {
+      SendNow(member, ProbeRequest{attempt_, log_.Last()});
+    }
+  }
+  probe_answers_[options_.self] = {ProbeStatus::kOk, log_.Last(), Nonce()};
 }
 
 ProbeStatus Core::Impl::ProbeAnswerFor(ReplicaId from) const {
@@ -147,12 +152,13 @@ void Core::Impl::OnProbeRequest(const Message& m, const ProbeRequest& request) {
     reply.bound_term = leads ? hs_.term : hs_.bound_term;
     if (!leads) SendReleaseQuery();  // [H-11]: does the binding still hold?
   }
-  Send(m.from, reply);
+  Reply(m, reply);
 }
 
 void Core::Impl::OnProbeReply(const Message& m, const ProbeReply& reply) {
-  const bool probing = role_ == Role::kProbing;
-  if ((!probing && role_ != Role::kCandidate) || reply.attempt != attempt_) return;
+  const bool probing = role_ == Role::kProbing || reelection_ == Reelection::kProbing;
+  if ((!probing && !StandsForVotes()) || reply.attempt != attempt_) return;
+  if (configuration_.Find(m.from) == nullptr) return;
   highest_seen_term_ = std::max(highest_seen_term_, reply.term);
   if (highest_seen_last_ < reply.last) highest_seen_last_ = reply.last;
   probe_answers_[m.from] = {reply.status, reply.last, reply.nonce};
@@ -160,9 +166,10 @@ void Core::Impl::OnProbeReply(const Message& m, const ProbeReply& reply) {
     leader_ = reply.bound_to;
   }
   if (!probing) {  // The quorum was complete already; one more voter is welcome.
-    if (reply.status == ProbeStatus::kOk) SendVoteRequest(m.from);
+    if (reply.status == ProbeStatus::kOk) SendVoteRequest({m.from, m.from_store});
     return;
   }
+  if (role_ == Role::kLeader) return OnReelectionProbeReply();
   if (!HasQuorum(Counted(), [this](ReplicaId id) {
         const auto answer = probe_answers_.find(id);
         return answer != probe_answers_.end() && answer->second.status == ProbeStatus::kOk;
@@ -207,15 +214,15 @@ void Core::Impl::StartVote(Term released_term) {
   attempt_resend_ = now_.boot + AttemptWait();
   attempt_ends_ = now_.boot + 2 * AttemptWait();
   Emit(EventType::kCampaignVoting);
-  for (const Member& member : others_) SendVoteRequest(member.replica);
+  for (const Member& member : others_) SendVoteRequest(member);
 }
 
-void Core::Impl::SendVoteRequest(ReplicaId to) {
-  if (!configuration_.IsVoter(to)) return;
+void Core::Impl::SendVoteRequest(const Member& to) {
+  if (!configuration_.IsVoter(to.replica)) return;
   VoteRequest request;
   request.last = log_.Last();
   request.released_term = campaign_released_;
-  const auto answer = probe_answers_.find(to);
+  const auto answer = probe_answers_.find(to.replica);
   if (answer != probe_answers_.end() && answer->second.status == ProbeStatus::kOk) {
     request.nonce = answer->second.nonce;
   } else if (!campaign_released_.IsSet()) {
@@ -231,9 +238,10 @@ bool Core::Impl::NonceIsFresh(ReplicaId from, Nonce nonce) const {
          now_.boot - issued->second.at < options_.lease_duration / 2;
 }
 
-// Decides whether the request counts at all; if not, the term is not adopted either [H-4].
+// Decides whether the request counts at all; if not, the term is not adopted either [H-4]. Neither
+// the candidate nor this replica need be a voter as far as the own log says: it may lack the entry
+// that made them so [H-14].
 bool Core::Impl::MayGrant(const Message& m, const VoteRequest& request) {
-  if (!configuration_.IsVoter(m.from) || !AmVoter()) return false;
   if (m.term < hs_.term || role_ == Role::kLeader) return false;
   if (IsBound() && hs_.bound_leader != m.from) return false;
   if (!leases_->MayVote(now_)) return false;
@@ -276,7 +284,7 @@ void Core::Impl::OnVoteRequest(const Message& m, const VoteRequest& request) {
     vote_hold_until_ = now_.boot + options_.election_delay_min;
     if (!IsBound()) ArmElection();
   }
-  Send(m.from, reply);
+  Reply(m, reply);
 }
 
 void Core::Impl::OnVoteReply(const Message& m, const VoteReply& reply) {
@@ -286,9 +294,11 @@ void Core::Impl::OnVoteReply(const Message& m, const VoteReply& reply) {
     ArmElection();
     return;
   }
-  if (role_ != Role::kCandidate || m.term != hs_.term || !reply.granted) return;
+  if (!StandsForVotes() || m.term != hs_.term || !reply.granted) return;
   // After a pause: others have gone on, and a term that is over would only be in their way.
-  if (now_.boot >= attempt_ends_) return FailCampaign();
+  if (now_.boot >= attempt_ends_) {
+    return role_ == Role::kLeader ? TickReelection() : FailCampaign();
+  }
   votes_[m.from] = true;
   ++vote_messages_;
   CountVotes();

@@ -7,6 +7,9 @@
 //   core_leader.cc       becoming and ceasing to be leader         [H-7] [H-9], handover
 //   core_replication.cc  appends, commit, retransmission           [H-9]
 //   core_read.cc         lease reads and read index rounds         [H-10]
+//   core_stranded.cc     a leader that meets a higher term         [H-12]
+//   core_membership.cc   configurations in force, changes          [H-14]
+//   core_snapshot.cc     who needs a snapshot                      [H-13]
 //
 // Not thread-safe. Invariants that hold between calls are written down in core_invariants.cc.
 
@@ -27,9 +30,9 @@
 namespace rasputin::consensus {
 
 // Whether `entries` may follow `previous` in a log that a peer of term `term` sent: indexes dense,
-// terms not falling and not above its own. What a peer says is checked, not believed: LogIndex ends
-// the process over entries that are not so.
-bool Contiguous(const LogPosition& previous, absl::Span<const Entry> entries, Term term);
+// terms not falling and not above its own, configurations readable. What a peer says is checked,
+// not believed: LogIndex ends the process over entries that are not so.
+bool WellFormed(const LogPosition& previous, absl::Span<const Entry> entries, Term term);
 
 class Core::Impl {
  public:
@@ -40,6 +43,9 @@ class Core::Impl {
   void Tick(const ClockReading& now);
   void Step(const ClockReading& now, const Message& message);
   ProposeResult Propose(const ClockReading& now, absl::Cord command);
+  ProposeResult ProposeConfiguration(const ClockReading& now, const Configuration& target);
+  void OnSnapshotSent(const ClockReading& now, ReplicaId to, bool installed);
+  std::vector<MemberProgress> ListProgress(const ClockReading& now) const;
   bool TransferLeadership(const ClockReading& now, ReplicaId target);
   void Abdicate(const ClockReading& now);
   void QueryBinding(const ClockReading& now);
@@ -75,13 +81,32 @@ class Core::Impl {
     Index index;
     std::vector<uint64_t> contexts;
   };
+  struct AppendedConfiguration {
+    Index index;
+    Configuration configuration;
+  };
+  struct PendingRelease {
+    StoreId store;
+    Term term;
+  };
+  // [H-12] A leader that met a higher term.
+  enum class Reelection : uint8_t {
+    kNone,
+    kProbing,  // Leads as ever.
+    kVoting,   // In a higher term than the one it leads, in which it appends nothing.
+  };
 
   // ---- core.cc
   void Advance(const ClockReading& now);
   // Notices ends of bindings and leases that passed since the last input.
   void Refresh();
-  void Send(ReplicaId to, MessageBody body);                // After what is pending is durable.
-  void SendNow(ReplicaId to, MessageBody body, Term term);  // At once.
+  void Send(const Member& to, MessageBody body);  // After what is pending is durable.
+  void SendNow(const Member& to, MessageBody body);
+  // To the sender of `m`, which need not be a member [H-14].
+  void Reply(const Message& m, MessageBody body) { Send({m.from, m.from_store}, std::move(body)); }
+  void ReplyNow(const Message& m, MessageBody body) {
+    SendNow({m.from, m.from_store}, std::move(body));
+  }
   Message MakeMessage(const Member& to, MessageBody body, Term term) const;
   void Emit(EventType type, ReplicaId peer = {}, Index index = {}, uint64_t detail = 0);
   void EmitCommitted();
@@ -89,6 +114,7 @@ class Core::Impl {
   // Configuration as quorums are counted over it (mutants 36 and 37 differ).
   const Configuration& Counted() const { return counted_; }
   StoreId StoreOf(ReplicaId id) const;
+  StoreId LeaderStoreHint() const;
   uint64_t Random();
   Duration RandomBetween(Duration min, Duration max);
   void StopDamaged();  // [H-18]
@@ -102,6 +128,7 @@ class Core::Impl {
   Duration AttemptWait() const;
   void FailCampaign();
   void StopCampaign();  // Back to follower without judging the attempt.
+  void SendProbes();
   bool CampaignAllowed() const;
   bool HasContactQuorum() const;
   void AdoptTerm(Term term);
@@ -112,7 +139,7 @@ class Core::Impl {
   ProbeStatus ProbeAnswerFor(ReplicaId from) const;
   bool MayGrant(const Message& m, const VoteRequest& request);
   bool NonceIsFresh(ReplicaId from, Nonce nonce) const;
-  void SendVoteRequest(ReplicaId to);
+  void SendVoteRequest(const Member& to);
   void CountVotes();
 
   // ---- core_catch_up.cc
@@ -126,7 +153,8 @@ class Core::Impl {
   bool IsBound() const;
   void CheckBinding();
   void BindTo(const Message& m, Epoch epoch);
-  DualInstant LeaseEndBy(bool held) const;
+  DualInstant LeaseEndBy(bool held) const { return LeaseEndOver(Counted(), held); }
+  DualInstant LeaseEndOver(const Configuration& configuration, bool held) const;
   bool InheritsLease(const ClockReading& now) const;
   bool LeaseValid(const ClockReading& now) const;
   void CheckLease();
@@ -144,7 +172,6 @@ class Core::Impl {
   void ForgetLeadership();
   void TickLeader();
   void CheckTransfer();
-  void MeetHigherTerm(const Message& m);
   void AppendOwn(EntryType type, absl::Cord payload);
 
   // ---- core_replication.cc
@@ -164,14 +191,45 @@ class Core::Impl {
   // What the leader tells others to be committed.
   Index Announced() const;
 
+  // ---- core_membership.cc
+  void RestoreConfigurations(const Configuration& applied);
+  void ContinueLog(std::vector<Entry> entries);
+  void SetConfiguration();
+  void AdoptConfiguration();
+  void AdoptMembers();
+  Progress NewProgress(const Member& member) const;
+  bool Reachable(const Progress& progress) const { return progress.added_at <= applied_; }
+  bool NewVotersAreReady(const Configuration& next) const;
+  ProposeStatus JudgeChange(const Configuration& target, Configuration* next) const;
+  void ForgetAppliedConfigurations();
+  void LeaveJoint();
+  void LeaveIfRemoved();
+
+  // ---- core_snapshot.cc
+  void AskForSnapshot(const Member& member, Progress* progress);
+  bool MayAskForSnapshot(const Member& member, const Progress& progress) const;
+
+  // ---- core_stranded.cc
+  void MeetHigherTerm(const Message& m);
+  void OnReelectionProbeReply();
+  void StartReelectionVote();
+  void TickReelection();
+  bool StandsForVotes() const {
+    return role_ == Role::kCandidate || reelection_ == Reelection::kVoting;
+  }
+
   // ---- core_read.cc
   void CompleteReads();
+  void AskReadsAgain();
   void FailReads();
 
   const CoreOptions options_;
   const LeaseView* const leases_;
   LogTail log_;
-  Configuration configuration_;
+  // The configuration as of `applied_`, and those of the log behind it; the last one is in force
+  // [H-14]. Never empty; indexes rise.
+  std::deque<AppendedConfiguration> configurations_;
+  Configuration configuration_;  // configurations_.back().
   Configuration counted_;
   std::vector<Member> others_;  // All members but this one, sorted.
 
@@ -227,15 +285,19 @@ class Core::Impl {
   // an idle leader has no reason to tell it again. Asks until the leader's next append.
   bool asks_for_commit_ = false;
   // Releases that members have not acknowledged; kept after the leadership ended [H-11].
-  std::map<ReplicaId, Term> pending_releases_;
+  std::map<ReplicaId, PendingRelease> pending_releases_;
   ReplicaId release_target_;
   Instant release_retry_at_ = Instant::max();
   int release_failures_ = 0;
 
   // ---- Leader, valid while role_ is kLeader.
   std::map<ReplicaId, Progress> progress_;
+  std::map<ReplicaId, StoreId> former_members_;  // Members of this term that are none any more.
   uint64_t round_ = 0;
+  Term led_term_;  // hs_.term, but while kVoting the one below [H-12].
+  Reelection reelection_ = Reelection::kNone;
   Index term_start_;           // The empty entry of this term [H-9].
+  Index read_floor_;           // To be applied before a read: term_start_, or that of [H-12].
   bool born_leading_ = false;  // Leads, or led, a child's first term [H-15].
   Instant leader_since_;
   bool had_lease_ = false;

@@ -14,8 +14,19 @@ namespace rasputin::consensus {
 
 void Core::Impl::BecomeLeader() {
   CHECK(!IsBound() && hs_.vote == options_.self) << "[H-2] leads without its own vote";
+  // [H-12]: no other leader can have been between the term that is led and this one if the lease of
+  // that one, by bindings to it alone, holds at this very instant.
+  const bool again = role_ == Role::kLeader;
+  const bool keeps = again && had_lease_ && LeaseValid(now_);
+  std::map<ReplicaId, Epoch> bindings;
+  if (keeps) {
+    for (const auto& [id, progress] : progress_) bindings[id] = progress.bound_epoch;
+  }
+  role_ = Role::kFollower;
   StopCampaign();
   role_ = Role::kLeader;
+  reelection_ = Reelection::kNone;
+  led_term_ = hs_.term;
   leader_ = options_.self;
   was_bound_ = false;
   failed_attempts_ = 0;
@@ -25,21 +36,31 @@ void Core::Impl::BecomeLeader() {
   release_retry_at_ = Instant::max();
   progress_.clear();
   round_ = 0;
+  if (!again) former_members_.clear();
   term_start_ = log_.Last().index.Next();
-  for (const Member& member : others_) progress_.emplace(member.replica, Progress(term_start_));
+  if (!keeps) read_floor_ = term_start_;
+  // What the members hold is asked anew, as in any new term: only bindings are kept.
+  for (const Member& member : others_) {
+    Progress& progress = progress_.emplace(member.replica, NewProgress(member)).first->second;
+    progress.bound_epoch = bindings[member.replica];
+  }
   leader_since_ = now_.boot;
-  had_lease_ = false;
-  uncommitted_.clear();
-  uncommitted_bytes_ = 0;
+  had_lease_ = keeps;
+  if (!again) {
+    uncommitted_.clear();
+    uncommitted_bytes_ = 0;
+  }
   transfer_target_ = ReplicaId();
   transfer_ends_ = Instant::max();
-  Emit(EventType::kBecameLeader);
+  Emit(EventType::kBecameLeader, ReplicaId(), Index(), keeps ? 1 : 0);
   AppendOwn(EntryType::kNoop, absl::Cord());  // [H-9]: at once.
   progress_at_ = now_.boot;
+  AskReadsAgain();
+  LeaveJoint();
 }
 
 void Core::Impl::AppendOwn(EntryType type, absl::Cord payload) {
-  CHECK(role_ == Role::kLeader);
+  CHECK(role_ == Role::kLeader && led_term_ == hs_.term) << "[H-12] appends in a term not led";
   if (commit_ == log_.Last().index) progress_at_ = now_.boot;
   Entry entry;
   entry.term = hs_.term;
@@ -50,7 +71,7 @@ void Core::Impl::AppendOwn(EntryType type, absl::Cord payload) {
   uncommitted_bytes_ += entry.payload.size();
   std::vector<Entry> entries;
   entries.push_back(std::move(entry));
-  log_.Append(std::move(entries), commit_);
+  ContinueLog(std::move(entries));
   flush_needed_ = true;
 }
 
@@ -58,6 +79,7 @@ ProposeResult Core::Impl::Propose(const ClockReading& now, absl::Cord command) {
   Advance(now);
   ProposeResult result;
   if (damaged_ || !IsServingLeader(now_) || transfer_target_.IsSet()) return result;
+  if (reelection_ == Reelection::kVoting || !AmVoter()) return result;
   if (uncommitted_bytes_ > 0 &&
       uncommitted_bytes_ + command.size() > options_.max_uncommitted_bytes) {
     result.status = ProposeStatus::kOverloaded;
@@ -72,6 +94,8 @@ ProposeResult Core::Impl::Propose(const ClockReading& now, absl::Cord command) {
 
 void Core::Impl::ForgetLeadership() {
   role_ = Role::kFollower;
+  reelection_ = Reelection::kNone;
+  StopCampaign();
   leader_ = ReplicaId();
   progress_.clear();
   uncommitted_.clear();
@@ -88,7 +112,10 @@ void Core::Impl::StopLeading(AbdicationReason reason, ReplicaId target) {
   release_failures_ = 0;
   pending_releases_.clear();
   if (!options_.mutants.Has(26) && !options_.mutants.Has(60)) {
-    for (const Member& member : others_) pending_releases_[member.replica] = hs_.term;
+    for (const auto& [id, store] : former_members_) pending_releases_[id] = {store, led_term_};
+    for (const Member& member : others_) {
+      pending_releases_[member.replica] = {member.store, led_term_};
+    }
   }
   if (options_.mutants.Has(22) && LeaseValid(now_)) {
     SendReleases(/*all=*/true);
@@ -118,6 +145,8 @@ void Core::Impl::TickLeader() {
     transfer_target_ = ReplicaId();
     transfer_ends_ = Instant::max();
   }
+  TickReelection();
+  if (role_ != Role::kLeader || reelection_ == Reelection::kVoting) return;
   for (const Member& member : others_) TickFollower(member, &progress_.at(member.replica));
   flush_needed_ = true;
 }
@@ -127,7 +156,7 @@ void Core::Impl::TickLeader() {
 bool Core::Impl::TransferLeadership(const ClockReading& now, ReplicaId target) {
   Advance(now);
   if (damaged_ || role_ != Role::kLeader || target == options_.self ||
-      !configuration_.IsVoter(target)) {
+      !configuration_.IsVoter(target) || reelection_ == Reelection::kVoting) {
     return false;
   }
   if (transfer_target_.IsSet()) return transfer_target_ == target;
@@ -144,16 +173,6 @@ void Core::Impl::CheckTransfer() {
   const Index last = log_.Last().index;
   if (applied_ != last || progress_.at(transfer_target_).match != last) return;
   StopLeading(AbdicationReason::kTransfer, transfer_target_);
-}
-
-// A replica whose term is above ours would stay out of the group for as long as we lead. Until
-// [H-12] is built, which keeps the lease over a campaign, the leader hands over to itself in a
-// higher term: an ordinary abdication whose release allows our own campaign at once.
-void Core::Impl::MeetHigherTerm(const Message& m) {
-  const Term released = hs_.term;
-  StopLeading(AbdicationReason::kHigherTermFailed, options_.self);
-  highest_seen_term_ = m.term;
-  if (role_ == Role::kFollower && CampaignAllowed()) StartVote(released);
 }
 
 }  // namespace rasputin::consensus

@@ -55,11 +55,12 @@ void Core::Impl::BindTo(const Message& m, Epoch epoch) {
 
 // ---- Leader lease, the leader's side.
 
-DualInstant Core::Impl::LeaseEndBy(bool held) const {
+DualInstant Core::Impl::LeaseEndOver(const Configuration& configuration, bool held) const {
   if (role_ != Role::kLeader) return {Instant::min(), Instant::min()};
-  const auto until = [this, held](ReplicaId id) -> DualInstant {
+  const auto until = [this, held, &configuration](ReplicaId id) -> DualInstant {
     const DualInstant never{Instant::min(), Instant::min()};
-    const StoreId store = id == options_.self ? options_.self_store : StoreOf(id);
+    const Member* member = configuration.Find(id);
+    const StoreId store = id == options_.self ? options_.self_store : member->store;
     const Support support = held ? leases_->HeldSupportFrom(store) : leases_->SupportFrom(store);
     if (id == options_.self) return support.until;
     const auto progress = progress_.find(id);
@@ -71,7 +72,7 @@ DualInstant Core::Impl::LeaseEndBy(bool held) const {
   };
   const std::function<Instant(ReplicaId)> boot = [&until](ReplicaId id) { return until(id).boot; };
   const std::function<Instant(ReplicaId)> raw = [&until](ReplicaId id) { return until(id).raw; };
-  return {QuorumValue<Instant>(Counted(), boot), QuorumValue<Instant>(Counted(), raw)};
+  return {QuorumValue<Instant>(configuration, boot), QuorumValue<Instant>(configuration, raw)};
 }
 
 DualInstant Core::Impl::LeaseEnd() const { return LeaseEndBy(/*held=*/false); }
@@ -105,11 +106,11 @@ void Core::Impl::CheckLease() {
 
 void Core::Impl::SendReleases(bool all) {
   bool sent = false;
-  for (const auto& [id, term] : pending_releases_) {
+  for (const auto& [id, release] : pending_releases_) {
     // A store that supports ours no more withdraws by itself; if it supports again, Tick notices.
-    const bool alive = !leases_->HeldSupportFrom(StoreOf(id)).until.EndedForHolder(now_);
+    const bool alive = !leases_->HeldSupportFrom(release.store).until.EndedForHolder(now_);
     if (!all && !alive && release_failures_ >= 3) continue;
-    SendNow(id, Release{term, release_target_}, hs_.term);
+    SendNow({id, release.store}, Release{release.term, release_target_});
     sent = true;
   }
   if (!sent) {
@@ -127,7 +128,9 @@ void Core::Impl::TickReleases() {
 
 void Core::Impl::OnReleaseAck(const Message& m, const ReleaseAck& ack) {
   const auto pending = pending_releases_.find(m.from);
-  if (pending == pending_releases_.end() || ack.released_term < pending->second) return;
+  if (pending == pending_releases_.end() || ack.released_term < pending->second.term) {
+    return;
+  }
   pending_releases_.erase(pending);
   if (pending_releases_.empty()) release_retry_at_ = Instant::max();
 }
@@ -144,7 +147,7 @@ void Core::Impl::OnReleaseQuery(const Message& m, const ReleaseQuery& query) {
     flush_needed_ = true;
   }
   if (leads && !(options_.mutants.Has(50) && hs_.term > query.bound_term)) return;
-  SendNow(m.from, Release{query.bound_term, ReplicaId()}, hs_.term);
+  ReplyNow(m, Release{query.bound_term, ReplicaId()});
 }
 
 // ---- Release, the side of the follower.
@@ -152,7 +155,7 @@ void Core::Impl::OnReleaseQuery(const Message& m, const ReleaseQuery& query) {
 void Core::Impl::SendReleaseQuery() {
   if (!IsBound() || now_.boot < query_after_) return;
   query_after_ = now_.boot + options_.retry_interval;
-  SendNow(hs_.bound_leader, ReleaseQuery{hs_.bound_term}, hs_.term);
+  SendNow({hs_.bound_leader, hs_.bound_store}, ReleaseQuery{hs_.bound_term});
 }
 
 void Core::Impl::QueryBinding(const ClockReading& now) {
@@ -169,7 +172,7 @@ void Core::Impl::ApplyRelease(Term released, ReplicaId target) {
   hard_state_changed_ = true;
   if (role_ == Role::kLeader) {
     // Somebody led a term above ours: our own followers are not ours any more.
-    if (hs_.term <= released) StopLeading(AbdicationReason::kHigherTermFailed, ReplicaId());
+    if (led_term_ <= released) StopLeading(AbdicationReason::kHigherTermFailed, ReplicaId());
   }
   // A campaign in a released term could bind nobody.
   if (released > hs_.term && role_ != Role::kLeader) {
@@ -190,7 +193,7 @@ void Core::Impl::ApplyRelease(Term released, ReplicaId target) {
 
 void Core::Impl::OnRelease(const Message& m, const Release& release) {
   ApplyRelease(release.released_term, release.target);
-  Send(m.from, ReleaseAck{release.released_term});
+  Reply(m, ReleaseAck{release.released_term});
   // A handover's target campaigns at once; the release takes the place of the probe [H-11].
   if (release.target == options_.self && role_ == Role::kFollower &&
       hs_.term == release.released_term && CampaignAllowed()) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <limits>
+#include <utility>
 
 #include "consensus/core/core_impl.h"
 
@@ -12,7 +13,8 @@ bool Core::Impl::MayServeRead(const ClockReading& now) const {
   if (role_ != Role::kLeader || damaged_) return false;
   if (InheritsLease(now)) return true;
   // Entries committed by earlier terms are known to be applied only behind the first of this one.
-  if (applied_ < term_start_ && !options_.mutants.Has(28)) return false;
+  // (of the one before it, if [H-12] kept that one's lease).
+  if (applied_ < read_floor_ && !options_.mutants.Has(28)) return false;
   return options_.mutants.Has(5) || LeaseValid(now);
 }
 
@@ -46,6 +48,17 @@ void Core::Impl::CompleteReads() {
     }
     reads_.pop_front();
   }
+}
+
+// The answers to rounds of the term before say nothing about this one [H-12].
+void Core::Impl::AskReadsAgain() {
+  if (reads_.empty()) return;
+  ReadBatch all{0, Index(), {}};
+  for (const ReadBatch& batch : reads_) {
+    all.contexts.insert(all.contexts.end(), batch.contexts.begin(), batch.contexts.end());
+  }
+  reads_.clear();
+  reads_.push_back(std::move(all));
 }
 
 void Core::Impl::FailReads() {

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "consensus/core/configuration_codec.h"
 #include "consensus/core/core_impl.h"
 
 namespace rasputin::consensus {
@@ -21,13 +22,14 @@ constexpr uint64_t kEntryOverheadBytes = 32;
 
 }  // namespace
 
-bool Contiguous(const LogPosition& previous, absl::Span<const Entry> entries, Term term) {
+bool WellFormed(const LogPosition& previous, absl::Span<const Entry> entries, Term term) {
   Index expected = previous.index;
   Term lowest = previous.term;
   for (const Entry& entry : entries) {
     expected = expected.Next();
     if (entry.index != expected || entry.term < lowest || entry.term > term) return false;
     lowest = entry.term;
+    if (entry.type == EntryType::kConfig && !DecodeConfiguration(entry.payload).ok()) return false;
   }
   return true;
 }
@@ -35,6 +37,7 @@ bool Contiguous(const LogPosition& previous, absl::Span<const Entry> entries, Te
 // ---- The leader sends.
 
 void Core::Impl::Flush() {
+  if (reelection_ == Reelection::kVoting) return;  // [H-12]: nothing in a term not led.
   if (!reads_.empty() && reads_.back().round == 0) {
     // Entries of earlier terms that are committed lie before the first of this one [H-10].
     reads_.back().round = round_ + 1;
@@ -48,7 +51,9 @@ void Core::Impl::Flush() {
 }
 
 void Core::Impl::FlushFollower(const Member& member, Progress* progress) {
-  if (progress->dormant) return;
+  if (progress->dormant || !Reachable(*progress)) return;
+  AskForSnapshot(member, progress);
+  if (progress->absent) return;
   bool sent = false;
   const auto has_entries = [&] { return progress->next <= log_.Last().index; };
   if (progress->mode == Progress::Mode::kReplicate) {
@@ -70,6 +75,7 @@ void Core::Impl::FlushFollower(const Member& member, Progress* progress) {
       if (!SendAppend(member, progress, /*with_entries=*/false)) return;
     }
   }
+  AskForSnapshot(member, progress);
   ArmRetry(member, progress);
 }
 
@@ -112,13 +118,14 @@ bool Core::Impl::SendAppend(const Member& member, Progress* progress, bool with_
     progress->probe_round = round_;
   }
   if (!request.entries.empty()) progress->Sent(reach, bytes, round_);
-  SendNow(member.replica, std::move(request), hs_.term);
+  SendNow(member, std::move(request));
   return true;
 }
 
 // ---- Answers that are missing.
 
 bool Core::Impl::Outstanding(const Member& member, const Progress& progress) const {
+  if (!Reachable(progress) || progress.absent) return false;
   const Epoch epoch = leases_->OwnEpoch(member.store);
   if (epoch.IsSet() && progress.bound_epoch < epoch) return true;
   if (!reads_.empty() && reads_.front().round > progress.acked_round) return true;
@@ -151,6 +158,12 @@ void Core::Impl::TickFollower(const Member& member, Progress* progress) {
   }
   progress->retry_at = Instant::max();
   if (options_.mutants.Has(18)) return;
+  // A learner that never answers though its store is there: its replica is not.
+  if (progress->failures >= 2 && progress->acked_round == 0 && supported &&
+      !configuration_.IsVoter(member.replica)) {
+    progress->absent = true;
+    return;
+  }
   // While it is not known where the logs match, the place that was tried last is tried again: from
   // the first entry on, a member that comes back would be sent the whole log.
   const bool known = progress->mode == Progress::Mode::kReplicate;
@@ -161,12 +174,12 @@ void Core::Impl::TickFollower(const Member& member, Progress* progress) {
 // ---- The follower receives.
 
 void Core::Impl::OnAppendRequest(const Message& m, const AppendRequest& request) {
-  if (!Contiguous(request.previous, request.entries, m.term)) return;
+  if (!WellFormed(request.previous, request.entries, m.term)) return;
   AppendReply reply;
   const bool released = m.term <= hs_.released_term && !options_.mutants.Has(49);
   if (m.term < hs_.term || released) {
     reply.conflict_hint = log_.Last();
-    return Send(m.from, reply);
+    return Reply(m, reply);
   }
   AcceptLeader(m, request);
   asks_for_commit_ = false;
@@ -179,14 +192,14 @@ void Core::Impl::OnAppendRequest(const Message& m, const AppendRequest& request)
   Index known = reply.accepted ? reply.match : Index();
   if (options_.mutants.Has(13)) known = log_.Last().index;
   CommitTo(std::min(request.commit, known));
-  if (options_.mutants.Has(29)) return SendNow(m.from, reply, hs_.term);
-  Send(m.from, reply);
+  if (options_.mutants.Has(29)) return ReplyNow(m, reply);
+  Reply(m, reply);
 }
 
 // An append is sent by the elected leader of its term only: bound to it, whether the log matches or
 // not [H-4].
 void Core::Impl::AcceptLeader(const Message& m, const AppendRequest& request) {
-  CHECK(role_ != Role::kLeader || m.term > hs_.term) << "two leaders in one term";
+  CHECK(role_ != Role::kLeader || m.term > led_term_) << "two leaders in one term";
   if (role_ == Role::kLeader) StopLeading(AbdicationReason::kHigherTermFailed, ReplicaId());
   if (role_ == Role::kLeader) ForgetLeadership();  // Mutant 22 only.
   if (m.term > hs_.term) AdoptTerm(m.term);
@@ -225,7 +238,7 @@ bool Core::Impl::StoreEntries(const AppendRequest& request, AppendReply* reply) 
   if (first <= log_.Last().index) Emit(EventType::kLogTruncated, ReplicaId(), first);
   std::vector<Entry> rest(request.entries.begin() + static_cast<ptrdiff_t>(known),
                           request.entries.end());
-  log_.Append(std::move(rest), commit_);
+  ContinueLog(std::move(rest));
   return true;
 }
 
@@ -233,11 +246,13 @@ bool Core::Impl::StoreEntries(const AppendRequest& request, AppendReply* reply) 
 
 void Core::Impl::OnAppendReply(const Message& m, const AppendReply& reply) {
   if (role_ != Role::kLeader) return;
-  if (m.term > hs_.term) return MeetHigherTerm(m);
-  if (m.term < hs_.term || reply.match > log_.Last().index) return;
   const auto found = progress_.find(m.from);
   if (found == progress_.end()) return;
+  if (m.term > hs_.term) return MeetHigherTerm(m);
+  if (m.term < hs_.term || reply.match > log_.Last().index) return;
+  if (reelection_ == Reelection::kVoting) return;
   Progress* progress = &found->second;
+  progress->absent = false;
   progress->failures = 0;
   progress->dormant = false;
   progress->retry_at = Instant::max();
@@ -264,7 +279,7 @@ void Core::Impl::OnAppendReply(const Message& m, const AppendReply& reply) {
   } else {
     OnAppendRefused(progress, reply);
   }
-  // A handover may have ended the leadership, and `progress` with it.
+  // A handover or the own removal may have ended the leadership, and `progress` with it.
   if (role_ == Role::kLeader && !had_lease_) CheckLease();
   if (role_ != Role::kLeader) return;
   CompleteReads();
@@ -276,8 +291,11 @@ void Core::Impl::OnAppendReply(const Message& m, const AppendReply& reply) {
 
 void Core::Impl::OnAppendRefused(Progress* progress, const AppendReply& reply) {
   if (reply.read_context < progress->refusals_from_round) return;  // Acted on already.
-  const LogPosition agreed = log_.LastNotAfter(reply.conflict_hint, Index());
-  const Index next = std::max(agreed.index, progress->match).Next();
+  // Its log may end before ours begins: then only a snapshot helps.
+  const LogPosition hint = reply.conflict_hint;
+  const Index agreed =
+      hint.index < log_.Start().index ? hint.index : log_.LastNotAfter(hint, Index()).index;
+  const Index next = std::max(agreed, progress->match).Next();
   const bool moved = next != progress->next || progress->mode == Progress::Mode::kReplicate;
   progress->Probe(next, round_);
   if (moved) {
@@ -323,6 +341,7 @@ void Core::Impl::AdvanceCommit() {
     uncommitted_.pop_front();
   }
   flush_needed_ = true;
+  LeaveIfRemoved();
 }
 
 // [H-15]: a split must not be applied by others before the leader applied it, and stopped to serve

@@ -94,6 +94,10 @@ struct BodyText {
   std::string operator()(const ReleaseQuery& b) {
     return absl::StrCat("ReleaseQuery term=", b.bound_term.value());
   }
+  // The owner's, never a core's.
+  std::string operator()(const SnapshotChunk&) { return "SnapshotChunk"; }
+  std::string operator()(const SnapshotAck&) { return "SnapshotAck"; }
+  std::string operator()(const Removed&) { return "Removed"; }
 };
 
 std::string EventText(Event event) {

@@ -78,6 +78,8 @@ const char* ToString(AbdicationReason reason) {
       return "requested";
     case AbdicationReason::kHigherTermFailed:
       return "higher-term-failed";
+    case AbdicationReason::kRemoved:
+      return "removed";
   }
   return "unknown";
 }

@@ -49,6 +49,7 @@ enum class AbdicationReason : uint8_t {
   kTransfer = 4,
   kRequested = 5,  // The process or the replica stops.
   kHigherTermFailed = 6,
+  kRemoved = 7,  // A configuration without it as a voter was committed [H-14].
 };
 
 struct Event {

@@ -105,9 +105,38 @@ struct ReleaseQuery {
   Term bound_term;
 };
 
-using MessageBody =
-    std::variant<ProbeRequest, ProbeReply, VoteRequest, VoteReply, AppendRequest, AppendReply,
-                 PullRequest, PullReply, Release, ReleaseAck, ReleaseQuery>;
+// A part of a snapshot, for a member whose log ends before its leader's (or donor's) begins. The
+// core takes no part in a transfer: it says who needs one (Ready::snapshots_wanted) and is replaced
+// by a new core when one is installed.
+struct SnapshotChunk {
+  uint64_t snapshot_id = 0;  // Given by the sender; names the transfer.
+  uint64_t sequence = 0;     // From 0, which holds the header.
+  LogPosition position;      // Applied position that the snapshot shows.
+  uint32_t crc32c = 0;       // Of `data`.
+  absl::Cord data;           // Opaque to consensus.
+  bool last = false;
+};
+enum class SnapshotStatus : uint8_t {
+  kReceiving = 1,
+  kInstalled = 2,
+  kRefused = 3,  // Not wanted: the receiver's state is newer.
+  kBusy = 4,     // Not now.
+  kLost = 5,     // The id is unknown: to be begun anew.
+};
+struct SnapshotAck {
+  uint64_t snapshot_id = 0;
+  uint64_t next_sequence = 0;  // All chunks below it have arrived.
+  SnapshotStatus status = SnapshotStatus::kReceiving;
+};
+
+// "You, the receiver, are no member any more": said for a committed configuration only [H-14].
+struct Removed {
+  Generation generation;  // Of the descriptor that lacks the receiver.
+};
+
+using MessageBody = std::variant<ProbeRequest, ProbeReply, VoteRequest, VoteReply, AppendRequest,
+                                 AppendReply, PullRequest, PullReply, Release, ReleaseAck,
+                                 ReleaseQuery, SnapshotChunk, SnapshotAck, Removed>;
 
 struct Message {
   RangeId range;

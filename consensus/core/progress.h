@@ -51,9 +51,20 @@ struct Progress {
   // Unheard for long and its store does not support ours: nothing is sent on a timer; a lease
   // update (Tick) or an answer wakes it.
   bool dormant = false;
-  bool must_send = false;        // Even if there is nothing new.
-  bool rebound = false;          // Bound at a later epoch than at first.
-  bool below_log_start = false;  // Needs a snapshot: the entries it lacks were cut.
+  bool must_send = false;  // Even if there is nothing new.
+  bool rebound = false;    // Bound at a later epoch than at first.
+
+  // Index of the entry that added it; nothing is sent to it before that entry is applied [H-14].
+  Index added_at;
+  // Snapshots. `below_log_start`: the entries it lacks were cut. `absent`: its replica does not
+  // exist, as far as we know, and only a snapshot makes it; it is sent nothing else.
+  bool below_log_start = false;
+  bool absent = false;
+  bool snapshot_under_way = false;             // Asked for, until OnSnapshotSent.
+  Instant snapshot_retry_at = Instant::min();  // Not asked for before.
+  int snapshot_failures = 0;
+
+  bool NeedsSnapshot() const { return below_log_start || absent; }
 
   void Sent(Index last, uint64_t bytes, uint64_t round) {
     in_flight_.push_back({last, bytes, round});

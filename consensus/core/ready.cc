@@ -12,7 +12,8 @@ bool operator==(const HardState& a, const HardState& b) {
 
 bool Ready::Empty() const {
   return send_now.empty() && !hard_state.has_value() && entries.empty() &&
-         send_after_persist.empty() && committed.empty() && reads.empty() && events.empty();
+         send_after_persist.empty() && committed.empty() && reads.empty() &&
+         snapshots_wanted.empty() && events.empty();
 }
 
 }  // namespace rasputin::consensus

@@ -56,7 +56,12 @@ struct Ready {
   std::vector<Entry> committed;
   // 7. Read index rounds that ended.
   std::vector<ReadIndexResult> reads;
-  // 8. What happened, for logs, metrics, golden tests and checkers.
+  // 8. Members (of a leader) or candidates (of one whose log is pulled [H-13]) that need entries
+  // from before the log's start, or a replica to begin with. The owner starts a transfer of its
+  // applied state, unless one to this member is under way, and calls OnSnapshotSent when it has
+  // ended.
+  std::vector<ReplicaId> snapshots_wanted;
+  // 9. What happened, for logs, metrics, golden tests and checkers.
   std::vector<Event> events;
 
   bool Empty() const;

@@ -34,6 +34,7 @@ bool Group::Collect(TurnEffects* effects) {
   MoveAppend(&ready.send_now, &effects->messages);
   MoveAppend(&ready.events, &effects->events);
   MoveAppend(&ready.reads, &effects->reads);
+  MoveAppend(&ready.snapshots_wanted, &effects->snapshots_wanted);
   MoveAppend(&ready.committed, &committed_);
   const bool appends = ready.hard_state.has_value() || !ready.entries.empty();
   CHECK_EQ(appends, ready.persist_sequence != 0) << "range " << range_;

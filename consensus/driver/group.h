@@ -22,7 +22,9 @@ namespace rasputin::consensus {
 struct TurnEffects {
   std::vector<log::RangeAppend> appends;  // To be appended as one, before `messages` leave.
   std::vector<Message> messages;
-  std::vector<ReadIndexResult> reads;  // Of the group collected last; the owner takes them.
+  // Of the group collected last; the owner takes them.
+  std::vector<ReadIndexResult> reads;
+  std::vector<ReplicaId> snapshots_wanted;
   std::vector<Event> events;
 };
 

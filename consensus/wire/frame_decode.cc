@@ -302,17 +302,63 @@ Release ReadRelease(WireReader& reader) {
   return body;
 }
 
-// The term that is the only field of a ReleaseAck and of a ReleaseQuery.
-Term ReadOneTerm(WireReader& reader) {
-  Term term;
+// The number that is the only field of a ReleaseAck, a ReleaseQuery and a Removed.
+template <typename Id>
+Id ReadOneId(WireReader& reader) {
+  Id id;
   reader.ReadNested([&](Field field) {
     if (field.type == kWireVarint && field.number == 1) {
-      term = ReadId<Term>(reader);
+      id = ReadId<Id>(reader);
     } else {
       reader.Skip(field.type);
     }
   });
-  return term;
+  return id;
+}
+
+SnapshotChunk ReadSnapshotChunk(WireReader& reader) {
+  SnapshotChunk body;
+  reader.ReadNested([&](Field field) {
+    if (field.type == kWireBytes && field.number == 3) {
+      body.position = ReadPosition(reader);
+    } else if (field.type == kWireBytes && field.number == 5) {
+      body.data = reader.ReadBytes();
+    } else if (field.type != kWireVarint) {
+      reader.Skip(field.type);
+    } else if (field.number == 1) {
+      body.snapshot_id = reader.ReadVarint();
+    } else if (field.number == 2) {
+      body.sequence = reader.ReadVarint();
+    } else if (field.number == 4) {
+      body.crc32c = ReadUint32(reader);
+    } else if (field.number == 6) {
+      body.last = reader.ReadVarint() != 0;
+    } else {
+      reader.Skip(field.type);
+    }
+  });
+  return body;
+}
+
+SnapshotAck ReadSnapshotAck(WireReader& reader) {
+  SnapshotAck body;
+  bool has_status = false;
+  reader.ReadNested([&](Field field) {
+    if (field.type != kWireVarint) {
+      reader.Skip(field.type);
+    } else if (field.number == 1) {
+      body.snapshot_id = reader.ReadVarint();
+    } else if (field.number == 2) {
+      body.next_sequence = reader.ReadVarint();
+    } else if (field.number == 3) {
+      body.status = ReadEnum(reader, SnapshotStatus::kLost);
+      has_status = true;
+    } else {
+      reader.Skip(field.type);
+    }
+  });
+  if (!has_status) reader.Fail();
+  return body;
 }
 
 // Returns whether the field was a body.
@@ -346,10 +392,19 @@ bool ReadBody(WireReader& reader, uint32_t number, Budget& budget, MessageBody* 
       *body = ReadRelease(reader);
       return true;
     case 25:
-      *body = ReleaseAck{ReadOneTerm(reader)};
+      *body = ReleaseAck{ReadOneId<Term>(reader)};
       return true;
     case 26:
-      *body = ReleaseQuery{ReadOneTerm(reader)};
+      *body = ReleaseQuery{ReadOneId<Term>(reader)};
+      return true;
+    case 27:
+      *body = ReadSnapshotChunk(reader);
+      return true;
+    case 28:
+      *body = ReadSnapshotAck(reader);
+      return true;
+    case 29:
+      *body = Removed{ReadOneId<Generation>(reader)};
       return true;
     default:
       return false;

@@ -49,10 +49,17 @@ std::vector<MessageBody> AllBodies() {
   bodies.push_back(Release{Term(9), ReplicaId(2)});
   bodies.push_back(ReleaseAck{Term(9)});
   bodies.push_back(ReleaseQuery{Term(8)});
+  bodies.push_back(SnapshotChunk{
+      21, 300, {Term(4), Index(1000)}, 0xfedcba98, absl::Cord(std::string(70000, 's')), true});
+  bodies.push_back(SnapshotAck{21, 301, SnapshotStatus::kBusy});
+  bodies.push_back(Removed{Generation(12)});
   // All fields at their defaults: the body is still told apart.
   bodies.push_back(VoteReply{});
   bodies.push_back(AppendRequest{});
   bodies.push_back(ReleaseQuery{});
+  bodies.push_back(SnapshotChunk{});
+  bodies.push_back(SnapshotAck{});
+  bodies.push_back(Removed{});
   return bodies;
 }
 
@@ -186,6 +193,16 @@ TEST(Frame, PutsValuesIntoTheFieldsOfTheirNames) {
   EXPECT_EQ(parsed.messages(5).append_reply().bound_epoch(), 17u);
   EXPECT_EQ(parsed.messages(7).pull_reply().donor_last().index(), 200u);
   EXPECT_EQ(parsed.messages(8).release().target_replica_id(), 2u);
+  const peer::GroupSnapshotChunk& chunk = parsed.messages(11).snapshot_chunk();
+  EXPECT_EQ(chunk.snapshot_id(), 21u);
+  EXPECT_EQ(chunk.sequence(), 300u);
+  EXPECT_EQ(chunk.position().index(), 1000u);
+  EXPECT_EQ(chunk.crc32c(), 0xfedcba98u);
+  EXPECT_EQ(chunk.data(), std::string(70000, 's'));
+  EXPECT_TRUE(chunk.last());
+  EXPECT_EQ(parsed.messages(12).snapshot_ack().next_sequence(), 301u);
+  EXPECT_EQ(parsed.messages(12).snapshot_ack().status(), peer::SNAPSHOT_STATUS_BUSY);
+  EXPECT_EQ(parsed.messages(13).removed().generation(), 12u);
 }
 
 TEST(Frame, GivesBackForwardedRequestsAndReplies) {
