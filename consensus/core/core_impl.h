@@ -1,5 +1,4 @@
 // State and parts of Core, private to consensus/core: one class, one source file per concern.
-//
 //   core.cc              construction, dispatch, Ready, deadlines
 //   core_election.cc     probe, vote, timers                       [H-2] [H-3] [H-5]
 //   core_catch_up.cc     pulling a more up-to-date log             [H-13]
@@ -10,7 +9,6 @@
 //   core_stranded.cc     a leader that meets a higher term         [H-12]
 //   core_membership.cc   configurations in force, changes          [H-14]
 //   core_snapshot.cc     who needs a snapshot                      [H-13]
-//
 // Not thread-safe. Invariants that hold between calls are written down in core_invariants.cc.
 
 #ifndef RASPUTIN_CONSENSUS_CORE_CORE_IMPL_H_

@@ -755,7 +755,7 @@ TEST(CatchUp, DonorAnswersWithItsSuffixOrTheLastPlaceThatMayAgree) {
   EXPECT_TRUE(lone.Last<PullReply>(2)->previous == At(1, 1));
 }
 
-// ---- [H-15] [H-18] and a stranded term
+// ---- [H-15] [H-18]
 
 TEST(Split, ChildsNamedMemberLeadsTermOneInTheCreatingProcessOnly) {
   for (const bool creating : {true, false}) {
@@ -779,23 +779,6 @@ TEST(FailStop, UnreadableLogStopsTheReplica) {  // "[H-18] A checksum failure st
   lone.Clear();
   lone.Step(2, 5, ProbeRequest{1, At(4, 9)});
   EXPECT_TRUE(lone.sent.empty());
-}
-
-TEST(StrandedTerm, LeaderHandsOverToItselfInAHigherTerm) {
-  LoneCore lone;
-  Lead(&lone);
-  lone.Step(3, 9, AppendReply{});
-  EXPECT_EQ(lone.core->role(), Role::kCandidate);
-  EXPECT_EQ(lone.core->term(), Term(10));
-  lone.Step(2, 10, VoteReply{true});
-  EXPECT_EQ(lone.core->role(), Role::kLeader);
-}
-
-TEST(StrandedTerm, UnknownSendersAreIgnored) {
-  LoneCore lone;
-  lone.Start();
-  lone.Step(9, 5, LoneCore::Append({}, {1}));
-  EXPECT_EQ(lone.core->term(), Term());
 }
 
 }  // namespace
