@@ -9,33 +9,46 @@
 
 namespace rasputin::consensus::lease {
 
+namespace {
+
+// Unsigned, because a broken clock may be anywhere; the difference then wraps as intended.
+Duration WallBetween(const ClockReading& from, const ClockReading& to) {
+  const int64_t wall_us =
+      static_cast<int64_t>(static_cast<uint64_t>(to.wall_us) - static_cast<uint64_t>(from.wall_us));
+  constexpr int64_t kCenturyUs = int64_t{100} * 366 * 86400 * 1000000;
+  return std::chrono::microseconds(std::max(-kCenturyUs, std::min(kCenturyUs, wall_us)));
+}
+
+}  // namespace
+
+Duration ClockWatch::Gained(const ClockReading& from, const ClockReading& to) const {
+  const Duration boot = to.boot - from.boot;
+  const Duration gained = WallBetween(from, to) - boot;
+  const Duration margin =
+      wall_jump_max_ + std::chrono::duration_cast<Duration>(
+                           rate_error_max_ * std::chrono::duration<double, std::nano>(boot));
+  return gained > margin || gained < -margin ? gained : Duration::zero();
+}
+
 ClockWatch::Finding ClockWatch::Observe(const ClockReading& reading) {
   Finding finding;
   finding.now = reading;
   finding.now.boot = std::max(reading.boot, last_.boot);
   finding.now.raw = std::max(reading.raw, last_.raw);
-  const Duration boot = finding.now.boot - last_.boot;
-  const Duration raw = finding.now.raw - last_.raw;
-  finding.elapsed = std::max(boot, raw);
+  finding.elapsed = std::max(finding.now.boot - last_.boot, finding.now.raw - last_.raw);
   // A reading that lost the race for the lock says nothing about its wall clock either.
   if (reading.boot < last_.boot) {
     finding.now.wall_us = last_.wall_us;
     last_ = finding.now;
     return finding;
   }
-  // Unsigned, because a broken clock may be anywhere; the difference then wraps as intended.
-  const int64_t wall_us = static_cast<int64_t>(static_cast<uint64_t>(reading.wall_us) -
-                                               static_cast<uint64_t>(last_.wall_us));
-  constexpr int64_t kCenturyUs = int64_t{100} * 366 * 86400 * 1000000;
-  const Duration wall =
-      std::chrono::microseconds(std::max(-kCenturyUs, std::min(kCenturyUs, wall_us)));
-  const Duration jump = wall - boot;
-  const Duration margin =
-      wall_jump_max_ + std::chrono::duration_cast<Duration>(
-                           rate_error_max_ * std::chrono::duration<double, std::nano>(boot));
-  if (jump > margin || jump < -margin) {
-    finding.wall_jump = jump;
-    finding.elapsed = std::max(finding.elapsed, wall);
+  finding.wall_jump = Gained(last_, finding.now);
+  if (finding.wall_jump != Duration::zero()) {
+    finding.elapsed = std::max(finding.elapsed, WallBetween(last_, finding.now));
+    compared_ = finding.now;
+  } else {
+    finding.wall_drift = Gained(compared_, finding.now);
+    if (finding.wall_drift != Duration::zero()) compared_ = finding.now;
   }
   last_ = finding.now;
   return finding;

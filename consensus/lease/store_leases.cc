@@ -316,9 +316,11 @@ ClockReading StoreLeases::Impl::Observe(const ClockReading& reading) {
   const ClockWatch::Finding finding = clock_.Observe(reading);
   using std::chrono::duration_cast;
   using std::chrono::milliseconds;
-  if (finding.wall_jump != Duration::zero()) {
-    const Duration size =
-        finding.wall_jump < Duration::zero() ? -finding.wall_jump : finding.wall_jump;
+  // At most one of the two. A rate is only reported: by the wall clock alone nobody can tell which
+  // clock is the wrong one.
+  const Duration suspect = finding.wall_jump + finding.wall_drift;
+  if (suspect != Duration::zero()) {
+    const Duration size = suspect < Duration::zero() ? -suspect : suspect;
     Report(EventType::kClockSuspect, StoreId(), Epoch(),
            static_cast<uint64_t>(duration_cast<milliseconds>(size).count()));
   }

@@ -435,6 +435,21 @@ TEST(Clocks, ReportARealtimeStepBackwardsAndKeepTheLease) {
   EXPECT_TRUE(rig.Holds(kPeer));
 }
 
+// Far too little for a jump between two readings.
+TEST(Clocks, ReportARateBeyondTheBoundAndNoneWithin) {
+  for (const int per_mille : {-100, -20, -9, 9, 20, 100}) {
+    LeaseRig rig;
+    rig.SetPeers({kPeer});
+    for (int i = 0; i < 400; ++i) {
+      rig.Pass(rig.D() / 8);
+      rig.now.wall_us += per_mille * 250;
+    }
+    const bool beyond = per_mille < -10 || per_mille > 10;
+    EXPECT_EQ(rig.Count(EventType::kClockSuspect) > 0, beyond) << per_mille;
+    EXPECT_LT(rig.Count(EventType::kClockSuspect), 30) << "one line for each half second gained";
+  }
+}
+
 // Threads race for the lock: a reading taken earlier may come later.
 TEST(Clocks, MayReachTheStoreOutOfOrder) {
   LeaseRig rig;
