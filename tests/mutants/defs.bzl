@@ -11,7 +11,7 @@ _with_mutants = transition(
     outputs = [_COPT],
 )
 
-def _mutants_test_impl(ctx):
+def _with_mutants_program_impl(ctx):
     executable = ctx.actions.declare_file(ctx.label.name)
     program = ctx.attr.program[0][DefaultInfo].files_to_run.executable
     ctx.actions.symlink(output = executable, target_file = program, is_executable = True)
@@ -20,14 +20,23 @@ def _mutants_test_impl(ctx):
         runfiles = ctx.attr.program[0][DefaultInfo].default_runfiles,
     )]
 
+_ATTRS = {
+    "program": attr.label(executable = True, mandatory = True, cfg = _with_mutants),
+    "_allowlist_function_transition": attr.label(
+        default = "@bazel_tools//tools/allowlists/function_transition_allowlist",
+    ),
+}
+
 mutants_test = rule(
-    implementation = _mutants_test_impl,
+    implementation = _with_mutants_program_impl,
     doc = "Runs a program that was built, with all that it links, with -DRASPUTIN_MUTANTS.",
-    attrs = {
-        "program": attr.label(executable = True, mandatory = True, cfg = _with_mutants),
-        "_allowlist_function_transition": attr.label(
-            default = "@bazel_tools//tools/allowlists/function_transition_allowlist",
-        ),
-    },
+    attrs = _ATTRS,
     test = True,
+)
+
+mutants_binary = rule(
+    implementation = _with_mutants_program_impl,
+    doc = "As mutants_test, for programs that are no test.",
+    attrs = _ATTRS,
+    executable = True,
 )
