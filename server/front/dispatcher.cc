@@ -39,6 +39,7 @@ Dispatcher::Dispatcher(const FrontOptions& options, const FrontPorts& ports, cli
       self_(ports.store->manifest().store_id()),
       router_(router),
       counters_(counters),
+      reach_(self_, options.attempt_wait / 2),
       next_id_(FirstId(options.seed)) {}
 
 Dispatcher::~Dispatcher() = default;
@@ -102,7 +103,7 @@ void Dispatcher::TrySend(const ClockReading& now, Flight* flight,
     return Finish(flight, std::move(split));
   }
   if (flight->call.wants_descriptor) flight->descriptor = *range;
-  const StoreId store = ChooseStore(flight, *range);
+  const StoreId store = ChooseStore(now, flight, *range);
   if (!store.IsSet()) {
     Response none;
     none.outcome = Outcome::kNotLeader;
@@ -112,14 +113,49 @@ void Dispatcher::TrySend(const ClockReading& now, Flight* flight,
   SendTo(now, flight, store);
 }
 
-StoreId Dispatcher::ChooseStore(Flight* flight, const range::RangeDescriptor& range) {
-  const uint64_t leader = router_->Leader(range.range_id());
-  if (leader != 0) return StoreId(leader);
-  return StoreId(client::MemberToTry(range, self_.value(), flight->members_tried++));
+StoreId Dispatcher::ChooseStore(const ClockReading& now, Flight* flight,
+                                const range::RangeDescriptor& range) {
+  flight->meant = StoreId(router_->Leader(range.range_id()));
+  if (flight->meant.IsSet()) {
+    ProbeIfDue(now, flight->meant);
+    return reach_.Via(range, flight->meant);
+  }
+  // Nobody is known to lead: the members in turn, but for those that do not answer.
+  for (int i = 0; i < std::max(1, range.replicas_size()); ++i) {
+    flight->meant = StoreId(client::MemberToTry(range, self_.value(), flight->members_tried++));
+    if (reach_.Answers(flight->meant)) break;
+    ProbeIfDue(now, flight->meant);
+  }
+  return flight->meant;
+}
+
+void Dispatcher::ProbeIfDue(const ClockReading& now, StoreId peer) {
+  if (!reach_.ProbeDue(now.boot, peer)) return;
+  ForwardRequest request;
+  request.id = next_id_++;
+  request.hops = 1;
+  request.kind = ForwardKind::kStoreStatus;
+  request.time_left = options_.attempt_wait;
+  Outbound outbound;
+  outbound.peer = peer;
+  outbound.relay_ends = now.boot + options_.attempt_wait;
+  const uint64_t id = request.id;
+  if (!ports_.peers->Forward(peer, std::move(request))) return;
+  outbound_[id] = outbound;
+  due_.insert({outbound.relay_ends, id});
+}
+
+void Dispatcher::OnSilence(const ClockReading& now, const Flight& flight) {
+  if (flight.call.kind == ForwardKind::kRange && flight.meant != flight.asked) {
+    reach_.OnRelayFailed(flight.meant, flight.asked);
+  } else {
+    reach_.OnSilent(now.boot, flight.asked);
+  }
 }
 
 void Dispatcher::SendTo(const ClockReading& now, Flight* flight, StoreId store) {
   flight->asked = store;
+  flight->asked_at = now.boot;
   if (store == self_) {
     SubmitLocally(now, flight);
   } else {
@@ -177,13 +213,10 @@ void Dispatcher::ForwardTo(const ClockReading& now, Flight* flight, StoreId stor
   outbound.flight = flight->id;
   outbound_[request.id] = outbound;
   const uint64_t id = request.id;
-  if (call.repeatable) {
-    SetTimer(flight, std::min(call.deadline, now.boot + options_.attempt_wait));
-  } else {
-    SetTimer(flight, call.deadline);
-  }
+  SetTimer(flight, std::min(call.deadline, now.boot + options_.attempt_wait));
   if (ports_.peers->Forward(store, std::move(request))) return;
   outbound_.erase(id);
+  OnSilence(now, *flight);
   router_->ForgetLeadersOn(store.value());
   OnFailure(now, flight, Failure::kNotSent, false, Unreachable(store));
 }
@@ -234,6 +267,8 @@ void Dispatcher::OnNotLeader(const ClockReading& now, Flight* flight, StoreId fr
                              Response response) {
   const StoreId hint = response.leader_store;
   const bool better = hint.IsSet() && hint != from;
+  // Asked to relay to the very store that it names, it could not.
+  if (better && hint == flight->meant) reach_.OnRelayFailed(hint, from);
   router_->LearnLeader(flight->range.value(), better ? hint.value() : 0);
   OnFailure(now, flight, Failure::kNotLeader, better, std::move(response));
 }
@@ -271,10 +306,13 @@ void Dispatcher::OnFailure(const ClockReading& now, Flight* flight, Failure fail
 }
 
 void Dispatcher::OnFlightTimer(const ClockReading& now, Flight* flight) {
+  const bool silent = flight->state == Flight::State::kAsked && flight->asked != self_ &&
+                      now.boot >= flight->asked_at + options_.attempt_wait;
+  if (silent) OnSilence(now, *flight);
   if (now.boot >= flight->call.deadline) return Expire(flight);
   SetTimer(flight, flight->call.deadline);
   if (flight->state == Flight::State::kWaits) return TrySend(now, flight, nullptr);
-  if (flight->state != Flight::State::kAsked) return;
+  if (flight->state != Flight::State::kAsked || !flight->call.repeatable) return;
   // A peer that is silent without a broken connection: another one may know more.
   outbound_.erase(flight->waits_for);
   flight->waits_for = 0;
@@ -350,7 +388,7 @@ void Dispatcher::OnTimer(const ClockReading& now, uint64_t id) {
     timers_.erase(timer);
     return run(now);
   }
-  outbound_.erase(id);  // A relay whose origin has given up.
+  outbound_.erase(id);  // A relay whose origin has given up, or a probe.
 }
 
 Instant Dispatcher::NextDeadline() const {

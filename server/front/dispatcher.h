@@ -25,6 +25,7 @@
 #include "client/route/retry_policy.h"
 #include "client/route/router.h"
 #include "server/front/front_end.h"
+#include "server/front/peer_reach.h"
 #include "server/front/ports.h"
 
 namespace rasputin::server {
@@ -92,11 +93,11 @@ class Dispatcher {
  private:
   struct Flight;
   struct Ticket;
-  // A request sent to a peer, of a flight or (relay) of another front end.
+  // A request sent to a peer: of a flight, of another front end (relay), or to see if it answers.
   struct Outbound {
     StoreId peer;
-    uint64_t flight = 0;  // 0: a relay.
-    StoreId relay_from;
+    uint64_t flight = 0;  // 0: a relay or a probe.
+    StoreId relay_from;   // 0: no relay.
     uint64_t relay_id = 0;
     Instant relay_ends;
   };
@@ -106,7 +107,11 @@ class Dispatcher {
   void SubmitLocally(const ClockReading& now, Flight* flight);
   void ForwardTo(const ClockReading& now, Flight* flight, StoreId store);
   void LookUp(const ClockReading& now, Flight* flight);
-  StoreId ChooseStore(Flight* flight, const range::RangeDescriptor& range);
+  StoreId ChooseStore(const ClockReading& now, Flight* flight, const range::RangeDescriptor& range);
+  // Asks a peer that does not answer, if it is time, whether it does again.
+  void ProbeIfDue(const ClockReading& now, StoreId peer);
+  // The store asked has not answered: it, or what it should have relayed to, is passed by.
+  void OnSilence(const ClockReading& now, const Flight& flight);
 
   void OnAnswer(const ClockReading& now, Flight* flight, StoreId from, range::Response response);
   void OnNotLeader(const ClockReading& now, Flight* flight, StoreId from, range::Response response);
@@ -134,6 +139,7 @@ class Dispatcher {
   FrontCounters* const counters_;
   Lookup lookup_;
 
+  PeerReach reach_;
   uint64_t next_id_;  // Of flights, tickets, outbound requests and timers alike.
   // Looked up by id only, except where noted; ordered where iterated.
   absl::flat_hash_map<uint64_t, std::unique_ptr<Flight>> flights_;

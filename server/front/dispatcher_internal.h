@@ -33,7 +33,9 @@ struct Dispatcher::Flight {
   Instant timer = Instant::max();  // Its entry in `due_`.
   uint64_t waits_for = 0;          // kAsked: the ticket or outbound whose answer counts.
   StoreId asked;                   // The last one.
-  RangeId range;                   // As last routed.
+  StoreId meant;                   // For whom: another store than `asked` if that is to relay.
+  Instant asked_at;
+  RangeId range;  // As last routed.
   consensus::Generation generation;
   range::RangeDescriptor descriptor;
   uint32_t members_tried = 0;  // Without a leader hint.

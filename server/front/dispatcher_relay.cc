@@ -71,7 +71,8 @@ void Dispatcher::OnForwardedAnswer(const ClockReading& now, Ticket* ticket, Resp
   const bool may_relay = response.outcome == Outcome::kNotLeader && hint.IsSet() && hint != self_ &&
                          hint != from && request.hops < client::kHopsMax && now.boot < deadline;
   const uint64_t origin_id = request.id;
-  if (may_relay) {
+  if (may_relay) ProbeIfDue(now, hint);
+  if (may_relay && reach_.Answers(hint)) {
     Outbound outbound;
     outbound.peer = hint;
     outbound.relay_from = from;
@@ -89,6 +90,7 @@ void Dispatcher::OnForwardedAnswer(const ClockReading& now, Ticket* ticket, Resp
     }
     outbound_.erase(id);
     due_.erase({deadline, id});
+    reach_.OnSilent(now.boot, hint);
   }
   ForwardReply reply;
   reply.id = origin_id;
@@ -101,8 +103,10 @@ void Dispatcher::OnForwardReply(const ClockReading& now, StoreId from, ForwardRe
   if (it == outbound_.end() || it->second.peer != from) return;  // Given up meanwhile.
   const Outbound outbound = it->second;
   outbound_.erase(it);
+  reach_.OnAnswer(from);
   if (outbound.flight == 0) {
     due_.erase({outbound.relay_ends, reply.id});
+    if (!outbound.relay_from.IsSet()) return;  // A probe.
     // So that the origin goes straight there next time.
     if (reply.response.outcome == Outcome::kOk) reply.response.leader_store = from;
     reply.id = outbound.relay_id;
@@ -127,6 +131,7 @@ void Dispatcher::OnPeerBroken(const ClockReading& now, StoreId peer,
     const bool sent = unsent.count(id) == 0;
     if (outbound.flight == 0) {
       due_.erase({outbound.relay_ends, id});
+      if (!outbound.relay_from.IsSet()) continue;  // A probe.
       ForwardReply reply;
       reply.id = outbound.relay_id;
       reply.response = Unreachable(peer);

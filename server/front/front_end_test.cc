@@ -234,7 +234,7 @@ TEST(FrontEnd, ARequestThatWasNeverWrittenIsSentElsewhereWithoutRequestId) {
   FakeCluster cluster;
   cluster.SetLeader(kDefaultRange, 2);
   Value(&cluster, 1, "other");
-  cluster.disconnected.insert({1, 2});
+  cluster.disconnected = {{1, 2}, {3, 2}};
   FakeCall call;
   cluster.Start(1, Method::kSet, Set("k", "v").SerializeAsString(), &call);
   cluster.Advance(milliseconds(50));
@@ -287,6 +287,55 @@ TEST(FrontEnd, AReadLeavesASilentPeerAfterAWhile) {
   cluster.SetLeader(kDefaultRange, 3);
   cluster.RunUntilDone(call);
   EXPECT_TRUE(call.ok());
+}
+
+TEST(FrontEnd, ALeaderThatDoesNotAnswerThisNodeIsReachedThroughAnother) {
+  FakeCluster cluster;
+  cluster.SetLeader(kDefaultRange, 2);
+  Value(&cluster, 1, "k");
+  cluster.held = {{1, 2}, {2, 1}};
+  EXPECT_TRUE(cluster.Call(1, Method::kSet, SetWithId("k", "v")).ok());
+  const Instant known = cluster.now.boot;
+  EXPECT_EQ(Value(&cluster, 1, "k"), "v");
+  EXPECT_TRUE(cluster.Call(1, Method::kSet, Set("k", "w")).ok());
+  EXPECT_LT(cluster.now.boot - known, milliseconds(20)) << "only the first request may wait";
+}
+
+TEST(FrontEnd, ALeaderWithoutAConnectionIsReachedThroughAnother) {
+  FakeCluster cluster;
+  cluster.SetLeader(kDefaultRange, 2);
+  Value(&cluster, 1, "k");
+  cluster.disconnected = {{1, 2}, {2, 1}};
+  EXPECT_TRUE(cluster.Call(1, Method::kSet, Set("k", "v")).ok());
+  cluster.forwards.clear();
+  EXPECT_EQ(Value(&cluster, 1, "k"), "v");
+  EXPECT_EQ((cluster.forwards[{1, 3}]), 1);
+}
+
+TEST(FrontEnd, ARelayThatCannotReachTheLeaderEitherIsLeftForAnother) {
+  FakeCluster cluster(5);
+  cluster.SetLeader(kDefaultRange, 2);
+  for (uint64_t store : {1, 3, 4}) Value(&cluster, store, "k");
+  cluster.disconnected = {{1, 2}, {3, 2}, {4, 2}};
+  EXPECT_TRUE(cluster.Call(1, Method::kSet, Set("k", "v")).ok());
+  cluster.forwards.clear();
+  EXPECT_EQ(Value(&cluster, 1, "k"), "v");
+  EXPECT_EQ((cluster.forwards[{1, 5}]), 1);
+}
+
+TEST(FrontEnd, ALeaderThatAnswersAgainIsAskedDirectlyAgain) {
+  FakeCluster cluster;
+  cluster.SetLeader(kDefaultRange, 2);
+  Value(&cluster, 1, "k");
+  cluster.held = {{1, 2}, {2, 1}};
+  EXPECT_TRUE(cluster.Call(1, Method::kSet, SetWithId("k", "v")).ok());
+  cluster.held.clear();
+  cluster.Advance(seconds(1));
+  Value(&cluster, 1, "k");
+  cluster.forwards.clear();
+  Value(&cluster, 1, "k");
+  EXPECT_EQ((cluster.forwards[{1, 2}]), 1);
+  EXPECT_EQ((cluster.forwards[{1, 3}]), 0);
 }
 
 TEST(FrontEnd, AMutationAtASilentPeerHasAnUnknownOutcomeAtItsDeadline) {
