@@ -133,6 +133,9 @@ std::vector<Flag> AddressFlags() {
       Port("http-port", &Flags::http_port,
            "Port for /metrics, /healthz, /readyz and the status page."),
       SeedPeers(),
+      Number("first-replicas", "COUNT", &Flags::first_replicas, 1, 9,
+             "On how many of the seeds `cluster init` places the first ranges; what the first of "
+             "the sorted seeds says counts."),
       Text("advertise-host", "HOST", &Flags::advertise_host,
            "Name or address at which others reach this node (default: the host name)."),
       Text(

@@ -48,6 +48,7 @@ struct Flags {
   // Counts and times.
   uint64_t connection_streams_max = 1024;
   uint64_t shutdown_timeout_ms = 3000;
+  uint64_t first_replicas = 3;
 
   bool dev = false;
   bool help = false;

@@ -73,7 +73,8 @@ absl::Status CheckSeed(const std::string& address, const peer::v1::ProbeResponse
 }
 
 storage::v1::BootstrapRecord PlanCluster(uint64_t cluster_id,
-                                         const std::vector<peer::v1::ProbeResponse>& probes) {
+                                         const std::vector<peer::v1::ProbeResponse>& probes,
+                                         int members) {
   storage::v1::BootstrapRecord record;
   record.set_cluster_id(cluster_id);
   for (size_t i = 0; i < probes.size(); ++i) {
@@ -83,7 +84,7 @@ storage::v1::BootstrapRecord PlanCluster(uint64_t cluster_id,
     store->set_client_address(probes[i].client_address());
     *store->mutable_locality() = probes[i].locality();
   }
-  const int members = std::min(kFirstMembers, record.stores_size());
+  members = std::min(members, record.stores_size());
   *record.add_ranges() =
       FirstRange(kMetaRangeId, kMetaCollectionId, CollectionPrefix(kDefaultCollectionId), members);
   *record.add_ranges() = FirstRange(kFirstRangeId, kDefaultCollectionId, "", members);

@@ -16,7 +16,7 @@
 
 namespace rasputin::server {
 
-// Members of each of the first ranges, if there are so many stores.
+// Members of each of the first ranges, if there are so many stores and nothing else is wanted.
 inline constexpr int kFirstMembers = 3;
 
 // The seed list in the order that decides: sorted, each once. Empty: the node alone.
@@ -29,9 +29,11 @@ absl::Status CheckSeed(const std::string& address, const peer::v1::ProbeResponse
                        const std::vector<std::string>& seeds);
 
 // The first state of a cluster whose stores answered with `probes`, in the order of the seed list:
-// store ids 1.., ranges 1 (meta) and 2 (everything else), the collection `default`.
+// store ids 1.., ranges 1 (meta) and 2 (everything else), the collection `default`. Each range has
+// `members` replicas, at least one, or as many as there are stores.
 storage::v1::BootstrapRecord PlanCluster(uint64_t cluster_id,
-                                         const std::vector<peer::v1::ProbeResponse>& probes);
+                                         const std::vector<peer::v1::ProbeResponse>& probes,
+                                         int members = kFirstMembers);
 
 // Whether a directory with this manifest is the one of the node at `own_address` with `seeds`
 // (normalized).

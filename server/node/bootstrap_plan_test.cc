@@ -56,6 +56,17 @@ TEST(BootstrapPlan, TheFirstRangesCoverTheKeyspaceWithoutAGap) {
   }
 }
 
+TEST(BootstrapPlan, TheFirstRangesHaveAsManyReplicasAsAskedForAndNoMoreThanStores) {
+  std::vector<peer::v1::ProbeResponse> probes;
+  for (int i = 0; i < 5; ++i) probes.push_back(Probe(std::string(1, 'a' + i) + ":1", {}));
+  for (const int members : {1, 2, 5, 7}) {
+    const storage::v1::BootstrapRecord record = PlanCluster(77, probes, members);
+    for (const auto& range : record.ranges()) {
+      EXPECT_EQ(range.replicas_size(), std::min(members, 5));
+    }
+  }
+}
+
 TEST(BootstrapPlan, ADirectoryOfAnotherNodeOrClusterIsRefused) {
   storage::v1::StoreManifest manifest;
   manifest.set_cluster_id(77);

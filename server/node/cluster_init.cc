@@ -140,7 +140,7 @@ absl::StatusOr<storage::v1::BootstrapRecord> ClusterInit::Plan() {
     return absl::FailedPreconditionError(
         absl::StrCat("this node, ", self_.probe.peer_address(), ", is not in its --seed-peers"));
   }
-  return PlanCluster(ports_.new_cluster_id(), probes);
+  return PlanCluster(ports_.new_cluster_id(), probes, self_.first_replicas);
 }
 
 absl::Status ClusterInit::Lost(uint64_t cluster, const std::string& more) {

@@ -20,6 +20,7 @@
 #include "google/protobuf/message_lite.h"
 #include "rasputin/peer/v1/peer.pb.h"
 #include "rasputin/storage/v1/storage.pb.h"
+#include "server/node/bootstrap_plan.h"
 
 namespace rasputin::server {
 
@@ -45,6 +46,7 @@ class ClusterInit {
     peer::v1::ProbeResponse probe;   // Without cluster and store.
     std::vector<std::string> seeds;  // Normalized; the first one initialises.
     std::string storage_dir;         // For the texts.
+    int first_replicas = kFirstMembers;
   };
   struct Result {
     uint64_t cluster_id = 0;

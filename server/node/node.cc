@@ -63,6 +63,7 @@ Node::Node(const Flags& flags, std::function<void(const absl::Status&)> fatal)
             ClusterInit::Self self;
             self.seeds = seeds_;
             self.storage_dir = flags_.storage_dir;
+            self.first_replicas = static_cast<int>(flags_.first_replicas);
             self.probe.set_peer_address(peer_address_);
             self.probe.set_client_address(client_address_);
             self.probe.set_version("0.1.0");
