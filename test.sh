@@ -9,8 +9,9 @@
 #   --long   also the targets tagged `long`, which take hours
 #
 # Last line: "N passed, N failed", counting test cases; a target that does not build or that dies
-# counts as one failed. Exit code 0 only if nothing failed. Needs no input and leaves nothing
-# running.
+# counts as one failed. ", N skipped" follows if cases could not run here, for want of rights for
+# example; each is named above. Exit code 0 only if nothing failed. Needs no input and leaves
+# nothing running.
 set -euo pipefail
 self="$(realpath "${BASH_SOURCE[0]}")"
 cd "$(dirname "$self")"

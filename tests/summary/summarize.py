@@ -1,4 +1,5 @@
-"""Counts the test cases of the bazel runs that test.sh made and prints "N passed, N failed".
+"""Counts the test cases of the bazel runs that test.sh made and prints "N passed, N failed",
+and ", N skipped" where a test said that it could not run here.
 
 Reads, from the folder given as the only argument, pairs of files: NAME.json (bazel's build events)
 and NAME.status (bazel's exit code). Not responsible for running anything. Single-threaded.
@@ -16,11 +17,12 @@ import xml.etree.ElementTree
 
 
 class Tally:
-    """What happened: counts of cases, and a line for each failure."""
+    """What happened: counts of cases, and a line for each failure and each skipped case."""
 
     def __init__(self):
         self.passed = 0
         self.failures = []
+        self.skipped = []
 
 
 def local_path(uri):
@@ -30,15 +32,21 @@ def local_path(uri):
 
 
 def count_cases(xml_path):
-    """(Passed cases, names of failed cases) of a test.xml; skipped and disabled are neither."""
-    passed, failed = 0, []
+    """(Passed cases, names of failed, names and reasons of skipped cases) of a test.xml.
+
+    Disabled cases are none of these.
+    """
+    passed, failed, skipped = 0, [], []
     for case in xml.etree.ElementTree.parse(xml_path).iter("testcase"):
         name = "%s.%s" % (case.get("classname", ""), case.get("name", ""))
         if case.find("failure") is not None or case.find("error") is not None:
             failed.append(name.strip("."))
-        elif case.find("skipped") is None and case.get("status", "run") == "run":
+        elif case.find("skipped") is not None:
+            reason = case.find("skipped").get("message", "").strip().replace("\n", " ")
+            skipped.append("%s: %s" % (name.strip("."), reason))
+        elif case.get("status", "run") == "run":
             passed += 1
-    return passed, failed
+    return passed, failed, skipped
 
 
 def add_test_result(tally, label, result):
@@ -47,14 +55,15 @@ def add_test_result(tally, label, result):
     for output in result.get("testActionOutput", []):
         if output.get("name") == "test.xml":
             xml_path = local_path(output.get("uri", ""))
-    passed, failed = 0, []
+    passed, failed, skipped = 0, [], []
     if xml_path and os.path.exists(xml_path):
         try:
-            passed, failed = count_cases(xml_path)
+            passed, failed, skipped = count_cases(xml_path)
         except xml.etree.ElementTree.ParseError:
             failed = ["(unreadable test.xml)"]
     succeeded = result.get("status") in ("PASSED", "FLAKY")
-    tally.passed += max(passed, 1) if succeeded and not failed else passed
+    tally.passed += max(passed, 1) if succeeded and not failed and not skipped else passed
+    tally.skipped += ["%s %s" % (label, text) for text in skipped]
     if not succeeded and not failed:
         failed = ["(%s)" % result.get("status", "no status").lower()]
     tally.failures += ["%s %s" % (label, name) for name in failed]
@@ -94,7 +103,10 @@ def main(folder):
         summarize_run(tally, events, status)
     for failure in tally.failures:
         print("FAILED: " + failure)
-    print("%d passed, %d failed" % (tally.passed, len(tally.failures)))
+    for skipped in tally.skipped:
+        print("SKIPPED: " + skipped)
+    print("%d passed, %d failed" % (tally.passed, len(tally.failures)) +
+          (", %d skipped" % len(tally.skipped) if tally.skipped else ""))
     return 1 if tally.failures or tally.passed == 0 else 0
 
 

@@ -39,6 +39,14 @@ class SummarizeTest(unittest.TestCase):
         summarize.summarize_run(self.tally, [event], 0)
         self.assertEqual((self.tally.passed, self.tally.failures), (2, []))
 
+    def test_a_skipped_case_is_counted_as_such_and_its_target_is_not_a_pass(self):
+        xml = ("<testsuites><testsuite><testcase name='a' classname='T'>"
+               "<skipped message='no right'/></testcase></testsuite></testsuites>")
+        event = test_result("//x:x_test", "PASSED", xml, self.folder)
+        summarize.summarize_run(self.tally, [event], 0)
+        self.assertEqual((self.tally.passed, self.tally.failures), (0, []))
+        self.assertEqual(self.tally.skipped, ["//x:x_test T.a: no right"])
+
     def test_names_each_failed_case(self):
         xml = ("<testsuites><testsuite><testcase name='a' classname='T'><failure/></testcase>"
                "<testcase name='b' classname='T'/></testsuite></testsuites>")
