@@ -17,7 +17,9 @@ build_packages=(
   python3
 )
 # What the test suite runs besides: clients of generated stubs, the formatter, readers of manifests.
-test_packages=(clang-format git procps python3-grpcio python3-protobuf python3-yaml)
+test_packages=(
+  clang-format git iproute2 nftables procps python3-grpcio python3-protobuf python3-yaml
+)
 clang_packages=(clang)
 bench_packages=(etcd-client etcd-server)
 deploy_packages=(buildah)
