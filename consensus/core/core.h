@@ -191,6 +191,7 @@ class Core {
 
  private:
   friend class CoreInvariants;  // Tests look at what is between calls.
+  friend class CoreAccess;      // The executable model saves and restores it.
   class Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -60,6 +60,7 @@ class Core::Impl {
 
  private:
   friend class Core;
+  friend class CoreAccess;
   friend class CoreInvariants;
 
   // A follower's answer to our probe [H-5].

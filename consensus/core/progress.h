@@ -105,6 +105,8 @@ struct Progress {
   }
 
  private:
+  friend class CoreAccess;
+
   struct InFlight {
     Index last;
     uint64_t bytes;
