@@ -119,7 +119,10 @@ void CoreAccess::Normalise(Core* core, uint64_t* attempt) {
   impl->release_target_ = ReplicaId();
   impl->release_failures_ = 0;
   impl->release_retry_at_ = Instant::max();
-  if (impl->role_ != Role::kProbing) impl->probe_answers_.clear();
+  const bool reelects = impl->reelection_ != Core::Impl::Reelection::kNone;
+  if (impl->role_ != Role::kProbing && impl->reelection_ != Core::Impl::Reelection::kProbing) {
+    impl->probe_answers_.clear();
+  }
   for (auto& [id, progress] : impl->progress_) {
     MoveToLater(now, &progress.retry_at);
     progress.failures = 0;
@@ -135,7 +138,7 @@ void CoreAccess::Normalise(Core* core, uint64_t* attempt) {
     impl->highest_seen_term_ = Term();
   }
   // Outside a campaign the attempt's number only has to differ from those of the past.
-  if (impl->role_ == Role::kFollower || impl->role_ == Role::kLeader) {
+  if (impl->role_ == Role::kFollower || (impl->role_ == Role::kLeader && !reelects)) {
     impl->attempt_ = *attempt;
   } else {
     *attempt = impl->attempt_;
@@ -164,7 +167,7 @@ void CoreAccess::RenumberRounds(const Saved& before, Core* core, std::vector<Mes
       requests.push_back(request);
     }
     if (old != nullptr && old->role_ == Role::kLeader &&
-        (impl->role_ != Role::kLeader || impl->hs_.term == old->hs_.term)) {
+        (impl->role_ != Role::kLeader || impl->led_term_ == old->led_term_)) {
       base = old->round_;
       sent_before = old->progress_.at(member.replica).sent_round;
     }
@@ -189,6 +192,12 @@ void CoreAccess::RenumberRounds(const Saved& before, Core* core, std::vector<Mes
   }
   impl->round_ = highest;
 }
+
+Term CoreAccess::LedTerm(const Core& core) {
+  return core.role() == Role::kLeader ? core.impl_->led_term_ : Term();
+}
+
+bool CoreAccess::StandsForVotes(const Core& core) { return core.impl_->StandsForVotes(); }
 
 uint64_t CoreAccess::HighestRound(const Core& core) {
   return core.role() == Role::kLeader ? core.impl_->round_ : 0;
@@ -228,7 +237,7 @@ void CoreAccess::Encode(const Core& core, StateBytes* out) {
     out->Number(impl.votes_.count(id));
   }
   out->Number(impl.options_.mutants.Has(9) ? static_cast<uint64_t>(impl.vote_messages_) : 0);
-  if (impl.role_ == Role::kCandidate) {
+  if (impl.StandsForVotes()) {
     out->Number(impl.own_vote_sequence_ > impl.persisted_sequence_ ? 1 : 0);
     out->Number(impl.campaign_released_.value());
   }
@@ -244,14 +253,20 @@ void CoreAccess::Encode(const Core& core, StateBytes* out) {
 // sizes of what is under way, far below their limits.
 void CoreAccess::EncodeLeader(const Core& core, StateBytes* out) {
   const Core::Impl& impl = *core.impl_;
-  CHECK(impl.reads_.empty()) << "read index rounds are not modelled";
+  CHECK(impl.reads_.empty() && impl.former_members_.empty() && impl.configurations_.size() == 1)
+      << "read index rounds and changes of members are not modelled";
   out->Number(impl.term_start_.value());
-  out->Number((impl.had_lease_ ? 1 : 0) + (impl.flush_needed_ ? 2 : 0));
+  out->Number(impl.read_floor_.value());
+  out->Number(impl.led_term_.value());
+  out->Number(static_cast<uint64_t>(impl.reelection_));
+  out->Number((impl.had_lease_ ? 1 : 0) + (impl.flush_needed_ ? 2 : 0) +
+              (impl.leader_ == impl.options_.self ? 4 : 0));
   out->Replica(impl.transfer_target_);
   for (uint8_t name = 1; name <= StateBytes::kReplicas; ++name) {
     const auto found = impl.progress_.find(out->Named(name));
     if (found == impl.progress_.end()) continue;
     const Progress& progress = found->second;
+    CHECK(!progress.NeedsSnapshot()) << "snapshots are not modelled";
     out->Number(progress.mode == Progress::Mode::kProbe ? 1 : 2);
     for (const Index index : {progress.match, progress.next, progress.sent_commit}) {
       out->Number(index.value());

@@ -55,7 +55,7 @@ class CoreAccess {
   // What a model without time fires by hand. A timer is armed or not; its instant has no meaning.
   enum class Timer : uint8_t {
     kElection = 1,  // An unbound follower campaigns.
-    kAttempt = 2,   // A campaign failed.
+    kAttempt = 2,   // A campaign failed, also one of a leader [H-12].
     kTransfer = 3,  // A handover is given up.
   };
   static bool IsArmed(const Core& core, Timer timer);
@@ -72,6 +72,9 @@ class CoreAccess {
   // before the call.
   static void RenumberRounds(const Saved& before, Core* core, std::vector<Message>* sent);
 
+  // The term that it leads, which may be below its own [H-12]; 0 unless leader.
+  static Term LedTerm(const Core& core);
+  static bool StandsForVotes(const Core& core);
   // Of the leader's appends to any follower; 0 unless leader.
   static uint64_t HighestRound(const Core& core);
   static void Encode(const Core& core, StateBytes* out);

@@ -61,6 +61,7 @@ void Explorer::AddReplicaActions(const GroupState& state, uint8_t replica,
   const ReplicaFacts& facts = FactsAt(state, replica);
   if (facts.writing) add(InputKind::kPersisted);
   if (Left(state, kCrashes) > 0) add(InputKind::kRestart);
+  if (facts.attempt_timer && Left(state, kFailures) > 0) add(InputKind::kAttemptTimer);
   switch (facts.role) {
     case Role::kFollower:
       if (facts.election_timer && Left(state, kTimeouts) > 0) add(InputKind::kElectionTimer);
@@ -69,7 +70,6 @@ void Explorer::AddReplicaActions(const GroupState& state, uint8_t replica,
     case Role::kProbing:
     case Role::kPulling:
     case Role::kCandidate:
-      if (Left(state, kFailures) > 0) add(InputKind::kAttemptTimer);
       return;
     case Role::kLeader:
       break;
@@ -241,55 +241,54 @@ void Explorer::Receive(const Outcome& outcome, uint8_t replica, GroupState* stat
 void Explorer::Learn(uint8_t replica, const ReplicaFacts& before, GroupState* state) {
   const ReplicaFacts& now = FactsAt(*state, replica);
   const bool elected =
-      now.role == Role::kLeader && (before.role != Role::kLeader || before.term != now.term);
+      now.led_term != 0 && (before.role != Role::kLeader || before.led_term != now.led_term);
   if (!elected && now.commit <= before.commit) return;
   Ghost ghost = ghosts_[state->ghost].ghost;
   if (elected) {
-    uint8_t& leader = ghost.leaders[now.term];
+    uint8_t& leader = ghost.leaders[now.led_term];
     if (leader != 0 && leader != replica + 1) {
-      Violation("Election Safety: two leaders of term " + std::to_string(now.term));
+      Violation("Election Safety: two leaders of term " + std::to_string(now.led_term));
     }
     leader = static_cast<uint8_t>(replica + 1);
   }
+  const uint64_t in = now.led_term != 0 ? now.led_term : now.term;
   for (uint64_t index = before.commit + 1; index <= now.commit; ++index) {
     const uint64_t term = now.log[index - 1];
     if (index > ghost.committed.size()) {
-      ghost.committed.push_back({term, now.term});
+      ghost.committed.push_back({term, in});
       continue;
     }
     Ghost::Committed& known = ghost.committed[index - 1];
     if (known.term != term) {
       Violation("State Machine Safety: two entries at " + std::to_string(index));
     }
-    known.in = std::min(known.in, now.term);
+    known.in = std::min(known.in, in);
   }
   state->ghost = InternGhost(std::move(ghost));
 }
 
-// Terms and attempts only grow (attempts within a life of the process), so this is for good.
+// Terms and attempts only grow, so this is for good.
 bool Explorer::IsDead(const MessageFacts& message, const GroupState& state) const {
   const ReplicaFacts& to = FactsAt(state, message.to);
   const ReplicaFacts& from = FactsAt(state, message.from);
-  const bool one_life = options_.bounds.crashes == 0;
   switch (message.kind) {
     case Kind::kProbeRequest:
     case Kind::kPullRequest:
-      return one_life && message.attempt < from.attempt;
+      return message.attempt < from.attempt;
     case Kind::kProbeReply:
     case Kind::kPullReply:
-      return one_life && message.attempt < to.attempt;
+      return message.attempt < to.attempt;
     case Kind::kVoteRequest:
       // The campaign is over and the term no news; or the vote went to another.
-      return (message.term <= to.term &&
-              (from.term != message.term || from.role != Role::kCandidate)) ||
+      return (message.term <= to.term && (from.term != message.term || !from.stands)) ||
              (message.term == to.term && to.vote != 0 && to.vote != message.from + 1u &&
-              !options_.replicas.mutants.Has(11));
+              !options_.replicas.mutants.Has(7) && !options_.replicas.mutants.Has(11));
     case Kind::kAppendRequest:
       // Its sender leads that term no more and is refused: whatever it leads next, it sends again.
-      return message.term < to.term && (from.term != message.term || from.role != Role::kLeader);
+      return message.term < to.term && from.led_term != message.term;
     case Kind::kVoteReply:
       return message.term < to.term ||
-             (message.term == to.term && (!message.positive || to.role != Role::kCandidate));
+             (message.term == to.term && (!message.positive || !to.stands));
     case Kind::kAppendReply:
       return message.term < to.term || (message.term == to.term && to.role != Role::kLeader);
     case Kind::kRelease:
@@ -319,7 +318,7 @@ void Explorer::CheckLeader(const GroupState& state, uint8_t leader) {
   const Ghost& ghost = ghosts_[state.ghost].ghost;
   for (size_t i = 0; i < ghost.committed.size(); ++i) {
     const Ghost::Committed& committed = ghost.committed[i];
-    if (committed.in >= facts.term) continue;
+    if (committed.in >= facts.led_term) continue;
     if (i >= facts.log.size() || facts.log[i] != committed.term) {
       Violation("Leader Completeness: a leader lacks the committed entry " + std::to_string(i + 1));
     }
@@ -334,7 +333,7 @@ void Explorer::CheckLeader(const GroupState& state, uint8_t leader) {
     if (replicas_.ClaimsOf(state.replicas[i], state.leases.ViewOf(i)).lease) {
       Violation("Lease Disjointness: two valid leader leases");
     }
-    if (FactsAt(state, i).term > facts.term) {
+    if (FactsAt(state, i).led_term > facts.led_term) {
       Violation("No Preemption: another was elected while a leader's lease is valid");
     }
   }

@@ -25,6 +25,7 @@ struct EncodeBody {
     out->Number(b.term.value());
     out->Position(b.last);
     out->Number(b.nonce.value());
+    out->Replica(b.bound_to);
   }
   void operator()(const VoteRequest& b) const {
     out->Position(b.last);
@@ -121,7 +122,6 @@ std::optional<MessageTable::Id> MessageTable::Intern(Message message) {
   if (std::holds_alternative<ReleaseAck>(message.body)) return std::nullopt;
   if (auto* append = std::get_if<AppendRequest>(&message.body)) append->held_by_all = Index();
   if (auto* probe = std::get_if<ProbeReply>(&message.body)) {
-    probe->bound_to = ReplicaId();
     probe->bound_term = Term();
   }
   StateBytes plain(kNames[0]);

@@ -22,11 +22,9 @@ ClockReading TheInstant() {
 
 // Nonces of the model: unique per voter, its life, candidate and campaign, in whatever order
 // campaigns come.
-uint64_t NonceFor(uint64_t life, uint64_t attempt) { return life * 64 + attempt + 1; }
-
-bool Campaigns(Role role) {
-  return role == Role::kProbing || role == Role::kPulling || role == Role::kCandidate;
-}
+uint64_t NonceFor(uint64_t life, uint64_t attempt) { return life * 256 + attempt + 1; }
+// Attempts of one life of a process are no attempts of another.
+constexpr uint64_t kAttemptsPerLife = 16;
 
 bool Binds(const HardState& state, uint32_t lease_view, size_t self) {
   return state.bound_leader.IsSet() && state.bound_term > state.released_term &&
@@ -103,7 +101,7 @@ ReplicaStates::Run ReplicaStates::Execute(const Body& from, uint32_t lease_view,
   Bench* bench = benches_[from.self].get();
   if (input.kind == InputKind::kRestart) {
     run.body.writing.clear();
-    run.body.attempt = 0;
+    run.body.attempt = run.body.life * kAttemptsPerLife;
     ++run.body.life;
     bench->leases.SetView(lease_view);
     Start(bench, run.body);
@@ -342,7 +340,10 @@ ReplicaFacts ReplicaStates::FactsOf(const Body& body) {
   facts.bound_leader = state.bound_leader.value();
   facts.bound_term = state.bound_term.value();
   facts.bound_epoch = state.bound_epoch.value();
-  facts.attempt = Campaigns(core.role()) ? body.attempt : body.attempt + 1;
+  facts.led_term = CoreAccess::LedTerm(core).value();
+  facts.stands = CoreAccess::StandsForVotes(core);
+  facts.attempt_timer = CoreAccess::IsArmed(core, Timer::kAttempt);
+  facts.attempt = facts.attempt_timer ? body.attempt : body.attempt + 1;
   facts.commit = core.commit_index().value();
   facts.applied = core.applied_index().value();
   facts.rounds_max = CoreAccess::HighestRound(core);

@@ -49,16 +49,19 @@ struct Input {
 struct ReplicaFacts {
   Role role = Role::kFollower;
   uint64_t term = 0;
-  uint64_t vote = 0;  // From 1; 0: none.
+  uint64_t led_term = 0;  // 0 unless leader.
+  uint64_t vote = 0;      // From 1; 0: none.
   uint64_t released_term = 0;
   uint64_t bound_leader = 0;  // From 1; 0: none.
   uint64_t bound_term = 0;
   uint64_t bound_epoch = 0;
-  uint64_t attempt = 0;
+  uint64_t attempt = 0;  // The lowest whose answers may still matter.
   uint64_t commit = 0;
   uint64_t applied = 0;
   uint64_t rounds_max = 0;  // Highest number of an append to a follower.
   bool writing = false;     // Something is not durable yet.
+  bool stands = false;      // For votes; a leader may [H-12].
+  bool attempt_timer = false;
   bool handing_over = false;
   bool election_timer = false;
   std::vector<uint64_t> log;  // Terms of the entries.
