@@ -130,7 +130,10 @@ StoreId Dispatcher::ChooseStore(const ClockReading& now, Flight* flight,
 }
 
 void Dispatcher::ProbeIfDue(const ClockReading& now, StoreId peer) {
-  if (!reach_.ProbeDue(now.boot, peer)) return;
+  if (reach_.ProbeDue(now.boot, peer)) Probe(now, peer);
+}
+
+void Dispatcher::Probe(const ClockReading& now, StoreId peer) {
   ForwardRequest request;
   request.id = next_id_++;
   request.hops = 1;
@@ -146,10 +149,18 @@ void Dispatcher::ProbeIfDue(const ClockReading& now, StoreId peer) {
 }
 
 void Dispatcher::OnSilence(const ClockReading& now, const Flight& flight) {
-  if (flight.call.kind == ForwardKind::kRange && flight.meant != flight.asked) {
-    reach_.OnRelayFailed(flight.meant, flight.asked);
-  } else {
+  if (flight.call.kind != ForwardKind::kRange) {
     reach_.OnSilent(now.boot, flight.asked);
+    return;
+  }
+  const bool news = flight.meant == flight.asked ? reach_.OnSilent(now.boot, flight.asked)
+                                                 : reach_.OnRelaySilent(flight.meant, flight.asked);
+  const range::RangeDescriptor* range = router_->Find(flight.range.value());
+  if (!news || range == nullptr) return;
+  // Who answers can relay; whoever else is cut off from here should not be tried a second each.
+  for (const auto& replica : range->replicas()) {
+    const StoreId store(replica.store_id());
+    if (store != self_ && store != flight.asked) Probe(now, store);
   }
 }
 
@@ -268,7 +279,7 @@ void Dispatcher::OnNotLeader(const ClockReading& now, Flight* flight, StoreId fr
   const StoreId hint = response.leader_store;
   const bool better = hint.IsSet() && hint != from;
   // Asked to relay to the very store that it names, it could not.
-  if (better && hint == flight->meant) reach_.OnRelayFailed(hint, from);
+  if (better && hint == flight->meant) reach_.OnRelayRefused(hint, from);
   router_->LearnLeader(flight->range.value(), better ? hint.value() : 0);
   OnFailure(now, flight, Failure::kNotLeader, better, std::move(response));
 }

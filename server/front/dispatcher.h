@@ -108,7 +108,9 @@ class Dispatcher {
   void ForwardTo(const ClockReading& now, Flight* flight, StoreId store);
   void LookUp(const ClockReading& now, Flight* flight);
   StoreId ChooseStore(const ClockReading& now, Flight* flight, const range::RangeDescriptor& range);
-  // Asks a peer that does not answer, if it is time, whether it does again.
+  // Asks a peer for a sign that it answers.
+  void Probe(const ClockReading& now, StoreId peer);
+  // The same if it has not answered lately and it is time to ask again.
   void ProbeIfDue(const ClockReading& now, StoreId peer);
   // The store asked has not answered: it, or what it should have relayed to, is passed by.
   void OnSilence(const ClockReading& now, const Flight& flight);

@@ -103,7 +103,7 @@ void Dispatcher::OnForwardReply(const ClockReading& now, StoreId from, ForwardRe
   if (it == outbound_.end() || it->second.peer != from) return;  // Given up meanwhile.
   const Outbound outbound = it->second;
   outbound_.erase(it);
-  reach_.OnAnswer(from);
+  reach_.OnAnswer(now.boot, from);
   if (outbound.flight == 0) {
     due_.erase({outbound.relay_ends, reply.id});
     if (!outbound.relay_from.IsSet()) return;  // A probe.

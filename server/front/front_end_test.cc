@@ -323,6 +323,16 @@ TEST(FrontEnd, ARelayThatCannotReachTheLeaderEitherIsLeftForAnother) {
   EXPECT_EQ((cluster.forwards[{1, 5}]), 1);
 }
 
+TEST(FrontEnd, ARelayThatDoesNotAnswerEitherIsNotWaitedFor) {
+  FakeCluster cluster(5);
+  cluster.SetLeader(kDefaultRange, 2);
+  for (uint64_t store : {1, 5}) Value(&cluster, store, "k");
+  for (uint64_t store : {2, 3, 4}) cluster.held.insert({1, store});
+  const Instant begin = cluster.now.boot;
+  EXPECT_EQ(Value(&cluster, 1, "k"), "(none)");
+  EXPECT_LT(cluster.now.boot - begin, milliseconds(1500)) << "only the leader may be waited for";
+}
+
 TEST(FrontEnd, ALeaderThatAnswersAgainIsAskedDirectlyAgain) {
   FakeCluster cluster;
   cluster.SetLeader(kDefaultRange, 2);

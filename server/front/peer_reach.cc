@@ -6,20 +6,38 @@
 
 namespace rasputin::server {
 
-void PeerReach::OnSilent(const Instant& now, StoreId peer) {
-  if (peer == self_) return;
-  silent_.emplace(peer, now);
+bool PeerReach::OnSilent(const Instant& now, StoreId peer) {
+  return peer != self_ && silent_.emplace(peer, Silence{now, now}).second;
+}
+
+void PeerReach::OnAnswer(const Instant& now, StoreId peer) {
+  silent_.erase(peer);
+  answered_[peer] = now;
+}
+
+bool PeerReach::OnRelaySilent(StoreId target, StoreId relay) {
+  failed_relay_[target] = relay;
+  return answered_.erase(relay) != 0;
 }
 
 bool PeerReach::ProbeDue(const Instant& now, StoreId peer) {
   const auto it = silent_.find(peer);
-  if (it == silent_.end() || now < it->second) return false;
-  it->second = now + probe_interval_;
+  if (it == silent_.end() || now < it->second.next_probe) return false;
+  it->second.next_probe = now + probe_interval_;
   return true;
 }
 
 StoreId PeerReach::Via(const type::v1::RangeDescriptor& range, StoreId target) const {
-  if (target == self_ || Answers(target)) return target;
+  const auto silence = silent_.find(target);
+  if (silence == silent_.end()) return target;
+  const StoreId fresh = Next(range, target, silence->second.since);
+  if (fresh.IsSet()) return fresh;
+  const StoreId any = Next(range, target, Instant::min());
+  return any.IsSet() ? any : target;
+}
+
+StoreId PeerReach::Next(const type::v1::RangeDescriptor& range, StoreId target,
+                        const Instant& since) const {
   const auto failed = failed_relay_.find(target);
   const StoreId after = failed == failed_relay_.end() ? StoreId() : failed->second;
   StoreId first;  // Of all, in the order of ids.
@@ -27,11 +45,12 @@ StoreId PeerReach::Via(const type::v1::RangeDescriptor& range, StoreId target) c
   for (const auto& replica : range.replicas()) {
     const StoreId store(replica.store_id());
     if (store == self_ || store == target || !Answers(store)) continue;
+    const auto answer = answered_.find(store);
+    if (since > Instant::min() && (answer == answered_.end() || answer->second < since)) continue;
     if (!first.IsSet() || store < first) first = store;
     if (after < store && (!next.IsSet() || store < next)) next = store;
   }
-  if (next.IsSet()) return next;
-  return first.IsSet() ? first : target;
+  return next.IsSet() ? next : first;
 }
 
 }  // namespace rasputin::server

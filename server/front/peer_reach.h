@@ -23,24 +23,37 @@ class PeerReach {
   // `probe_interval`: how often a store that does not answer may be asked whether it does again.
   PeerReach(StoreId self, Duration probe_interval) : self_(self), probe_interval_(probe_interval) {}
 
-  // A request sent straight to the peer was not answered in time, or could not be sent.
-  void OnSilent(const Instant& now, StoreId peer);
+  // A request sent straight to the peer was not answered in time, or could not be sent. True: that
+  // is new.
+  bool OnSilent(const Instant& now, StoreId peer);
   // The peer answered a request of this store: both ways work.
-  void OnAnswer(StoreId peer) { silent_.erase(peer); }
+  void OnAnswer(const Instant& now, StoreId peer);
   bool Answers(StoreId peer) const { return silent_.count(peer) == 0; }
   // Whether a peer that does not answer should be asked now if it does; counts as having asked.
   bool ProbeDue(const Instant& now, StoreId peer);
 
   // The member to which a request for `target` is sent: the target itself if it answers, else
-  // another member that does, the same one until it fails; the target again if there is none.
+  // another member, the same one until it fails, preferably one that has answered since the target
+  // fell silent; the target again if there is none.
   StoreId Via(const type::v1::RangeDescriptor& range, StoreId target) const;
-  // `relay` did not bring a request to `target`: the next one's turn.
-  void OnRelayFailed(StoreId target, StoreId relay) { failed_relay_[target] = relay; }
+  // `relay` said that it cannot bring a request to `target`: the next one's turn.
+  void OnRelayRefused(StoreId target, StoreId relay) { failed_relay_[target] = relay; }
+  // `relay` said nothing, so it may be out of reach too. True: until now it was taken to answer.
+  bool OnRelaySilent(StoreId target, StoreId relay);
 
  private:
+  struct Silence {
+    Instant since;
+    Instant next_probe;
+  };
+
+  // The next candidate after the relay that failed last, around the ring of ids; none: not set.
+  StoreId Next(const type::v1::RangeDescriptor& range, StoreId target, const Instant& since) const;
+
   const StoreId self_;
   const Duration probe_interval_;
-  std::map<StoreId, Instant> silent_;  // When it may be probed next.
+  std::map<StoreId, Silence> silent_;
+  std::map<StoreId, Instant> answered_;  // Last.
   std::map<StoreId, StoreId> failed_relay_;
 };
 

@@ -29,15 +29,25 @@ TEST_F(PeerReachTest, ASilentStoreIsReachedThroughAnotherMemberUntilItAnswers) {
   reach_.OnSilent(now_, StoreId(1));
   EXPECT_EQ(Via(1), 3u);
   EXPECT_EQ(Via(1), 3u);
-  reach_.OnAnswer(StoreId(1));
+  reach_.OnAnswer(now_, StoreId(1));
   EXPECT_EQ(Via(1), 1u);
+}
+
+TEST_F(PeerReachTest, AMemberThatHasAnsweredSinceIsPreferred) {
+  reach_.OnAnswer(now_, StoreId(3));
+  reach_.OnSilent(now_ + kProbe, StoreId(1));
+  reach_.OnAnswer(now_ + kProbe, StoreId(4));
+  EXPECT_EQ(Via(1), 4u);
+  EXPECT_TRUE(reach_.OnRelaySilent(StoreId(1), StoreId(4))) << "news";
+  EXPECT_EQ(Via(1), 3u);
+  EXPECT_FALSE(reach_.OnRelaySilent(StoreId(1), StoreId(4))) << "known";
 }
 
 TEST_F(PeerReachTest, ARelayThatFailsIsFollowedByTheNextAndTheLastByTheFirst) {
   reach_.OnSilent(now_, StoreId(1));
-  reach_.OnRelayFailed(StoreId(1), StoreId(3));
+  reach_.OnRelayRefused(StoreId(1), StoreId(3));
   EXPECT_EQ(Via(1), 4u);
-  reach_.OnRelayFailed(StoreId(1), StoreId(4));
+  reach_.OnRelayRefused(StoreId(1), StoreId(4));
   EXPECT_EQ(Via(1), 3u);
 }
 
@@ -57,8 +67,13 @@ TEST_F(PeerReachTest, OnlyASilentStoreIsProbedAndNotAllTheTime) {
   EXPECT_TRUE(reach_.ProbeDue(now_ + kProbe, StoreId(1)));
 }
 
+TEST_F(PeerReachTest, OnlyTheFirstSilenceIsNews) {
+  EXPECT_TRUE(reach_.OnSilent(now_, StoreId(1)));
+  EXPECT_FALSE(reach_.OnSilent(now_, StoreId(1)));
+}
+
 TEST_F(PeerReachTest, ThisStoreAlwaysReachesItself) {
-  reach_.OnSilent(now_, StoreId(2));
+  EXPECT_FALSE(reach_.OnSilent(now_, StoreId(2)));
   EXPECT_TRUE(reach_.Answers(StoreId(2)));
   EXPECT_EQ(Via(2), 2u);
 }
