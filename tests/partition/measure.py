@@ -114,6 +114,11 @@ def changes_of(leaderships, begin, end):
     return sum(1 for at, _ in leaderships if begin <= at <= end)
 
 
+def seconds_to_leader(leaderships, begin, end):
+    """From `begin` to the first leadership that began before `end`; None: none did."""
+    return next((at - begin for at, _ in leaderships if begin <= at <= end), None)
+
+
 def leader_at(leaderships, instant):
     """The node whose leadership began last before an instant; None: nobody's."""
     before = [node for at, node in leaderships if at <= instant]

@@ -79,6 +79,8 @@ class TimesTest(unittest.TestCase):
         self.assertEqual(measure.leader_at(leaderships, 6.0), 2)
         self.assertIsNone(measure.leader_at(leaderships, 0.5))
         self.assertEqual(measure.changes_of(leaderships, 2.0, 6.0), 1)
+        self.assertEqual(measure.seconds_to_leader(leaderships, 2.0, 6.0), 3.0)
+        self.assertIsNone(measure.seconds_to_leader(leaderships, 2.0, 4.0))
 
 
 if __name__ == "__main__":

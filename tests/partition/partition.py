@@ -22,6 +22,7 @@ import network
 import pauses
 import scenarios
 import stage
+import systems
 
 EXIT_SKIPPED = 77
 
@@ -53,12 +54,21 @@ def _clients(results, kind):
     return " ".join("%.1f" % statistics.median(column) for column in columns)
 
 
+def _changes(results):
+    """Leaderships that began during the fault, and after it; summed over the rounds."""
+    during = sum(result.changes for result in results)
+    after = sum(result.changes_after for result in results)
+    return "%d, after %d" % (during, after) if after else str(during)
+
+
 def row(results):
     """The cells of one scenario and one system, from all its rounds."""
     live = sum(result.live["set"] and result.live["get"] for result in results)
     recoveries = [result.recovery for result in results if result.recovery is not None]
+    elected = [result.new_leader for result in results if result.new_leader is not None]
     return [results[0].scenario, results[0].system,
-            _seconds([result.changes for result in results]).replace(".0", ""),
+            _changes(results),
+            _seconds(elected) if elected else "-",
             _seconds([result.without["set"] for result in results]),
             _seconds([result.without["get"] for result in results]),
             _clients(results, "set"), _clients(results, "get"),
@@ -69,8 +79,9 @@ def row(results):
             "yes" if not any(result.failures for result in results) else "NO"]
 
 
-HEADS = ("scenario", "system", "leader changes", "no writes s", "no reads s", "no writes by client",
-         "no reads by client", "stale", "lost", "live", "healed s", "as required")
+HEADS = ("scenario", "system", "leader changes", "new leader s", "no writes s", "no reads s",
+         "no writes by client", "no reads by client", "stale", "lost", "live", "healed s",
+         "as required")
 
 
 def table(rows):
@@ -128,7 +139,7 @@ def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0],
                                      epilog="Scenarios: " + known)
     parser.add_argument("--systems", default="rasputin,etcd",
-                        help="of rasputin, etcd, etcd-prevote (default: rasputin,etcd)")
+                        help="of %s (default: rasputin,etcd)" % ", ".join(systems.SYSTEMS))
     parser.add_argument("--scenario", action="append", help="only these (default: all)")
     parser.add_argument("--rounds", type=int, default=1, help="runs of each scenario")
     parser.add_argument("--pauses", type=int, default=0,

@@ -27,6 +27,7 @@ class Report:
         self.lost = measure.lost_keys(history)
         self.verdicts = verdicts
         writes = measure.successes(history, "set")
+        leaderships = run.cluster.leaderships()
         reads = [one for one in history if one.kind == "get" and one.result == measure.OK]
         self.in_flight = 0
         self.with_reads = 0
@@ -36,7 +37,9 @@ class Report:
             waiting = measure.in_flight(mine, end)
             self.in_flight += waiting
             self.with_reads += waiting > 0
-            self.with_newer += any(begin < at < end for at in writes)
+            others = [int(at * measure.SECOND) for at, other in leaderships if other != node]
+            began = [at for at in others if begin < at < end]
+            self.with_newer += bool(began) and any(began[0] < at < end for at in writes)
 
     def failures(self):
         """What must not have been."""
@@ -48,8 +51,8 @@ class Report:
     def text(self):
         """One line for people."""
         return ("%d pauses of the leader; reads through it in flight at %d resumes (%d reads), "
-                "newer writes committed during %d pauses; %d operations, %d stale reads, "
-                "%d keys with lost writes, linearizable: %s, versions: %s" % (
+                "newer writes acknowledged by another leader during %d pauses; %d operations, "
+                "%d stale reads, %d keys with lost writes, linearizable: %s, versions: %s" % (
                     self.pauses, self.with_reads, self.in_flight, self.with_newer, self.operations,
                     self.stale, len(self.lost), self.verdicts["linearizable"],
                     self.verdicts["versions"]))

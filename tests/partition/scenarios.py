@@ -19,11 +19,11 @@ class Scenario:
 
     changes_max: leaderships that may begin from the fault on; None: not judged. served: nodes whose
     clients must have writes and reads in each of the last three D of the fault; None: any client.
-    dead: nodes that do not come back.
+    leader: who must lead at the end of the fault; None: anybody. dead: nodes that do not come back.
     """
 
     def __init__(self, name, links, fault, nodes=5, seconds=16, prepare=None, heal=None,
-                 changes_max=None, served=None, dead=(), disks=()):
+                 changes_max=None, served=None, leader=None, dead=(), disks=()):
         self.name = name
         self.links = links
         self.nodes = nodes
@@ -33,6 +33,7 @@ class Scenario:
         self.heal = heal or (lambda stage: None)
         self.changes_max = changes_max
         self.served = served
+        self.leader = leader
         self.dead = dead
         self.disks = disks
 
@@ -140,9 +141,10 @@ SCENARIOS = (
     Scenario("leader-follower", "A-B cut", _cut((A, B)), changes_max=0, served=range(5)),
     Scenario("chain", "three nodes, A-C cut", _cut((A, C)), nodes=3, changes_max=0,
              served=range(3)),
-    Scenario("quorum-loss", "only C reaches all", _cut(*star(C, 5)), served=range(5)),
+    Scenario("quorum-loss", "only C reaches all", _cut(*star(C, 5)), served=range(5),
+             leader=C),
     Scenario("constrained", "only C reaches all, and C was behind", _cut(*star(C, 5)),
-             prepare=_constrained_prepare, served=range(5)),
+             prepare=_constrained_prepare, served=range(5), leader=C),
     Scenario("one-way-deaf", "A does not hear B's data", _one_way("data", (B, A)), changes_max=0,
              served=range(5)),
     Scenario("one-way-mute", "B does not hear A's data", _one_way("data", (A, B)), changes_max=0,

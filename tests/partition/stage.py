@@ -28,7 +28,7 @@ class LoadProgram:
         self.history_path = os.path.join(stage.folder, "history-%s.tsv" % stage.system)
         with open(os.path.join(stage.folder, "load-%s.log" % stage.system), "wb") as errors:
             self._process = subprocess.Popen(
-                [stage.programs["load"], stage.system.split("-")[0], self.history_path,
+                [stage.programs["load"], stage.cluster.load, self.history_path,
                  str(writers), str(readers), str(rate), str(timeout_ms)] +
                 [stage.cluster.endpoint(node) for node in range(stage.nodes)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
@@ -195,6 +195,7 @@ class Result:
         self.late_changes = measure.changes_of(leaderships, end / 1e9 - 5 * LEASE_SECONDS,
                                                end / 1e9)
         self.leader = measure.leader_at(leaderships, end / 1e9)
+        self.new_leader = measure.seconds_to_leader(leaderships, begin / 1e9, end / 1e9)
         self.without = {}
         self.by_client = {}
         self.live = {}
@@ -230,6 +231,9 @@ class Result:
             changes = self.changes + self.changes_after
             if changes > stage.changes_max:
                 failures.append("%d leader changes, allowed %d" % (changes, stage.changes_max))
+        if stage.scenario.leader not in (None, self.leader):
+            failures.append("%s leads at the end of the fault, not %s" % (
+                self.leader, stage.scenario.leader))
         if self.late_changes:
             failures.append("%d leader changes in the last 5 D of the fault" % self.late_changes)
         for node in stage.scenario.served or ():

@@ -24,6 +24,7 @@ class System:
     """What both have in common; logs go to the stage's folder."""
 
     name = ""
+    load = ""  # The name by which partition_load knows it.
 
     def __init__(self, stage, network, data_folders):
         self._network = network
@@ -121,7 +122,7 @@ class System:
 class Rasputin(System):
     """rasputind; the leader is that of the range with all keys of the load."""
 
-    name = "rasputin"
+    name = load = "rasputin"
     _LINE = re.compile(r"[IWEF](\d{8}|\d{4}) (\d\d:\d\d:\d\d\.\d+) .*\] "
                        r"(lease-acquired|lease-ended|abdicated|stepped-down) range=(\d+) ")
 
@@ -186,7 +187,7 @@ class Rasputin(System):
 class Etcd(System):
     """etcd of Debian, with its defaults."""
 
-    name = "etcd"
+    name = load = "etcd"
     options = ()
 
     def _command(self, node):
@@ -241,4 +242,10 @@ class EtcdPreVote(Etcd):
     options = ("--pre-vote",)
 
 
-SYSTEMS = {system.name: system for system in (Rasputin, Etcd, EtcdPreVote)}
+class EtcdSerializable(Etcd):
+    """etcd asked for reads that may be stale: a check of what finds stale reads."""
+
+    name = load = "etcd-serializable"
+
+
+SYSTEMS = {system.name: system for system in (Rasputin, Etcd, EtcdPreVote, EtcdSerializable)}

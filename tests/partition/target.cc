@@ -81,11 +81,13 @@ class Rasputin final : public Target {
 
 class Etcd final : public Target {
  public:
-  explicit Etcd(const std::string& address) : stub_(client::NewChannel(address)) {}
+  Etcd(const std::string& address, bool stale_reads)
+      : stale_reads_(stale_reads), stub_(client::NewChannel(address)) {}
 
   Reply Get(const std::string& key, milliseconds timeout) override {
     etcd::RangeRequest request;
     request.set_key(key);
+    request.set_serializable(stale_reads_);
     etcd::RangeResponse response;
     Reply reply;
     if (!Call("/etcdserverpb.KV/Range", request, timeout, &response, &reply)) {
@@ -142,6 +144,7 @@ class Etcd final : public Target {
     return false;
   }
 
+  const bool stale_reads_;
   grpc::GenericStub stub_;
 };
 
@@ -149,7 +152,8 @@ class Etcd final : public Target {
 
 std::unique_ptr<Target> MakeTarget(const std::string& system, const std::string& address) {
   if (system == "rasputin") return std::make_unique<Rasputin>(address);
-  if (system == "etcd") return std::make_unique<Etcd>(address);
+  if (system == "etcd") return std::make_unique<Etcd>(address, false);
+  if (system == "etcd-serializable") return std::make_unique<Etcd>(address, true);
   return nullptr;
 }
 

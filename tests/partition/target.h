@@ -34,8 +34,8 @@ class Target {
                     std::chrono::milliseconds timeout) = 0;
 };
 
-// `system`: "rasputin" or "etcd"; null: another word. `address`: HOST:PORT of the node's client
-// port.
+// `system`: "rasputin", "etcd", or "etcd-serializable", whose reads may be stale: what finds stale
+// reads must find those. Null: another word. `address`: HOST:PORT of the node's client port.
 std::unique_ptr<Target> MakeTarget(const std::string& system, const std::string& address);
 
 }  // namespace rasputin::partition
