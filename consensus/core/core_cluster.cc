@@ -14,25 +14,26 @@ using std::chrono::milliseconds;
 
 ReplicaId ReplicaAt(int i) { return ReplicaId(static_cast<uint64_t>(i) + 1); }
 StoreId StoreAt(int i) { return StoreId(static_cast<uint64_t>(i) + 101); }
-int IndexOf(ReplicaId id) { return static_cast<int>(id.value()) - 1; }
 
 }  // namespace
 
 CoreCluster::CoreCluster(const ClusterOptions& options)
     : options_(options), random_state_(options.seed * 0x9e3779b97f4a7c15ULL), loss_(options.loss) {
-  const auto n = static_cast<size_t>(options_.replicas);
+  const auto n = static_cast<size_t>(std::max(options_.replicas, options_.stores));
   cut_.assign(n, std::vector<bool>(n, false));
   nodes_.resize(n);
   std::vector<StoreId> stores;
-  for (int i = 0; i < options_.replicas; ++i) stores.push_back(StoreAt(i));
-  for (int i = 0; i < options_.replicas; ++i) {
+  for (int i = 0; i < this->stores(); ++i) stores.push_back(StoreAt(i));
+  for (int i = 0; i < this->stores(); ++i) {
     Node& node = nodes_[i];
     node.store = StoreAt(i);
-    node.replica = ReplicaAt(i);
+    if (i < options_.replicas) node.replica = ReplicaAt(i);
+    node.durable_configuration = MakeConfiguration();
+    node.durable_highest = ReplicaAt(options_.replicas - 1);
     node.rate = 1 + options_.rate_error * (static_cast<double>(Random(2001)) / 1000 - 1);
     node.base = std::chrono::seconds(1000 * (i + 1));
     node.leases = std::make_unique<FakeStoreLeases>(node.store, options_.lease_duration, stores);
-    Start(i);
+    if (node.replica.IsSet()) Start(i);
     LeaseRound(i);
   }
 }
@@ -131,13 +132,14 @@ bool CoreCluster::Lost(int from, int to) {
 void CoreCluster::Deliver(Message message) {
   ++counts_.messages;
   ++counts_.group_messages;
-  const int from = IndexOf(message.from);
-  const int to = IndexOf(message.to);
+  const int from = IndexOf(message.from_store);
+  const int to = IndexOf(message.to_store);
   if (Lost(from, to) || (drop && drop(message))) return;
   const int copies = options_.duplicate > 0 && Random(10000) < options_.duplicate * 10000 ? 2 : 1;
   for (int i = 0; i < copies; ++i) {
     AtProcess(to, NetworkDelay(), [this, to, message] {
-      if (nodes_[to].core == nullptr || cut_[IndexOf(message.from)][to]) return;
+      if (!nodes_[to].running || cut_[IndexOf(message.from_store)][to]) return;
+      if (HandleStray(to, message)) return;
       nodes_[to].core->Step(Now(to), message);
       TakeReadies(to);
     });
@@ -147,7 +149,7 @@ void CoreCluster::Deliver(Message message) {
 void CoreCluster::Cut(int from, int to) { cut_[from][to] = true; }
 void CoreCluster::CutBoth(int a, int b) { cut_[a][b] = cut_[b][a] = true; }
 void CoreCluster::Isolate(int replica) {
-  for (int i = 0; i < options_.replicas; ++i) {
+  for (int i = 0; i < stores(); ++i) {
     if (i != replica) CutBoth(i, replica);
   }
 }
@@ -159,7 +161,9 @@ void CoreCluster::HealAll() {
 
 void CoreCluster::Start(int replica) {
   Node& node = nodes_[replica];
-  node.log = std::make_unique<VectorLog>(node.durable_entries);
+  node.log = std::make_unique<VectorLog>(node.durable_entries, node.durable_start);
+  node.applied_configuration = node.durable_configuration;
+  node.applied_highest = node.durable_highest;
   CoreOptions options;
   options.range = RangeId(7);
   options.self = node.replica;
@@ -173,7 +177,8 @@ void CoreCluster::Start(int replica) {
   options.mutants = options_.mutants;
   InitialState initial;
   initial.hard_state = node.durable;
-  initial.configuration = MakeConfiguration();
+  initial.configuration = node.durable_configuration;
+  initial.applied = node.durable_start.index;
   node.core =
       std::make_unique<Core>(options, initial, node.log.get(), node.leases.get(), Now(replica));
   node.invariants = std::make_unique<CoreInvariants>(node.core.get(), &violations_);
@@ -182,16 +187,18 @@ void CoreCluster::Start(int replica) {
 
 void CoreCluster::Crash(int replica) {
   Node& node = nodes_[replica];
-  if (node.core == nullptr) return;
+  if (!node.running) return;
   ++counts_.crashes;
+  node.running = false;
   // Of what was being written any prefix may have reached the disk.
   const size_t written = Random(node.persisting.size() + 1);
   for (size_t i = 0; i < written; ++i) {
     const Persist& persist = node.persisting[i];
     if (persist.hard_state.has_value()) node.durable = *persist.hard_state;
-    VectorLog::Continue(&node.durable_entries, LogPosition(), persist.entries);
+    VectorLog::Continue(&node.durable_entries, node.durable_start, persist.entries);
   }
   node.persisting.clear();
+  node.transfers.clear();
   node.sync_running = false;
   node.read_index_floor.clear();
   node.invariants.reset();
@@ -203,9 +210,10 @@ void CoreCluster::Crash(int replica) {
 
 void CoreCluster::Restart(int replica) {
   Node& node = nodes_[replica];
-  if (node.core != nullptr) return;
+  if (node.running) return;
+  node.running = true;
   node.leases->Restart(Now(replica));
-  Start(replica);
+  if (node.replica.IsSet()) Start(replica);
 }
 
 void CoreCluster::StallDisk(int replica, bool stalled) {
@@ -231,7 +239,7 @@ void CoreCluster::FinishSync(int replica) {
   const std::vector<Persist> done = std::exchange(node.persisting, {});
   for (const Persist& persist : done) {
     if (persist.hard_state.has_value()) node.durable = *persist.hard_state;
-    VectorLog::Continue(&node.durable_entries, LogPosition(), persist.entries);
+    VectorLog::Continue(&node.durable_entries, node.durable_start, persist.entries);
     for (const Message& message : persist.send_after) Deliver(message);
   }
   node.core->OnPersisted(Now(replica), done.back().sequence);
@@ -247,6 +255,7 @@ void CoreCluster::TakeReadies(int replica) {
     Carry(replica, node.core->TakeReady());
     node.invariants->Check();
   }
+  if (node.removed) return RemoveReplica(replica);
   StartSync(replica);
   ScheduleWake(replica);
 }
@@ -267,6 +276,7 @@ void CoreCluster::Carry(int replica, Ready ready) {
   }
   for (const auto& event : ready.events) Observe(event, replica);
   Apply(replica, ready.committed);
+  for (const ReplicaId to : ready.snapshots_wanted) SendSnapshot(replica, to);
   for (const ReadIndexResult& read : ready.reads) {
     const Index floor = node.read_index_floor[read.context];
     node.read_index_floor.erase(read.context);
@@ -287,6 +297,7 @@ void CoreCluster::Apply(int replica, const std::vector<Entry>& entries) {
     const auto [since, first] = committed_in_.emplace(entry.index, in);
     if (!first) since->second = std::min(since->second, in);
     Mix(entry.index.value() * 31 + entry.term.value());
+    if (entry.type == EntryType::kConfig) ApplyConfiguration(replica, entry);
     const auto proposed = proposed_.find({entry.term, entry.index});
     if (proposed != proposed_.end() && proposed->second == replica) {
       ++counts_.acknowledged;
@@ -307,6 +318,9 @@ void CoreCluster::Observe(const rasputin::consensus::Event& event, int replica) 
         Violation(absl::StrCat("Election Safety: two leaders of term ", event.term.value()));
       }
       CheckLeaderIsComplete(replica, event.term);
+      if (event.detail != 0) ++counts_.reelections;
+      if (event.replica != last_leader_) ++counts_.leader_changes;
+      last_leader_ = event.replica;
       break;
     }
     case EventType::kAbdicated:
@@ -353,12 +367,12 @@ void CoreCluster::ScheduleWake(int replica) {
 void CoreCluster::LeaseRound(int replica) {
   Node& node = nodes_[replica];
   AtProcess(replica, options_.lease_duration / 10, [this, replica] { LeaseRound(replica); });
-  if (node.core == nullptr) return;
-  if (node.leases->Advance(Now(replica))) {
+  if (!node.running) return;
+  if (node.leases->Advance(Now(replica)) && node.core != nullptr) {
     node.core->Tick(Now(replica));
     TakeReadies(replica);
   }
-  for (int to = 0; to < options_.replicas; ++to) {
+  for (int to = 0; to < stores(); ++to) {
     if (to != replica && !node.disk_stalled) SendLeaseRequest(replica, to);
   }
 }
@@ -369,21 +383,22 @@ void CoreCluster::SendLeaseRequest(int from, int to) {
   const FakeLeaseRequest request = nodes_[from].leases->MakeRequest(StoreAt(to));
   if (Lost(from, to)) return;
   AtProcess(to, NetworkDelay(), [this, from, to, request, life = nodes_[from].life] {
-    if (nodes_[to].core == nullptr || cut_[from][to]) return;
+    if (!nodes_[to].running || cut_[from][to]) return;
     bool wake = nodes_[to].leases->Advance(Now(to));
     const Epoch before = nodes_[to].leases->LowestAccepted(StoreAt(from));
     const FakeLeaseReply reply = nodes_[to].leases->Answer(StoreAt(from), request);
     wake = wake || nodes_[to].leases->LowestAccepted(StoreAt(from)) != before;
-    if (wake) {
+    if (wake && nodes_[to].core != nullptr) {
       nodes_[to].core->Tick(Now(to));
       TakeReadies(to);
     }
     if (Lost(to, from)) return;
     AtProcess(from, NetworkDelay(), [this, from, to, reply, life] {
-      if (nodes_[from].core == nullptr || cut_[to][from] || nodes_[from].life != life) return;
+      if (!nodes_[from].running || cut_[to][from] || nodes_[from].life != life) return;
       bool again = false;
       nodes_[from].leases->Advance(Now(from));
-      if (nodes_[from].leases->OnReply(StoreAt(to), reply, &again)) {
+      const bool wake_holder = nodes_[from].leases->OnReply(StoreAt(to), reply, &again);
+      if (wake_holder && nodes_[from].core != nullptr) {
         nodes_[from].core->Tick(Now(from));
         TakeReadies(from);
       }
@@ -396,7 +411,7 @@ void CoreCluster::SendLeaseRequest(int from, int to) {
 
 int CoreCluster::Leader() const {
   int leader = -1;
-  for (int i = 0; i < options_.replicas; ++i) {
+  for (int i = 0; i < stores(); ++i) {
     if (!up(i) || !nodes_[i].core->MayServeRead(Now(i))) continue;
     if (leader >= 0) return -1;
     leader = i;
@@ -418,7 +433,7 @@ bool CoreCluster::Propose(int replica) {
 
 bool CoreCluster::Transfer(int replica, int target) {
   if (!up(replica) || nodes_[replica].paused_until > now_) return false;
-  if (!core(replica).TransferLeadership(Now(replica), ReplicaAt(target))) return false;
+  if (!core(replica).TransferLeadership(Now(replica), nodes_[target].replica)) return false;
   TakeReadies(replica);
   return true;
 }
@@ -446,9 +461,9 @@ void CoreCluster::TryRead(int replica) {
 }
 
 void CoreCluster::RandomStep(double fault_rate) {
-  const auto n = static_cast<uint64_t>(options_.replicas);
+  const auto n = static_cast<uint64_t>(stores());
   const auto pick = [this, n] { return static_cast<int>(Random(n)); };
-  for (int i = 0; i < options_.replicas; ++i) {
+  for (int i = 0; i < stores(); ++i) {
     if (Random(2) == 0) Propose(i);
     TryRead(i);
   }
@@ -504,7 +519,7 @@ void CoreCluster::RandomStep(double fault_rate) {
 void CoreCluster::Calm() {
   HealAll();
   loss_ = 0;
-  for (int i = 0; i < options_.replicas; ++i) {
+  for (int i = 0; i < stores(); ++i) {
     StallDisk(i, false);
     Restart(i);
   }
@@ -514,7 +529,7 @@ void CoreCluster::Calm() {
 
 void CoreCluster::CheckAll() {
   int serving = 0;
-  for (int i = 0; i < options_.replicas; ++i) {
+  for (int i = 0; i < stores(); ++i) {
     if (up(i) && nodes_[i].core->role() == Role::kLeader &&
         !nodes_[i].core->LeaseEnd().EndedForHolder(Now(i))) {
       ++serving;
@@ -526,10 +541,10 @@ void CoreCluster::CheckAll() {
 // Of every entry committed in an earlier term. (A candidate that was paused may yet win a term that
 // is over, and lacks what later ones committed.)
 void CoreCluster::CheckLeaderIsComplete(int replica, Term term) {
-  const std::vector<Entry>& entries = nodes_[replica].log->entries();
+  const VectorLog& log = *nodes_[replica].log;
   for (const auto& [index, value] : committed_) {
-    if (committed_in_.at(index) >= term) continue;
-    if (index.value() > entries.size() || entries[index.value() - 1].term != value.first) {
+    if (committed_in_.at(index) >= term || index <= log.Start().index) continue;
+    if (index > log.Last().index || log.TermAt(index) != value.first) {
       return Violation(
           absl::StrCat("Leader Completeness: replica ", replica + 1, " lacks ", index.value()));
     }
@@ -539,7 +554,8 @@ void CoreCluster::CheckLeaderIsComplete(int replica, Term term) {
 void CoreCluster::CheckLogs() {
   std::map<std::pair<Index, Term>, std::pair<Term, std::string>> seen;
   for (const Node& node : nodes_) {
-    Term previous;
+    if (node.log == nullptr) continue;
+    Term previous = node.log->Start().term;
     for (const Entry& entry : node.log->entries()) {
       const std::pair<Term, std::string> value{previous, std::string(entry.payload)};
       const auto [known, inserted] = seen.emplace(std::make_pair(entry.index, entry.term), value);

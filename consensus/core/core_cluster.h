@@ -4,6 +4,7 @@
 // rates. Checks after each event what no run may violate (Election Safety, Log Matching, Leader
 // Completeness, State Machine Safety, Lease Disjointness, reads that miss nothing acknowledged) and
 // the invariants of each core. Violations are collected, not fatal, so that mutants can be judged.
+// Also plays the owner in what membership needs: snapshots, removal of replicas, cutting of logs.
 
 #ifndef RASPUTIN_CONSENSUS_CORE_CORE_CLUSTER_H_
 #define RASPUTIN_CONSENSUS_CORE_CORE_CLUSTER_H_
@@ -12,7 +13,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <queue>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,7 +28,8 @@
 namespace rasputin::consensus {
 
 struct ClusterOptions {
-  int replicas = 3;
+  int replicas = 3;  // On the first stores.
+  int stores = 0;    // 0: as many as replicas. The others are spare, for changes of members.
   uint64_t seed = 1;
   Mutants mutants;
   Duration lease_duration = std::chrono::milliseconds(2000);
@@ -54,6 +58,13 @@ struct ClusterCounts {
   uint64_t transfers = 0;
   uint64_t releases = 0;
   uint64_t bindings_ended = 0;
+  uint64_t changes = 0;        // Of members, accepted.
+  uint64_t joint_changes = 0;  // Of voters among them.
+  uint64_t removals = 0;       // Replicas that went.
+  uint64_t snapshots = 0;      // Installed.
+  uint64_t created = 0;        // Of them: made a replica.
+  uint64_t reelections = 0;    // [H-12] Terms in which the same leader went on without a pause.
+  uint64_t leader_changes = 0;
 };
 
 class CoreCluster {
@@ -73,19 +84,31 @@ class CoreCluster {
   void Crash(int replica);
   void Restart(int replica);
   void StallDisk(int replica, bool stalled);
+  // The replica, if it is bound to nobody, has campaigned in `terms` terms of which nobody heard.
+  bool Strand(int replica, uint64_t terms);
   // The process stands still; what arrives meanwhile is handled after its clocks have jumped.
   void Pause(int replica, Duration duration);
   // A step of a random run: proposals, reads, and now and then a fault.
   void RandomStep(double fault_rate);
+  // A change of members at whoever leads, now and then with the network parted at the same time; or
+  // a log that is cut, a term that is stranded.
+  void RandomChange();
   // All faults end.
   void Calm();
 
   // ---- Work.
   int Leader() const;  // -1 unless exactly one serves.
+  ProposeStatus Change(int replica, const Configuration& target);
+  // Forgets the log up to what was applied, if that is durable.
+  void CutLog(int replica);
+  // A learner on this store with an id never used before.
+  Member NewMember(int leader, int store) const;
   bool Propose(int replica);
   bool Transfer(int replica, int target);
   void AbdicateLeader(int replica);
   void TryRead(int replica);
+  // Clients' requests went unserved at every replica [H-11].
+  void QueryBindings();
   Core& core(int replica) { return *nodes_[replica].core; }
   bool up(int replica) const { return nodes_[replica].core != nullptr; }
   ClockReading Now(int replica) const;
@@ -94,6 +117,7 @@ class CoreCluster {
   // Called for each group message; true: it is lost.
   std::function<bool(const Message&)> drop;
 
+  int stores() const { return static_cast<int>(nodes_.size()); }
   void CheckLogs();
   const std::vector<std::string>& violations() const { return violations_; }
   const ClusterCounts& counts() const { return counts_; }
@@ -109,7 +133,17 @@ class CoreCluster {
   };
   struct Node {
     StoreId store;
-    ReplicaId replica;
+    ReplicaId replica;  // 0: none on this store.
+    bool running = true;
+    ReplicaId tombstone;  // The highest one that was removed from here.
+    bool removed = false;
+    std::set<ReplicaId> transfers;  // Snapshots under way from here.
+    // As of what was applied, and the highest replica id in it or before it.
+    Configuration applied_configuration;
+    ReplicaId applied_highest;
+    LogPosition durable_start;  // Also the position of the durable state.
+    Configuration durable_configuration;
+    ReplicaId durable_highest;
     double rate = 0;
     Duration base{};
     std::unique_ptr<FakeStoreLeases> leases;
@@ -151,11 +185,28 @@ class CoreCluster {
   void ScheduleWake(int replica);
   void LeaseRound(int replica);
   void SendLeaseRequest(int from, int to);
+  struct Snapshot {
+    ReplicaId to;
+    Term term;
+    LogPosition position;
+    Configuration configuration;
+    ReplicaId highest;
+  };
+  void ApplyConfiguration(int replica, const Entry& entry);
+  void SendSnapshot(int from, ReplicaId to);
+  // Whether the receiver holds that state, or a newer one.
+  bool InstallSnapshot(int at, const Snapshot& snapshot);
+  void RemoveReplica(int replica);
+  void PartAround(int leader, const Configuration& target);
+  // A message for or from a replica that is no member any more; true: dealt with.
+  bool HandleStray(int to, const Message& message);
+  void TellRemoved(int from, const Message& message);
   void Apply(int replica, const std::vector<Entry>& entries);
   void Observe(const rasputin::consensus::Event& event, int replica);
   void CheckLeaderIsComplete(int replica, Term term);
   void CheckAll();
   void Violation(const std::string& what);
+  static int IndexOf(StoreId store) { return static_cast<int>(store.value()) - 101; }
   Configuration MakeConfiguration() const;
   void Mix(uint64_t value);
 
@@ -173,6 +224,7 @@ class CoreCluster {
   uint64_t next_payload_ = 1;
 
   std::map<Term, ReplicaId> leaders_;
+  ReplicaId last_leader_;
   std::map<Index, std::pair<Term, std::string>> committed_;
   std::map<Index, Term> committed_in_;  // The lowest term in which each was known to be committed.
   std::map<std::pair<Term, Index>, int> proposed_;  // By which replica.

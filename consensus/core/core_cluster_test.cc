@@ -55,11 +55,34 @@ ClusterCounts Add(ClusterCounts a, const ClusterCounts& b) {
   a.transfers += b.transfers;
   a.releases += b.releases;
   a.bindings_ended += b.bindings_ended;
+  a.changes += b.changes;
+  a.joint_changes += b.joint_changes;
+  a.removals += b.removals;
+  a.snapshots += b.snapshots;
+  a.created += b.created;
+  a.reelections += b.reelections;
   return a;
 }
 
 std::string Violations(const CoreCluster& cluster) {
   return absl::StrJoin(cluster.violations(), "\n");
+}
+
+// Proposes until something was acknowledged; false: not within 10 D.
+bool BecomesLive(CoreCluster* cluster) {
+  const uint64_t before = cluster->counts().acknowledged;
+  const Duration end = cluster->now() + seconds(20);
+  bool live = false;
+  while (!live && cluster->now() < end) {
+    if (const int leader = cluster->Leader(); leader >= 0) {
+      cluster->Propose(leader);
+    } else {
+      cluster->QueryBindings();
+    }
+    live = cluster->RunUntil(milliseconds(50),
+                             [&] { return cluster->counts().acknowledged > before; });
+  }
+  return live;
 }
 
 TEST(CoreCluster, IsSafeUnderAnyFaultsAndLiveAfterThem) {
@@ -70,14 +93,8 @@ TEST(CoreCluster, IsSafeUnderAnyFaultsAndLiveAfterThem) {
     CoreCluster cluster(Swarm(seed));
     for (int step = 0; step < 200; ++step) cluster.RandomStep(0.3);
     cluster.Calm();
-    const uint64_t before = cluster.counts().acknowledged;
     const Duration calm = cluster.now();
-    bool live = false;
-    while (!live && cluster.now() - calm < seconds(20)) {
-      if (const int leader = cluster.Leader(); leader >= 0) cluster.Propose(leader);
-      live = cluster.RunUntil(milliseconds(50),
-                              [&] { return cluster.counts().acknowledged > before; });
-    }
+    const bool live = BecomesLive(&cluster);
     if (cluster.now() - calm > seconds(6)) ++slow;
     cluster.CheckLogs();
     ASSERT_EQ(Violations(cluster), "");
@@ -99,12 +116,52 @@ TEST(CoreCluster, IsSafeUnderAnyFaultsAndLiveAfterThem) {
   EXPECT_GT(total.read_indexes, 0u);
 }
 
+// Six stores: learners come and become voters, voters are replaced, the leader too, logs are cut,
+// and who fell behind or is new gets a snapshot; with all faults of the run above.
+TEST(CoreCluster, IsSafeWhileMembersComeAndGo) {
+  ClusterCounts total;
+  const Range seeds = Seeds(600);
+  for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; ++seed) {
+    ClusterOptions options = Swarm(seed);
+    options.replicas = 3;
+    options.stores = 6;
+    CoreCluster cluster(options);
+    for (int step = 0; step < 250; ++step) {
+      cluster.RandomStep(0.15);
+      cluster.RandomChange();
+    }
+    cluster.Calm();
+    const bool live = BecomesLive(&cluster);
+    cluster.CheckLogs();
+    ASSERT_EQ(Violations(cluster), "");
+    ASSERT_TRUE(live) << "seed " << seed << ": no progress within 10 D after the faults ended";
+    total = Add(total, cluster.counts());
+  }
+  std::cout << seeds.count << " seeds: " << total.changes << " changes of members, "
+            << total.joint_changes << " of voters, " << total.removals << " replicas removed, "
+            << total.snapshots << " snapshots installed, " << total.created << " of them new, "
+            << total.elections << " elections, " << total.reelections << " [H-12], "
+            << total.crashes << " crashes, " << total.acknowledged << " acknowledged, "
+            << total.reads << " lease reads" << std::endl;
+  if (seeds.count < 100) return;
+  EXPECT_GT(total.joint_changes, seeds.count);
+  EXPECT_GT(total.removals, seeds.count);
+  EXPECT_GT(total.snapshots, total.created);
+  EXPECT_GT(total.created, seeds.count);
+  EXPECT_GT(total.reelections, 0u);
+}
+
 TEST(CoreCluster, SameSeedGivesTheSameRun) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     uint64_t hashes[2];
     for (uint64_t& hash : hashes) {
-      CoreCluster cluster(Swarm(seed));
-      for (int step = 0; step < 100; ++step) cluster.RandomStep(0.3);
+      ClusterOptions options = Swarm(seed);
+      options.stores = 6;
+      CoreCluster cluster(options);
+      for (int step = 0; step < 100; ++step) {
+        cluster.RandomStep(0.3);
+        cluster.RandomChange();
+      }
       hash = cluster.hash();
     }
     EXPECT_EQ(hashes[0], hashes[1]) << "seed " << seed;

@@ -162,7 +162,8 @@ void Core::Impl::OnProbeReply(const Message& m, const ProbeReply& reply) {
   highest_seen_term_ = std::max(highest_seen_term_, reply.term);
   if (highest_seen_last_ < reply.last) highest_seen_last_ = reply.last;
   probe_answers_[m.from] = {reply.status, reply.last, reply.nonce};
-  if (reply.status == ProbeStatus::kBound && reply.bound_to != options_.self) {
+  if (reply.status == ProbeStatus::kBound && reply.bound_to != options_.self &&
+      role_ != Role::kLeader) {
     leader_ = reply.bound_to;
   }
   if (!probing) {  // The quorum was complete already; one more voter is welcome.

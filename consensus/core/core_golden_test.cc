@@ -57,7 +57,8 @@ TEST_P(Golden, ScriptCausesWhatItSays) {
 
 INSTANTIATE_TEST_SUITE_P(Scripts, Golden,
                          ::testing::Values("election", "replication", "abdication", "handover",
-                                           "catch_up", "restart"));
+                                           "catch_up", "restart", "membership", "snapshot",
+                                           "stranded"));
 
 }  // namespace
 }  // namespace rasputin::consensus

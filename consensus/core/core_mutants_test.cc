@@ -70,14 +70,25 @@ void RunUnluckyLeaders(CoreCluster* cluster) {
   }
 }
 
+// Members come and go: what only a change of configuration, or a snapshot, can break.
+bool NeedsChanges(int mutant) { return mutant >= 36 && mutant <= 39; }
+
 // Runs seeds until one violates something; exits with kCaughtByChecker, or 0 if none does.
 [[noreturn]] void Hunt(int mutant) {
   if (std::freopen("/dev/null", "w", stderr) == nullptr) _exit(1);
   for (uint64_t seed = 1; seed <= kSeedsMax; ++seed) {
     const bool unlucky = mutant == kCommitByCounting;
-    CoreCluster cluster(unlucky ? UnluckyOptions(seed, mutant) : Options(seed, mutant));
+    ClusterOptions options = unlucky ? UnluckyOptions(seed, mutant) : Options(seed, mutant);
+    if (NeedsChanges(mutant)) {
+      options.replicas = 3;
+      options.stores = 6;
+    }
+    CoreCluster cluster(options);
     if (unlucky) RunUnluckyLeaders(&cluster);
-    for (int step = 0; !unlucky && step < 200; ++step) cluster.RandomStep(0.4);
+    for (int step = 0; !unlucky && step < 200; ++step) {
+      cluster.RandomStep(NeedsChanges(mutant) ? 0.2 : 0.4);
+      if (NeedsChanges(mutant)) cluster.RandomChange();
+    }
     cluster.CheckLogs();
     if (cluster.violations().empty()) continue;
     std::printf("  mutant %d: seed %lu: %s\n", mutant, static_cast<unsigned long>(seed),
@@ -119,7 +130,8 @@ TEST(CoreMutants, UnluckyLeadersBreakNothingWithoutAMutant) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Safety, Mutant,
-                         ::testing::Values(1, 2, 5, 7, 9, 11, 12, 13, 14, 15, 22, 28, 29));
+                         ::testing::Values(1, 2, 5, 7, 9, 11, 12, 13, 14, 15, 22, 28, 29, 36, 37,
+                                           38, 39));
 
 }  // namespace
 }  // namespace rasputin::consensus

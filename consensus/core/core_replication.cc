@@ -52,6 +52,9 @@ void Core::Impl::Flush() {
 
 void Core::Impl::FlushFollower(const Member& member, Progress* progress) {
   if (progress->dormant || !Reachable(*progress)) return;
+  if (progress->next <= log_.Start().index && progress->mode == Progress::Mode::kReplicate) {
+    progress->Probe(progress->next, round_);  // What was to be sent ahead was cut meanwhile.
+  }
   AskForSnapshot(member, progress);
   if (progress->absent) return;
   bool sent = false;

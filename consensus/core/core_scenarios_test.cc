@@ -208,6 +208,28 @@ TEST(Scenario, ReplicaIsolatedForLongComesBackWithoutAChange) {
   }
 }
 
+// [H-12] "0 leader changes, no read outage": looked at every 2 ms.
+TEST(Scenario, StrandedTermCostsNeitherTheLeaderNorARead) {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    Scenario3 s(seed);
+    const int stranded = s.Follower(1);
+    s.cluster.Isolate(stranded);
+    s.Work(2 * kD);
+    ASSERT_TRUE(s.cluster.Strand(stranded, 5)) << "seed " << seed;
+    s.cluster.HealAll();
+    for (int i = 0; i < 3000; ++i) {
+      if (i % 10 == 0) s.cluster.Propose(s.leader);
+      s.cluster.RunFor(milliseconds(2));
+      ASSERT_EQ(s.cluster.Leader(), s.leader) << "seed " << seed << ", step " << i;
+    }
+    EXPECT_EQ(s.Changes(), 1u) << "one campaign, seed " << seed;
+    EXPECT_EQ(s.cluster.counts().reelections, 1u) << "and it kept the lease, seed " << seed;
+    s.cluster.RunFor(kD);
+    EXPECT_EQ(s.cluster.core(stranded).last_index(), s.cluster.core(s.leader).last_index());
+    EXPECT_EQ(s.cluster.core(stranded).hard_state().bound_leader, s.cluster.core(s.leader).self());
+  }
+}
+
 TEST(Scenario, PausedLeaderServesNotOneStaleRead) {
   for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
     Scenario s(seed);

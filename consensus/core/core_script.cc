@@ -11,6 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "consensus/core/configuration_codec.h"
 
 namespace rasputin::consensus {
 namespace {
@@ -27,7 +28,11 @@ std::string Text(const std::vector<Entry>& entries) {
   std::string out = "[";
   for (const Entry& entry : entries) {
     absl::StrAppend(&out, out.size() > 1 ? " " : "", entry.term.value(), "/", entry.index.value());
-    if (!entry.payload.empty()) absl::StrAppend(&out, ":", std::string(entry.payload));
+    if (entry.type == EntryType::kConfig) {
+      absl::StrAppend(&out, ":", ToString(*DecodeConfiguration(entry.payload)));
+    } else if (!entry.payload.empty()) {
+      absl::StrAppend(&out, ":", std::string(entry.payload));
+    }
   }
   return out + "]";
 }
@@ -153,6 +158,16 @@ std::vector<std::string> CoreScript::Run(const std::string& line) {
     At(words[1]).core->TransferLeadership(now_, ReplicaId(Number(words[2])));
   } else if (verb == "abdicate") {
     At(words[1]).core->Abdicate(now_);
+  } else if (verb == "change") {
+    Change(words);
+  } else if (verb == "cut") {
+    CutLog(words);
+  } else if (verb == "snapshot") {
+    SendSnapshot(words);
+  } else if (verb == "strand") {
+    At(words[1]).durable.term = Term(Number(words[2]));
+    At(words[1]).durable.vote = ReplicaId(Number(words[1]));
+    Start(Number(words[1]));
   } else if (verb == "restart") {
     Start(Number(words[1]));
   } else if (verb == "status") {
@@ -169,8 +184,13 @@ std::vector<std::string> CoreScript::Run(const std::string& line) {
 void CoreScript::Cluster(const Words& words) {
   replicas_ = Number(words[1]);
   now_.boot = now_.raw = Instant(std::chrono::seconds(1000));
+  Configuration all;
+  for (uint64_t id = 1; id <= replicas_; ++id) {
+    all.voters.push_back({ReplicaId(id), StoreId(100 + id)});
+  }
   for (uint64_t id = 1; id <= replicas_; ++id) {
     Node& node = nodes_[id];
+    node.start_configuration = all;
     node.leases = std::make_unique<ManualLeases>();
     node.leases->support[StoreId(100 + id)] = {Epoch(1), {Instant::max(), Instant::max()}};
     Start(id);
@@ -183,7 +203,8 @@ void CoreScript::Start(uint64_t id) {
   node.hold = false;
   node.invariants.reset();
   node.core.reset();
-  node.log = std::make_unique<VectorLog>(node.durable_entries);
+  node.log = std::make_unique<VectorLog>(node.durable_entries, node.start);
+  node.configuration = node.start_configuration;
   CoreOptions options;
   options.range = RangeId(7);
   options.self = ReplicaId(id);
@@ -191,9 +212,8 @@ void CoreScript::Start(uint64_t id) {
   options.lease_duration = kD;
   InitialState initial;
   initial.hard_state = node.durable;
-  for (uint64_t i = 1; i <= replicas_; ++i) {
-    initial.configuration.voters.push_back({ReplicaId(i), StoreId(100 + i)});
-  }
+  initial.configuration = node.start_configuration;
+  initial.applied = node.start.index;
   node.core = std::make_unique<Core>(options, initial, node.log.get(), node.leases.get(), now_);
   node.invariants = std::make_unique<CoreInvariants>(node.core.get(), &violations_);
 }
@@ -225,7 +245,9 @@ void CoreScript::Wait(const Words& words) {
   const auto time = std::chrono::milliseconds(static_cast<int64_t>(Number(words[1])));
   now_.boot += time;
   now_.raw += time;
-  for (auto& [id, node] : nodes_) node.core->Tick(now_);
+  for (auto& [id, node] : nodes_) {
+    if (node.core != nullptr) node.core->Tick(now_);
+  }
 }
 
 // The clocks go on until the replica's election timer fires; nobody else is woken.
@@ -247,7 +269,7 @@ void CoreScript::Deliver(const Words& words, bool drop) {
       const std::string link = absl::StrCat(m.from.value(), "->", m.to.value());
       if (which != "" && which != "all" && which != link) {
         rest.push_back(m);
-      } else if (!drop) {
+      } else if (!drop && nodes_[m.to.value()].core != nullptr) {
         nodes_[m.to.value()].core->Step(now_, m);
         Settle(m.to.value());
       }
@@ -266,7 +288,7 @@ void CoreScript::Queue(const std::vector<Message>& messages) {
 void CoreScript::Persist(uint64_t id, const Ready& ready) {
   Node& node = nodes_[id];
   if (ready.hard_state.has_value()) node.durable = *ready.hard_state;
-  VectorLog::Continue(&node.durable_entries, LogPosition(), ready.entries);
+  VectorLog::Continue(&node.durable_entries, node.start, ready.entries);
   if (ready.persist_sequence != 0) {
     Print(absl::StrCat("  ", id, " synced", ready.entries.empty() ? "" : " ",
                        ready.entries.empty() ? "" : Text(ready.entries)));
@@ -290,7 +312,10 @@ void CoreScript::Settle(uint64_t id) {
     }
     if (!ready.committed.empty()) {
       Print(absl::StrCat("  ", id, " applies ", Text(ready.committed)));
-      node.core->OnApplied(ready.committed.back().index);
+      Apply(id, ready.committed);
+    }
+    for (const ReplicaId to : ready.snapshots_wanted) {
+      Print(absl::StrCat("  ", id, " wants a snapshot for ", to.value()));
     }
     for (const ReadIndexResult& read : ready.reads) {
       Print(absl::StrCat("  ", id, " read ", read.context,
@@ -300,8 +325,71 @@ void CoreScript::Settle(uint64_t id) {
   }
 }
 
+void CoreScript::Apply(uint64_t id, const std::vector<Entry>& entries) {
+  for (const Entry& entry : entries) {
+    if (entry.type == EntryType::kConfig) {
+      nodes_[id].configuration = *DecodeConfiguration(entry.payload);
+    }
+  }
+  nodes_[id].core->OnApplied(entries.back().index);
+}
+
+// change R 1,2,4 [5,6]: R proposes these voters and learners; replica n is on store 100 + n.
+void CoreScript::Change(const Words& words) {
+  Configuration target;
+  for (const std::string& id : Words(absl::StrSplit(words[2], ','))) {
+    target.voters.push_back({ReplicaId(Number(id)), StoreId(100 + Number(id))});
+  }
+  for (const std::string& id : words.size() > 3 ? Words(absl::StrSplit(words[3], ',')) : Words()) {
+    target.learners.push_back({ReplicaId(Number(id)), StoreId(100 + Number(id))});
+  }
+  const ProposeStatus status = At(words[1]).core->ProposeConfiguration(now_, target).status;
+  if (status != ProposeStatus::kAccepted) {
+    Print(absl::StrCat("  refused: ", status == ProposeStatus::kChangeUnderWay ? "change under way"
+                                      : status == ProposeStatus::kNotReady     ? "not ready"
+                                      : status == ProposeStatus::kInvalid      ? "invalid"
+                                                                               : "not leader"));
+  }
+}
+
+// cut R: R forgets its log up to what it has applied.
+void CoreScript::CutLog(const Words& words) {
+  Node& node = At(words[1]);
+  const Index applied = node.core->applied_index();
+  const uint64_t cut = applied.value() - node.start.index.value();
+  node.start = {node.log->TermAt(applied), applied};
+  node.start_configuration = node.configuration;
+  node.durable_entries.erase(node.durable_entries.begin(),
+                             node.durable_entries.begin() + static_cast<ptrdiff_t>(cut));
+  node.log->CutTo(applied);
+}
+
+// snapshot A B [lost]: the state of A is installed at B, whose replica begins anew with it.
+void CoreScript::SendSnapshot(const Words& words) {
+  Node& from = At(words[1]);
+  const uint64_t to = Number(words[2]);
+  const bool lost = words.size() > 3;
+  if (!lost) {
+    Node& node = nodes_[to];
+    if (node.leases == nullptr) {
+      node.leases = std::make_unique<ManualLeases>();
+      node.leases->support[StoreId(100 + to)] = {Epoch(1), {Instant::max(), Instant::max()}};
+      node.durable.term = from.core->term();
+    } else {
+      node.durable = node.core->hard_state();
+    }
+    const Index applied = from.core->applied_index();
+    node.start = {from.log->TermAt(applied), applied};
+    node.start_configuration = from.configuration;
+    node.durable_entries.clear();
+    Start(to);
+  }
+  from.core->OnSnapshotSent(now_, ReplicaId(to), !lost);
+}
+
 void CoreScript::Status() {
   for (const auto& [id, node] : nodes_) {
+    if (node.core == nullptr) continue;
     const HardState& hs = node.core->hard_state();
     Print(absl::StrCat(
         "  ", id, " ", Text(node.core->role()), " t", hs.term.value(), " vote=", hs.vote.value(),
@@ -309,7 +397,10 @@ void CoreScript::Status() {
         hs.bound_leader.IsSet() ? absl::StrCat(" bound=", hs.bound_leader.value(), "/t",
                                                hs.bound_term.value(), "/e", hs.bound_epoch.value())
                                 : "",
-        hs.released_term.IsSet() ? absl::StrCat(" released=", hs.released_term.value()) : ""));
+        hs.released_term.IsSet() ? absl::StrCat(" released=", hs.released_term.value()) : "",
+        node.core->configuration() == nodes_[1].start_configuration
+            ? ""
+            : absl::StrCat(" ", ToString(node.core->configuration()))));
   }
 }
 

@@ -31,6 +31,10 @@ class CoreScript {
     std::unique_ptr<VectorLog> log;
     std::vector<Entry> durable_entries;
     HardState durable;
+    // Where the log begins, and the configuration there; and as of what was applied.
+    LogPosition start;
+    Configuration start_configuration;
+    Configuration configuration;
     std::unique_ptr<Core> core;
     std::unique_ptr<CoreInvariants> invariants;
     bool hold = false;
@@ -51,6 +55,10 @@ class CoreScript {
   void Campaign(const Words& words);
   void Deliver(const Words& words, bool drop);
   void SetSupport(const Words& words);
+  void Change(const Words& words);
+  void CutLog(const Words& words);
+  void SendSnapshot(const Words& words);
+  void Apply(uint64_t id, const std::vector<Entry>& entries);
   void Status();
 
   uint64_t replicas_ = 0;

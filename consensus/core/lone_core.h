@@ -115,6 +115,7 @@ class LoneCore {
       log->Append(ready.entries);
       for (auto& event : ready.events) events.push_back(event);
       for (auto& read : ready.reads) reads.push_back(read);
+      for (const ReplicaId id : ready.snapshots_wanted) wanted.push_back(id.value());
       if (ready.persist_sequence != 0) sequence = ready.persist_sequence;
       if (hold_persist && sequence != persisted) {
         for (Message& m : ready.send_after_persist) held.push_back(std::move(m));
@@ -158,6 +159,7 @@ class LoneCore {
     events.clear();
     reads.clear();
     committed.clear();
+    wanted.clear();
   }
 
   // ---- Shorthands of peers.
@@ -228,6 +230,7 @@ class LoneCore {
   std::vector<Event> events;
   std::vector<ReadIndexResult> reads;
   std::vector<Entry> committed;
+  std::vector<uint64_t> wanted;  // Ready::snapshots_wanted.
   HardState durable;
   uint64_t sequence = 0;
   uint64_t persisted = 0;

@@ -18,7 +18,8 @@ namespace rasputin::consensus {
 class VectorLog : public LogView {
  public:
   VectorLog() = default;
-  explicit VectorLog(std::vector<Entry> entries) : entries_(std::move(entries)) {}
+  explicit VectorLog(std::vector<Entry> entries, LogPosition start = LogPosition())
+      : start_(start), entries_(std::move(entries)) {}
 
   // Continues (or overwrites) from entries.front() on.
   void Append(const std::vector<Entry>& entries) { Continue(&entries_, start_, entries); }
