@@ -66,13 +66,17 @@ void CoreInvariants::CheckProgress() {
     Require(impl.progress_.empty(), "progress kept after the leadership ended");
     return;
   }
+  const bool voting = impl.reelection_ == Core::Impl::Reelection::kVoting;
+  Require(voting ? impl.led_term_ < impl.hs_.term : impl.led_term_ == impl.hs_.term,
+          "[H-12] leads another term than its own without a campaign");
+  Require(!voting || impl.attempt_ends_ != Instant::max(), "[H-12] a campaign without an end");
   for (const auto& [id, progress] : impl.progress_) {
     Require(progress.match < progress.next, "next index not above the match index");
     Require(progress.match <= impl.log_.Last().index, "match index beyond the log");
     Require(progress.acked_round <= progress.sent_round, "an answer to a round never sent");
     const Member* member = impl.configuration_.Find(id);
     Require(member != nullptr, "[H-2] progress of a stranger");
-    if (member == nullptr || impl.flush_needed_ || progress.dormant) continue;
+    if (member == nullptr || impl.flush_needed_ || progress.dormant || voting) continue;
     Require(!impl.Outstanding(*member, progress) || progress.retry_at != Instant::max() ||
                 impl.options_.mutants.Has(18),
             "something is unanswered and no timer runs");
@@ -88,6 +92,15 @@ void CoreInvariants::CheckIndexes() {
   Require(impl.log_.Last().term <= impl.hs_.term,
           "[H-13] the log is of a later term than one's own");
   Require(last_commit_ <= impl.commit_, "[H-9] the commit index went back");
+  const auto& configurations = impl.configurations_;
+  Require(!configurations.empty() && configurations.back().configuration == impl.configuration_ &&
+              configurations.back().index <= impl.log_.Last().index,
+          "[H-14] another configuration is in force than the last one appended");
+  // At most the last one is uncommitted.
+  Require(configurations.size() < 2 ||
+              configurations[configurations.size() - 2].index <= impl.commit_ ||
+              impl.role_ != Role::kLeader,
+          "[H-14] two changes at once");
   Require(last_applied_ <= impl.applied_, "the applied index went back");
   last_commit_ = impl.commit_;
   last_applied_ = impl.applied_;

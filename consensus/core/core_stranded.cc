@@ -32,7 +32,9 @@ void Core::Impl::OnReelectionProbeReply() {
     const auto answer = probe_answers_.find(id);
     return answer != probe_answers_.end() && answer->second.status == ProbeStatus::kOk;
   };
-  if (transfer_target_.IsSet() || !HasQuorum(Counted(), ok)) return;
+  // The leader may have changed its mind since, or its members.
+  if (transfer_target_.IsSet() || !AmVoter() || !leases_->MayVote(now_)) return;
+  if (!HasQuorum(Counted(), ok)) return;
   for (const auto& [id, answer] : probe_answers_) {
     // Somebody else led in between; only a new leader without a lease can find that.
     if (ok(id) && log_.Last() < answer.last) {
