@@ -96,10 +96,10 @@ void CoreInvariants::CheckIndexes() {
   Require(!configurations.empty() && configurations.back().configuration == impl.configuration_ &&
               configurations.back().index <= impl.log_.Last().index,
           "[H-14] another configuration is in force than the last one appended");
-  // At most the last one is uncommitted.
+  // At most the last one is uncommitted, as a leader knows once it has committed in its term.
   Require(configurations.size() < 2 ||
               configurations[configurations.size() - 2].index <= impl.commit_ ||
-              impl.role_ != Role::kLeader,
+              impl.role_ != Role::kLeader || impl.commit_ < impl.term_start_,
           "[H-14] two changes at once");
   Require(last_applied_ <= impl.applied_, "the applied index went back");
   last_commit_ = impl.commit_;
