@@ -2,6 +2,8 @@
 
 #include "kv/engine.h"
 
+#include <glog/logging.h>
+
 #include <utility>
 
 namespace rasputin::kv {
@@ -24,6 +26,14 @@ void EngineBatch::DeleteRange(std::string begin, std::string end) {
 void EngineBatch::Clear() {
   edits_.clear();
   size_bytes_ = 0;
+}
+
+void CheckSpans(const std::vector<KeySpan>& spans) {
+  CHECK(!spans.empty());
+  for (size_t i = 0; i < spans.size(); ++i) {
+    CHECK(spans[i].begin < spans[i].end) << "an empty span";
+    CHECK(i == 0 || spans[i - 1].end <= spans[i].begin) << "spans do not ascend";
+  }
 }
 
 }  // namespace rasputin::kv

@@ -55,6 +55,25 @@ class EngineIterator {
   virtual absl::Status status() const = 0;
 };
 
+// Keys from `begin` to before `end`, which is not empty.
+struct KeySpan {
+  std::string begin;
+  std::string end;
+};
+
+// CHECK: each has an end behind its begin, and they ascend without overlapping.
+void CheckSpans(const std::vector<KeySpan>& spans);
+
+// Rows that are staged and not visible yet; Engine::Ingest puts them in place. One thread at a
+// time.
+class EngineIngest {
+ public:
+  virtual ~EngineIngest() = default;  // Removes what was staged, unless it was put in place.
+  // Keys ascend and lie within the spans (CHECK). RESOURCE_EXHAUSTED: the disk is full. After an
+  // error it can only be destroyed.
+  virtual absl::Status Put(absl::string_view key, absl::string_view value) = 0;
+};
+
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -77,6 +96,14 @@ class Engine {
   // The disk is full: flushes wait for space, and once memory is full Write stalls. Writes of
   // clients should be refused before that; reads go on.
   virtual bool OutOfSpace() const { return false; }
+  // Begins to stage rows that replace whatever lies in `spans` (ascending, disjoint: CHECK). What a
+  // process that ended had staged is gone. The engine outlives it.
+  virtual absl::StatusOr<std::unique_ptr<EngineIngest>> NewIngest(std::vector<KeySpan> spans) = 0;
+  // Empties the spans and puts the staged rows there, atomically; visible and durable when it
+  // returns, with all that was written before: a crash then leaves at least that.
+  // RESOURCE_EXHAUSTED: the disk is full, nothing was changed, may be repeated; other errors stop
+  // the store. In the thread of Write; may take as long as a flush.
+  virtual absl::Status Ingest(EngineIngest* staged) = 0;
   // Approximate bytes of [begin, end).
   virtual uint64_t ApproximateBytes(absl::string_view begin, absl::string_view end) const = 0;
 };

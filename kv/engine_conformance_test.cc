@@ -27,6 +27,7 @@ class Host {
   virtual Engine* engine() = 0;
   virtual void Flush() = 0;  // Returns when everything so far is durable.
   virtual void Crash() = 0;  // What was not flushed is gone; engine() is a new one.
+  virtual void FillDisk() = 0;
 };
 
 class MemoryHost : public Host {
@@ -37,6 +38,7 @@ class MemoryHost : public Host {
     engine_.CompleteFlush();
   }
   void Crash() override { engine_.Crash(); }
+  void FillDisk() override { engine_.SetOutOfSpace(true); }
 
  private:
   MemoryEngine engine_;
@@ -66,6 +68,10 @@ class RocksHost : public Host {
   void Crash() override {
     engine_.reset();
     Open();
+  }
+  void FillDisk() override {
+    options_.staging_leaves_free_bytes = ~uint64_t{0};  // More than is free.
+    Crash();
   }
 
  private:
@@ -116,6 +122,18 @@ class EngineConformance : public ::testing::TestWithParam<Kind> {
   }
   Rows Scan(const std::string& begin, const std::string& end) {
     return Collect(engine().NewIterator(begin, end).get(), begin);
+  }
+
+  std::unique_ptr<EngineIngest> Stage(std::vector<KeySpan> spans) {
+    absl::StatusOr<std::unique_ptr<EngineIngest>> staged = engine().NewIngest(std::move(spans));
+    EXPECT_TRUE(staged.ok()) << staged.status();
+    return *std::move(staged);
+  }
+  void Ingest(std::vector<KeySpan> spans, const Rows& rows) {
+    std::unique_ptr<EngineIngest> staged = Stage(std::move(spans));
+    for (const auto& [key, value] : rows) ASSERT_TRUE(staged->Put(key, value).ok());
+    const absl::Status status = engine().Ingest(staged.get());
+    ASSERT_TRUE(status.ok()) << status;
   }
 
   std::unique_ptr<Host> host_;
@@ -254,6 +272,84 @@ TEST_P(EngineConformance, ApproximatesBytesOfARange) {
   EXPECT_EQ(engine().ApproximateBytes("c", "d"), 0u);
 }
 
+TEST_P(EngineConformance, AnIngestReplacesWhatLiesInItsSpansAndNothingElse) {
+  for (const char* key : {"a", "b1", "b2", "b3", "c", "d1", "e"}) Put(key, "old");
+  Flush();
+  Put("b4", "old, not flushed");
+  Put("c1", "not flushed");
+  std::unique_ptr<EngineIngest> staged = Stage({{"b", "c"}, {"d", "e"}, {"x", "y"}});
+  ASSERT_TRUE(staged->Put("b2", "new").ok());
+  ASSERT_TRUE(staged->Put("b9", "new").ok());
+  ASSERT_TRUE(staged->Put("x1", "new").ok());
+  EXPECT_EQ(Get("b2"), "old") << "visible too early";
+  ASSERT_TRUE(engine().Ingest(staged.get()).ok());
+  staged.reset();
+  const Rows expected = {{"a", "old"},          {"b2", "new"}, {"b9", "new"}, {"c", "old"},
+                         {"c1", "not flushed"}, {"e", "old"},  {"x1", "new"}};
+  EXPECT_EQ(Scan("", "~"), expected);
+  Put("b1", "later");
+  EXPECT_EQ(Get("b1"), "later");
+}
+
+TEST_P(EngineConformance, AnIngestIsDurableAtOnceWithAllThatWasWrittenBefore) {
+  Put("b", "1");
+  Flush();
+  Put("a", "1");
+  ASSERT_TRUE(engine().StartFlush().ok());  // Finished or not.
+  Put("z", "1");
+  Ingest({{"b", "c"}}, {{"bb", "new"}});
+  EXPECT_EQ(Persisted("bb"), "new");
+  EXPECT_EQ(Persisted("b"), "(none)");
+  Put("later", "1");
+  host_->Crash();
+  EXPECT_EQ(Scan("", "~"), (Rows{{"a", "1"}, {"bb", "new"}, {"z", "1"}}));
+}
+
+TEST_P(EngineConformance, AnIngestOfNoRowsEmptiesItsSpans) {
+  for (const char* key : {"a", "b", "c"}) Put(key, "old");
+  Ingest({{"a", "c"}}, {});
+  EXPECT_EQ(Scan("", "~"), (Rows{{"c", "old"}}));
+  host_->Crash();
+  EXPECT_EQ(Scan("", "~"), (Rows{{"c", "old"}}));
+}
+
+TEST_P(EngineConformance, IteratorsOfBeforeAnIngestDoNotSeeIt) {
+  for (const char* key : {"a", "b"}) Put(key, "old");
+  const std::unique_ptr<EngineIterator> rows = engine().NewIterator("", "~");
+  rows->Seek("");
+  Ingest({{"a", "z"}}, {{"c", "new"}});
+  EXPECT_EQ(Collect(rows.get(), ""), (Rows{{"a", "old"}, {"b", "old"}}));
+  EXPECT_EQ(Scan("", "~"), (Rows{{"c", "new"}}));
+}
+
+TEST_P(EngineConformance, WhatWasStagedAndNotPutInPlaceIsGone) {
+  Put("a", "1");
+  Flush();
+  {
+    std::unique_ptr<EngineIngest> dropped = Stage({{"a", "b"}});
+    ASSERT_TRUE(dropped->Put("a", "2").ok());
+  }
+  EXPECT_EQ(Get("a"), "1");
+  std::unique_ptr<EngineIngest> one = Stage({{"a", "b"}});
+  std::unique_ptr<EngineIngest> other = Stage({{"c", "d"}});
+  ASSERT_TRUE(one->Put("a1", "2").ok());
+  ASSERT_TRUE(other->Put("c1", "2").ok());
+  ASSERT_TRUE(engine().Ingest(other.get()).ok());
+  one.reset();
+  other.reset();
+  host_->Crash();
+  EXPECT_EQ(Scan("", "~"), (Rows{{"a", "1"}, {"c1", "2"}}));
+}
+
+TEST_P(EngineConformance, AFullDiskRefusesToStageAndChangesNothing) {
+  Put("a", "1");
+  Flush();
+  host_->FillDisk();
+  std::unique_ptr<EngineIngest> refused = Stage({{"a", "b"}});
+  EXPECT_EQ(refused->Put("a", "3").code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(Scan("", "~"), (Rows{{"a", "1"}}));
+}
+
 TEST_P(EngineConformance, BehavesLikeAMapUnderRandomEditsFlushesAndCrashes) {
   std::mt19937_64 random(7);
   std::map<std::string, std::string> model;
@@ -281,7 +377,18 @@ TEST_P(EngineConformance, BehavesLikeAMapUnderRandomEditsFlushesAndCrashes) {
       }
     }
     ASSERT_TRUE(engine().Write(batch).ok());
-    if (random() % 40 == 0) {
+    if (random() % 60 == 0) {
+      std::string a = key();
+      std::string b = a + "~";
+      Rows rows;
+      for (int i = static_cast<int>(random() % 3); i > 0; --i) {
+        rows.emplace(rows.begin(), a + std::to_string(i), std::to_string(random()));
+      }
+      Ingest({{a, b}}, rows);
+      model.erase(model.lower_bound(a), model.lower_bound(b));
+      model.insert(rows.begin(), rows.end());
+      flushed = model;
+    } else if (random() % 40 == 0) {
       Flush();
       flushed = model;
     } else if (random() % 40 == 0) {

@@ -52,6 +52,33 @@ class MemoryEngine::Iterator : public EngineIterator {
   bool valid_ = false;
 };
 
+class MemoryEngine::Staged : public EngineIngest {
+ public:
+  Staged(const MemoryEngine* engine, std::vector<KeySpan> spans)
+      : engine_(engine), spans_(std::move(spans)) {
+    CheckSpans(spans_);
+  }
+
+  absl::Status Put(absl::string_view key, absl::string_view value) override {
+    CHECK(rows_.empty() || absl::string_view(rows_.back().first) < key) << "keys do not ascend";
+    while (span_ < spans_.size() && absl::string_view(spans_[span_].end) <= key) ++span_;
+    CHECK(span_ < spans_.size() && absl::string_view(spans_[span_].begin) <= key)
+        << "a key outside of the spans";
+    if (engine_->out_of_space_) return absl::ResourceExhaustedError("the disk is full");
+    rows_.emplace_back(std::string(key), std::string(value));
+    return absl::OkStatus();
+  }
+
+  const std::vector<KeySpan>& spans() const { return spans_; }
+  std::vector<std::pair<std::string, std::string>>& rows() { return rows_; }
+
+ private:
+  const MemoryEngine* const engine_;
+  const std::vector<KeySpan> spans_;
+  size_t span_ = 0;
+  std::vector<std::pair<std::string, std::string>> rows_;
+};
+
 MemoryEngine::MemoryEngine() = default;
 
 MemoryEngine::~MemoryEngine() { CHECK(snapshots_.empty()) << "an iterator outlives its engine"; }
@@ -88,6 +115,13 @@ void MemoryEngine::Remove(const std::string& key, Versions* versions) {
   removed_.push_back(key);
 }
 
+void MemoryEngine::RemoveRange(absl::string_view begin, absl::string_view end) {
+  for (auto row = rows_.lower_bound(begin); row != rows_.end() && (end.empty() || row->first < end);
+       ++row) {
+    Remove(row->first, &row->second);
+  }
+}
+
 absl::Status MemoryEngine::Write(const EngineBatch& batch) {
   if (!write_failure_.ok()) return write_failure_;
   ++sequence_;
@@ -101,13 +135,9 @@ absl::Status MemoryEngine::Write(const EngineBatch& batch) {
         if (row != rows_.end()) Remove(row->first, &row->second);
         break;
       }
-      case EngineBatch::Edit::Kind::kDeleteRange: {
-        for (auto row = rows_.lower_bound(edit.key);
-             row != rows_.end() && (edit.value.empty() || row->first < edit.value); ++row) {
-          Remove(row->first, &row->second);
-        }
+      case EngineBatch::Edit::Kind::kDeleteRange:
+        RemoveRange(edit.key, edit.value);
         break;
-      }
     }
   }
   unflushed_bytes_ += batch.SizeBytes();
@@ -172,6 +202,26 @@ void MemoryEngine::DropRemovedRows() {
     }
   }
   removed_ = std::move(left);
+}
+
+absl::StatusOr<std::unique_ptr<EngineIngest>> MemoryEngine::NewIngest(std::vector<KeySpan> spans) {
+  return std::unique_ptr<EngineIngest>(std::make_unique<Staged>(this, std::move(spans)));
+}
+
+absl::Status MemoryEngine::Ingest(EngineIngest* staged) {
+  if (!write_failure_.ok()) return write_failure_;
+  if (out_of_space_) return absl::ResourceExhaustedError("the disk is full");
+  auto* const own = static_cast<Staged*>(staged);
+  ++sequence_;
+  for (const KeySpan& span : own->spans()) RemoveRange(span.begin, span.end);
+  for (auto& [key, value] : own->rows()) Add(&rows_[std::move(key)], std::move(value));
+  own->rows().clear();
+  flushing_.reset();
+  flush_again_ = false;
+  flushed_ = sequence_;
+  unflushed_bytes_ = flushing_bytes_ = 0;
+  if (snapshots_.empty()) DropRemovedRows();
+  return absl::OkStatus();
 }
 
 uint64_t MemoryEngine::UnflushedBytes() const { return unflushed_bytes_; }

@@ -38,6 +38,9 @@ class MemoryEngine : public Engine {
   absl::StatusOr<std::optional<std::string>> GetPersisted(absl::string_view key) const override;
   uint64_t UnflushedBytes() const override;
   bool OutOfSpace() const override { return out_of_space_; }
+  absl::StatusOr<std::unique_ptr<EngineIngest>> NewIngest(std::vector<KeySpan> spans) override;
+  // Ends a flush that is under way: all of it is durable.
+  absl::Status Ingest(EngineIngest* staged) override;
   uint64_t ApproximateBytes(absl::string_view begin, absl::string_view end) const override;
 
   // What StartFlush began is durable now. No flush under way: nothing happens.
@@ -48,11 +51,12 @@ class MemoryEngine : public Engine {
   void Crash();
   // Every later Write fails with this and changes nothing; OK: no more.
   void FailWrites(absl::Status status) { write_failure_ = std::move(status); }
-  // What OutOfSpace answers; changes nothing else.
+  // What OutOfSpace answers; nothing can be staged or put in place meanwhile.
   void SetOutOfSpace(bool out_of_space) { out_of_space_ = out_of_space; }
 
  private:
   class Iterator;
+  class Staged;
   struct Version {
     uint64_t sequence;  // Of the batch that wrote it.
     std::optional<std::string> value;
@@ -63,6 +67,7 @@ class MemoryEngine : public Engine {
   absl::StatusOr<std::optional<std::string>> GetAsOf(absl::string_view key, uint64_t as_of) const;
   void Add(Versions* versions, std::optional<std::string> value);
   void Remove(const std::string& key, Versions* versions);
+  void RemoveRange(absl::string_view begin, absl::string_view end);
   void DropRemovedRows();
   void Release(uint64_t snapshot) const;
 

@@ -118,5 +118,23 @@ TEST(StateHash, IsTheSameOnEveryPlatform) {
   EXPECT_EQ(*StateHash(engine, "", ""), 16266688596108616265u);
 }
 
+TEST(MemoryEngine, AnIngestThatMeetsAFullDiskChangesNothingAndMayBeRepeated) {
+  MemoryEngine engine;
+  EngineBatch batch;
+  batch.Put("a", "1");
+  ASSERT_TRUE(engine.Write(batch).ok());
+  absl::StatusOr<std::unique_ptr<EngineIngest>> staged = engine.NewIngest({{"a", "b"}});
+  ASSERT_TRUE(staged.ok());
+  ASSERT_TRUE((*staged)->Put("aa", "2").ok());
+  engine.SetOutOfSpace(true);
+  EXPECT_EQ(engine.Ingest(staged->get()).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(engine.Get("a")->value_or("(none)"), "1");
+  EXPECT_EQ(engine.GetPersisted("a")->value_or("(none)"), "(none)");
+  engine.SetOutOfSpace(false);
+  EXPECT_TRUE(engine.Ingest(staged->get()).ok());
+  EXPECT_EQ(engine.Get("a")->value_or("(none)"), "(none)");
+  EXPECT_EQ(engine.Get("aa")->value_or("(none)"), "2");
+}
+
 }  // namespace
 }  // namespace rasputin::kv

@@ -14,6 +14,7 @@ namespace {
 
 constexpr char kFormat = 1;
 constexpr size_t kAppliedBytes = 1 + 3 * 8;
+constexpr size_t kTombstoneBytes = 1 + 8;
 
 absl::StatusOr<std::optional<AppliedState>> Decode(absl::StatusOr<std::optional<std::string>> row) {
   if (!row.ok()) return row.status();
@@ -87,6 +88,36 @@ absl::StatusOr<std::vector<std::string>> ListDescriptors(const Engine& engine) {
   }
   if (!rows->status().ok()) return rows->status();
   return descriptors;
+}
+
+std::string TombstoneKey(uint64_t range_id) { return RangeRowKey(range_id, kTombstoneRow); }
+
+std::string EncodeTombstone(uint64_t replica_id) {
+  std::string row(1, kFormat);
+  AppendFixed64(replica_id, &row);
+  return row;
+}
+
+absl::StatusOr<std::vector<std::pair<uint64_t, uint64_t>>> ListTombstones(const Engine& engine) {
+  std::vector<std::pair<uint64_t, uint64_t>> tombstones;
+  const std::string begin(1, kRangeSpace);
+  const std::unique_ptr<EngineIterator> rows =
+      engine.NewIterator(begin, std::string(1, kRangeSpace + 1));
+  for (rows->Seek(begin); rows->Valid();) {
+    if (rows->key().size() < 10) return absl::DataLossError("a range row's key is cut short");
+    const uint64_t id = ReadFixed64(rows->key().substr(1));
+    if (rows->key() == absl::string_view(TombstoneKey(id))) {
+      const absl::string_view row = rows->value();
+      if (row.size() != kTombstoneBytes || row[0] != kFormat) {
+        return absl::DataLossError(
+            "the row of a removed replica is damaged, or of a newer program");
+      }
+      tombstones.emplace_back(id, ReadFixed64(row.substr(1)));
+    }
+    rows->Seek(RangeRowsEnd(id));
+  }
+  if (!rows->status().ok()) return rows->status();
+  return tombstones;
 }
 
 absl::Status CopySessions(uint64_t from_range_id, uint64_t to_range_id, Turn* turn) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -44,6 +45,13 @@ absl::StatusOr<AppliedState> ReadPersistedAppliedState(uint64_t range_id, const 
 void WriteDescriptor(uint64_t range_id, std::string encoded, Turn* turn);
 // The encoded descriptors of all ranges, by range id.
 absl::StatusOr<std::vector<std::string>> ListDescriptors(const Engine& engine);
+
+// The highest replica id of the range that was removed from this store: neither it nor a lower one
+// ever lives here again. It outlives all other rows of the range.
+std::string TombstoneKey(uint64_t range_id);
+std::string EncodeTombstone(uint64_t replica_id);
+// Of all ranges: range id, replica id. DATA_LOSS: a damaged row.
+absl::StatusOr<std::vector<std::pair<uint64_t, uint64_t>>> ListTombstones(const Engine& engine);
 
 // Gives a child, which must have none, the session table of its parent. Sees the edits of the
 // turn. Deterministic; costs a walk over the parent's session rows and the edits of the turn.

@@ -64,5 +64,22 @@ TEST(Descriptors, AreListedByRangeIdAmongAllOtherRows) {
             (std::vector<std::string>{"range 1", "range 2", "range 255", "range 300"}));
 }
 
+TEST(RangeRows, TombstonesAreListedAndAreNoDescriptors) {
+  MemoryEngine engine;
+  Turn turn(&engine);
+  turn.Put(TombstoneKey(4), EncodeTombstone(9));
+  turn.Put(TombstoneKey(7), EncodeTombstone(2));
+  WriteDescriptor(4, "descriptor", &turn);
+  WriteAppliedState(5, AppliedState{1, 1, 1}, &turn);
+  ASSERT_TRUE(turn.Commit().ok());
+  const auto tombstones = ListTombstones(engine);
+  ASSERT_TRUE(tombstones.ok());
+  EXPECT_EQ(*tombstones, (std::vector<std::pair<uint64_t, uint64_t>>{{4, 9}, {7, 2}}));
+  EXPECT_EQ(*ListDescriptors(engine), (std::vector<std::string>{"descriptor"}));
+  turn.Put(TombstoneKey(7), "x");
+  ASSERT_TRUE(turn.Commit().ok());
+  EXPECT_EQ(ListTombstones(engine).status().code(), absl::StatusCode::kDataLoss);
+}
+
 }  // namespace
 }  // namespace rasputin::kv

@@ -18,11 +18,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "kv/rocks_files.h"
+#include "kv/rocks_ingest.h"
+#include "kv/rocks_status.h"
 
 namespace rasputin::kv {
 namespace {
 
 constexpr char kFormatFile[] = "/FORMAT";
+constexpr char kStagingDirectory[] = "/staged";
 constexpr char kFormatText[] = "rasputin engine, format 1\n";
 // Bits of bloom filter per key: about 1% of lookups of missing keys read a block.
 constexpr double kBloomBits = 10;
@@ -33,19 +36,6 @@ constexpr uint64_t kFreeBytesToClose = 16 << 20;
 
 rocksdb::Slice ToSlice(absl::string_view view) { return {view.data(), view.size()}; }
 absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
-
-absl::Status ToStatus(const rocksdb::Status& status, absl::string_view what) {
-  if (status.ok()) return absl::OkStatus();
-  const std::string text = absl::StrCat(what, ": ", status.ToString());
-  if (status.IsIncomplete() || status.IsNoSpace() || status.IsBusy()) {
-    return absl::ResourceExhaustedError(text);
-  }
-  if (status.IsCorruption()) return absl::DataLossError(text);
-  if (status.IsNotSupported() || status.IsInvalidArgument()) {
-    return absl::FailedPreconditionError(text);
-  }
-  return absl::InternalError(text);
-}
 
 class RocksIterator : public EngineIterator {
  public:
@@ -80,12 +70,18 @@ struct OwnFiles {
   std::shared_ptr<SpaceWatch> watch = std::make_shared<SpaceWatch>();
   std::unique_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(
       NewWaitingFileSystem(rocksdb::Env::Default()->GetFileSystem(), watch));
+  // For staged files: a full disk is an error at once.
+  std::unique_ptr<rocksdb::Env> staging_env = rocksdb::NewCompositeEnv(NewWaitingFileSystem(
+      rocksdb::Env::Default()->GetFileSystem(), std::make_shared<SpaceWatch>()));
 };
 
 class RocksEngine : public Engine {
  public:
-  RocksEngine(std::unique_ptr<rocksdb::DB> db, bool flush_on_close, OwnFiles files)
-      : files_(std::move(files)), db_(std::move(db)), flush_on_close_(flush_on_close) {
+  RocksEngine(std::unique_ptr<rocksdb::DB> db, const RocksOptions& options, OwnFiles files)
+      : files_(std::move(files)),
+        db_(std::move(db)),
+        flush_on_close_(options.flush_on_close),
+        leave_free_bytes_(options.staging_leaves_free_bytes) {
     write_.disableWAL = true;
     write_.no_slowdown = true;
     persisted_.read_tier = rocksdb::kPersistedTier;
@@ -166,6 +162,31 @@ class RocksEngine : public Engine {
     return bytes;
   }
 
+  absl::StatusOr<std::unique_ptr<EngineIngest>> NewIngest(std::vector<KeySpan> spans) override {
+    rocksdb::Options options = db_->GetOptions();
+    options.env = files_.staging_env.get();
+    options.rate_limiter = nullptr;  // Of the background's writes.
+    const std::string prefix = absl::StrCat(db_->GetName(), kStagingDirectory, "/", ++staged_, "-");
+    return std::unique_ptr<EngineIngest>(
+        std::make_unique<RocksIngest>(options, prefix, leave_free_bytes_, std::move(spans)));
+  }
+
+  // All that was written before is flushed first, so that a crash leaves a prefix of what was done,
+  // whole: a range that came with its state must not meet a forgotten split of its parent.
+  absl::Status Ingest(EngineIngest* staged) override {
+    auto* const own = static_cast<RocksIngest*>(staged);
+    if (!HasSpaceToFlush()) return absl::ResourceExhaustedError("the engine's disk is full");
+    if (absl::Status status = own->Finish(); !status.ok()) return status;
+    rocksdb::FlushOptions flush;
+    flush.allow_write_stall = true;
+    rocksdb::Status status = db_->Flush(flush);
+    if (!status.ok()) return ToStatus(status, "flushing the engine");
+    rocksdb::IngestExternalFileOptions options;
+    options.move_files = true;
+    options.write_global_seqno = false;
+    return ToStatus(db_->IngestExternalFile(own->files(), options), "putting rows in place");
+  }
+
   uint64_t ApproximateBytes(absl::string_view begin, absl::string_view end) const override {
     static constexpr char kBeyondAll[] = "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff";
     rocksdb::SizeApproximationOptions options;
@@ -198,6 +219,8 @@ class RocksEngine : public Engine {
   OwnFiles files_;  // Outlive the database.
   std::unique_ptr<rocksdb::DB> db_;
   const bool flush_on_close_;
+  const uint64_t leave_free_bytes_;
+  uint64_t staged_ = 0;        // Names staged files of this process.
   bool flush_wanted_ = false;  // Of Write and StartFlush, like `buffer_`.
   rocksdb::WriteOptions write_;
   rocksdb::ReadOptions persisted_;
@@ -314,9 +337,14 @@ absl::StatusOr<std::unique_ptr<Engine>> OpenRocksEngine(const RocksOptions& opti
     }
     return Unusable(options, status);
   }
+  std::unique_ptr<rocksdb::DB> opened(db);
+  // Now that it is known that no other process uses the directory.
+  const rocksdb::Status staging =
+      PrepareStaging(options.path + kStagingDirectory, files.staging_env.get());
+  if (!staging.ok()) return Unusable(options, staging);
   files.watch->may_wait = true;
-  return std::unique_ptr<Engine>(std::make_unique<RocksEngine>(
-      std::unique_ptr<rocksdb::DB>(db), options.flush_on_close, std::move(files)));
+  return std::unique_ptr<Engine>(
+      std::make_unique<RocksEngine>(std::move(opened), options, std::move(files)));
 }
 
 }  // namespace rasputin::kv

@@ -29,6 +29,8 @@ struct RocksOptions {
   int background_jobs = 2;
   // Flush and compaction write at most so many bytes per second; 0: no limit.
   uint64_t background_bytes_per_second_max = 0;
+  // Rows that are staged (Engine::NewIngest) may take all of the disk but so much.
+  uint64_t staging_leaves_free_bytes = 256 << 20;
   // Flush when closed, so that the next start has less to apply again. False in tests of a crash.
   bool flush_on_close = true;
 };

@@ -108,5 +108,25 @@ TEST_F(RocksEngineTest, RefusesWritesInsteadOfStalling) {
   EXPECT_TRUE(engine->Get("key" + std::to_string(written - 2))->has_value());
 }
 
+TEST_F(RocksEngineTest, RemovesAtOpenWhatAnEarlierProcessHadStaged) {
+  Open();
+  const std::string left = options_.path + "/staged/7-0.sst";
+  WriteFile("staged/7-0.sst", "half a file");
+  ASSERT_EQ(access(left.c_str(), F_OK), 0);
+  Open();
+  EXPECT_NE(access(left.c_str(), F_OK), 0);
+}
+
+TEST_F(RocksEngineTest, LeavesNoStagedFileBehindAnIngest) {
+  const std::unique_ptr<Engine> engine = Open();
+  absl::StatusOr<std::unique_ptr<EngineIngest>> staged = engine->NewIngest({{"a", "b"}});
+  ASSERT_TRUE(staged.ok());
+  ASSERT_TRUE((*staged)->Put("aa", "1").ok());
+  ASSERT_TRUE(engine->Ingest(staged->get()).ok());
+  staged->reset();
+  EXPECT_EQ(rmdir((options_.path + "/staged").c_str()), 0) << "it is not empty";
+  EXPECT_EQ(engine->Get("aa")->value_or("(none)"), "1");
+}
+
 }  // namespace
 }  // namespace rasputin::kv

@@ -34,6 +34,8 @@ class Turn {
   // The same for a row that many commands ask for: remembered across turns, so nobody else may
   // write it to the engine while the turn lives.
   absl::StatusOr<std::optional<std::string>> GetOften(absl::string_view key);
+  // The engine was written past the turn (Engine::Ingest): forgets what GetOften remembers.
+  void ForgetRows() { often_.clear(); }
   void Put(std::string key, std::string value);
   void Delete(std::string key);
   // All keys in [begin, end).
