@@ -109,6 +109,7 @@ class StoreLeases::Impl {
   void OnPairPersisted(const ClockReading& now, const PairState& state);
   bool DiskWorks(const ClockReading& now) const;
   void WatchDisk(const ClockReading& now);
+  void AskForProbeIfDue(const ClockReading& now);
   Instant ProbeDueAt() const;
   DualInstant DiskWorksUntil() const;
   void Publish(const ClockReading& now);
@@ -367,6 +368,9 @@ void StoreLeases::Impl::OnRequest(const ClockReading& now, StoreId from,
   const Epoch lowest_before = pair.grantor.lowest_accepted();
   uint64_t nonce = 0;
   while (nonce == 0) nonce = Mix(next_nonce_++);
+  // Without peers of its own, a store proves its disk when it is asked: it may be about to become a
+  // member of a range.
+  if (!HasPeers()) AskForProbeIfDue(now);
   const Grantor::Answer answer = pair.grantor.OnRequest(now, request, DiskWorks(now), Nonce(nonce),
                                                         pair.durable.lowest_accepted);
   if (pair.grantor.lowest_accepted() != lowest_before) changed_.insert(from);
@@ -449,10 +453,13 @@ void StoreLeases::Impl::WatchDisk(const ClockReading& now) {
     Report(works ? EventType::kDiskRecovered : EventType::kDiskStalled, StoreId(), Epoch());
     disk_worked_ = works;
   }
-  if (now.boot >= ProbeDueAt() && !probe_asked_at_.has_value()) {
-    probe_asked_at_ = now.boot;
-    effects_.write_disk_probe = true;
-  }
+  AskForProbeIfDue(now);
+}
+
+void StoreLeases::Impl::AskForProbeIfDue(const ClockReading& now) {
+  if (now.boot < ProbeDueAt() || probe_asked_at_.has_value()) return;
+  probe_asked_at_ = now.boot;
+  effects_.write_disk_probe = true;
 }
 
 void StoreLeases::Impl::Publish(const ClockReading& now) {
