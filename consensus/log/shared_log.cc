@@ -80,6 +80,7 @@ class SharedLog::Impl {
   Lsn AppendLeases(const std::vector<lease::PairState>& pairs, Epoch counter);
   Lsn AppendDiskProbe();
   void Cut(RangeId range, Index index);
+  Index KeepingBytes(RangeId range, Index last, uint64_t bytes) const;
 
   bool HasPending() const;
   std::unique_ptr<WriteJob::Body> TakeWrite();
@@ -300,6 +301,22 @@ void SharedLog::Impl::Cut(RangeId range, Index index) {
   if (index <= known->start().index) return;
   AppendLogStart(range, {known->TermAt(index), index});
   Close(/*urgent=*/false);
+}
+
+Index SharedLog::Impl::KeepingBytes(RangeId range, Index last, uint64_t bytes) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const RangeIndex* known = index_.Find(range);
+  CHECK(known != nullptr) << "range " << range << " is not known";
+  CHECK(last <= known->last_index()) << "range " << range;
+  uint64_t left = bytes;
+  Index kept = last;
+  while (known->Holds(kept)) {
+    const uint64_t size = kRecordHeaderBytes + kEntryHeaderBytes + known->At(kept).payload_bytes;
+    if (size > left) break;
+    left -= size;
+    kept = kept.Previous();
+  }
+  return std::max(kept, known->start().index);
 }
 
 bool SharedLog::Impl::HasPending() const {
@@ -580,6 +597,9 @@ absl::StatusOr<std::vector<Entry>> SharedLog::ReadEntries(RangeId range, Index f
 Term SharedLog::TermAt(RangeId range, Index index) const { return impl_->TermAt(range, index); }
 LogPosition SharedLog::Start(RangeId range) const { return impl_->Start(range); }
 LogPosition SharedLog::Last(RangeId range) const { return impl_->Last(range); }
+Index SharedLog::KeepingBytes(RangeId range, Index last, uint64_t bytes) const {
+  return impl_->KeepingBytes(range, last, bytes);
+}
 void SharedLog::Cut(RangeId range, Index index) { impl_->Cut(range, index); }
 SharedLog::Stats SharedLog::stats() const { return impl_->stats(); }
 

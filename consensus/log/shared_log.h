@@ -138,6 +138,10 @@ class SharedLog {
   LogPosition Start(RangeId range) const;
   LogPosition Last(RangeId range) const;
 
+  // The lowest index, not below the start, behind which the entries up to `last` (held, or the
+  // start: CHECK) have at most `bytes`, some for each entry itself. Costs a look at each of them.
+  Index KeepingBytes(RangeId range, Index last, uint64_t bytes) const;
+
   // Entries of `range` up to `index` are applied, flushed and held by all members: space may be
   // reclaimed (the start moves to `index`, recorded with the next write). `index` is held (CHECK)
   // or at or before the start (then nothing happens).

@@ -278,6 +278,18 @@ TEST_F(SharedLogTest, ACutAloneAsksForNoWrite) {
   EXPECT_EQ(recovered_.ranges[RangeId(1)].last.index, Index(5));
 }
 
+TEST_F(SharedLogTest, WhereALogOfSoManyBytesWouldBeginIsFound) {
+  ASSERT_TRUE(Open().ok());
+  log_->Append({Entries(1, 1, 10, 1, 100)});
+  log_->Cut(RangeId(1), Index(2));
+  EXPECT_EQ(log_->KeepingBytes(RangeId(1), Index(10), 0), Index(10));
+  EXPECT_EQ(log_->KeepingBytes(RangeId(1), Index(10), 3 * 100), Index(8))
+      << "each costs a bit more";
+  EXPECT_EQ(log_->KeepingBytes(RangeId(1), Index(8), 3 * 150), Index(5));
+  EXPECT_EQ(log_->KeepingBytes(RangeId(1), Index(10), 1 << 20), Index(2));
+  EXPECT_EQ(log_->KeepingBytes(RangeId(1), Index(2), 1 << 20), Index(2));
+}
+
 TEST_F(SharedLogTest, SegmentsOfALogThatIsCutAreReusedForEver) {
   ASSERT_TRUE(Open().ok());
   for (uint64_t i = 1; i <= 2000; ++i) {
