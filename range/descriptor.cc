@@ -5,10 +5,16 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 
 namespace rasputin::range {
+
+using consensus::Member;
+using type::v1::ReplicaDescriptor;
+
 namespace {
 
 constexpr size_t kPrefixBytes = 8;
@@ -84,14 +90,82 @@ SplitDescriptors Split(const RangeDescriptor& parent, absl::string_view split_ke
 
 consensus::Configuration ToConfiguration(const RangeDescriptor& descriptor) {
   consensus::Configuration configuration;
-  for (const auto& replica : descriptor.replicas()) {
-    configuration.voters.push_back(
-        {consensus::ReplicaId(replica.replica_id()), consensus::StoreId(replica.store_id())});
+  std::vector<Member> outgoing;
+  bool joint = false;
+  for (const ReplicaDescriptor& replica : descriptor.replicas()) {
+    const Member member{consensus::ReplicaId(replica.replica_id()),
+                        consensus::StoreId(replica.store_id())};
+    switch (replica.role()) {
+      case type::v1::REPLICA_ROLE_INCOMING:
+        joint = true;
+        configuration.voters.push_back(member);
+        break;
+      case type::v1::REPLICA_ROLE_OUTGOING:
+        joint = true;
+        outgoing.push_back(member);
+        break;
+      case type::v1::REPLICA_ROLE_DEMOTING:
+        joint = true;
+        outgoing.push_back(member);
+        configuration.learners.push_back(member);
+        break;
+      case type::v1::REPLICA_ROLE_LEARNER:
+        configuration.learners.push_back(member);
+        break;
+      default:
+        configuration.voters.push_back(member);
+        outgoing.push_back(member);
+    }
   }
-  std::sort(
-      configuration.voters.begin(), configuration.voters.end(),
-      [](const consensus::Member& a, const consensus::Member& b) { return a.replica < b.replica; });
+  if (joint) configuration.outgoing = std::move(outgoing);
+  for (auto* list : {&configuration.voters, &configuration.outgoing, &configuration.learners}) {
+    std::sort(list->begin(), list->end(),
+              [](const Member& a, const Member& b) { return a.replica < b.replica; });
+  }
   return configuration;
+}
+
+void SetMembers(const consensus::Configuration& configuration, RangeDescriptor* descriptor) {
+  const auto in = [](const std::vector<Member>& list, const Member& member) {
+    return std::find(list.begin(), list.end(), member) != list.end();
+  };
+  descriptor->clear_replicas();
+  uint64_t next = descriptor->next_replica_id();
+  for (const Member& member : configuration.AllMembers()) {
+    ReplicaDescriptor* replica = descriptor->add_replicas();
+    replica->set_replica_id(member.replica.value());
+    replica->set_store_id(member.store.value());
+    next = std::max(next, member.replica.value() + 1);
+    const bool old_half = in(configuration.outgoing, member);
+    if (in(configuration.voters, member)) {
+      if (configuration.IsJoint() && !old_half) replica->set_role(type::v1::REPLICA_ROLE_INCOMING);
+    } else if (in(configuration.learners, member)) {
+      replica->set_role(old_half ? type::v1::REPLICA_ROLE_DEMOTING
+                                 : type::v1::REPLICA_ROLE_LEARNER);
+    } else {
+      replica->set_role(type::v1::REPLICA_ROLE_OUTGOING);
+    }
+  }
+  descriptor->set_next_replica_id(next);
+}
+
+const ReplicaDescriptor* FindReplica(const RangeDescriptor& descriptor,
+                                     consensus::ReplicaId replica) {
+  for (const ReplicaDescriptor& member : descriptor.replicas()) {
+    if (member.replica_id() == replica.value()) return &member;
+  }
+  return nullptr;
+}
+
+const ReplicaDescriptor* FindStore(const RangeDescriptor& descriptor, consensus::StoreId store) {
+  for (const ReplicaDescriptor& member : descriptor.replicas()) {
+    if (member.store_id() == store.value()) return &member;
+  }
+  return nullptr;
+}
+
+bool IsVoter(const ReplicaDescriptor& replica) {
+  return replica.role() != type::v1::REPLICA_ROLE_LEARNER;
 }
 
 }  // namespace rasputin::range

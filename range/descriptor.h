@@ -46,6 +46,17 @@ SplitDescriptors Split(const RangeDescriptor& parent, absl::string_view split_ke
                        uint64_t child_range_id, uint64_t child_collection_id);
 
 consensus::Configuration ToConfiguration(const RangeDescriptor& descriptor);
+// The reverse: members and their roles as in `configuration`, sorted by replica id; next_replica_id
+// above all of them. Nothing else of the descriptor is changed.
+void SetMembers(const consensus::Configuration& configuration, RangeDescriptor* descriptor);
+
+// The member with this id, or on this store; null: none.
+const type::v1::ReplicaDescriptor* FindReplica(const RangeDescriptor& descriptor,
+                                               consensus::ReplicaId replica);
+const type::v1::ReplicaDescriptor* FindStore(const RangeDescriptor& descriptor,
+                                             consensus::StoreId store);
+// Votes are counted of it, in either half.
+bool IsVoter(const type::v1::ReplicaDescriptor& replica);
 
 }  // namespace rasputin::range
 

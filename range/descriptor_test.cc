@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace rasputin::range {
 namespace {
 
@@ -82,6 +84,40 @@ TEST(Descriptor, SplitIsRefusedWhereItWouldMakeAnEmptyOrMixedRange) {
         << "collection " << c.collection << " key bytes " << c.key.size();
   }
   EXPECT_FALSE(ValidateSplit(Make(kMetaRangeId, 1, Key(1, ""), Key(2, "")), Key(1, "m"), 1).ok());
+}
+
+consensus::Member M(uint64_t id) { return {consensus::ReplicaId(id), consensus::StoreId(10 * id)}; }
+
+TEST(Descriptor, MembersAreConfigurationsAndBack) {
+  const consensus::Configuration cases[] = {
+      {{M(1)}, {}, {}},
+      {{M(1), M(2), M(3)}, {}, {M(4), M(5)}},
+      {{M(1), M(2), M(4)}, {M(1), M(2), M(3)}, {M(5)}},
+      {{M(1)}, {M(1), M(2), M(3)}, {}},
+      {{M(4), M(5), M(6)}, {M(1), M(2), M(3)}, {M(2)}},
+  };
+  for (const consensus::Configuration& configuration : cases) {
+    RangeDescriptor descriptor = Make(5, 2, Key(2, ""), "");
+    descriptor.set_next_replica_id(5);
+    SetMembers(configuration, &descriptor);
+    EXPECT_TRUE(ToConfiguration(descriptor) == configuration) << descriptor.DebugString();
+    const uint64_t highest = configuration.AllMembers().back().replica.value();
+    EXPECT_EQ(descriptor.next_replica_id(), std::max<uint64_t>(5, highest + 1));
+    EXPECT_EQ(descriptor.generation(), 7u);
+    for (const consensus::Member& member : configuration.AllMembers()) {
+      const auto* replica = FindReplica(descriptor, member.replica);
+      ASSERT_NE(replica, nullptr);
+      EXPECT_EQ(FindStore(descriptor, member.store), replica);
+      EXPECT_EQ(IsVoter(*replica), configuration.IsVoter(member.replica));
+    }
+  }
+}
+
+TEST(Descriptor, AMemberWithoutARoleIsAVoter) {
+  const consensus::Configuration configuration = ToConfiguration(Make(5, 2, Key(2, ""), ""));
+  EXPECT_EQ(configuration.voters.size(), 3u);
+  EXPECT_FALSE(configuration.IsJoint());
+  EXPECT_TRUE(configuration.learners.empty());
 }
 
 }  // namespace

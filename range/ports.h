@@ -39,6 +39,10 @@ class Observer {
   virtual void OnDescriptor(const RangeDescriptor& descriptor, bool leads) = 0;
   // This store's replica of `range` learnt of a leader (0: none known).
   virtual void OnLeader(RangeId range, StoreId leader) = 0;
+  // This store has no replica of `range` any more.
+  virtual void OnRemoved(RangeId /*range*/) {}
+  // This store's replica of `range` now stands where a snapshot put it.
+  virtual void OnInstalled(RangeId /*range*/, consensus::LogPosition /*position*/) {}
   // A command was applied; for the simulator's checkers. `state_hash` is 0 unless asked for.
   virtual void OnApplied(RangeId /*range*/, consensus::Index /*index*/, consensus::Term /*term*/,
                          const absl::Cord& /*command*/) {}

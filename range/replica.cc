@@ -69,10 +69,7 @@ void Replica::Start(const consensus::CoreOptions& options, const consensus::Hard
 }
 
 StoreId Replica::LeaderStore() const {
-  if (group_ == nullptr) return StoreId();
-  const consensus::Member* member =
-      group_->core().configuration().Find(group_->core().leader_hint());
-  return member == nullptr ? StoreId() : member->store;
+  return group_ == nullptr ? StoreId() : group_->core().leader_store_hint();
 }
 
 Response Replica::NotLeader() const {
@@ -144,6 +141,10 @@ absl::StatusOr<kv::Command> Replica::MakeCommand(const Request& request) {
                                             split.child_collection_id());
         !status.ok()) {
       return status;
+    }
+    if (ToConfiguration(descriptor_).IsJoint()) {
+      return absl::FailedPreconditionError(
+          "the members of the range are being changed: retry the split when that is done");
     }
     if (split.child_range_id() == 0) return absl::InvalidArgumentError("the child has no id");
     split.set_child_leader_replica_id(self_.value());
@@ -346,25 +347,37 @@ void Replica::RequeueRead(Request request) {
 }
 
 Instant Replica::WaiterDeadline(consensus::Duration patience) const {
-  if (waiters_head_ == waiters_.size() || group_ == nullptr) return Instant::max();
+  if (!HasWaiters() || group_ == nullptr) return Instant::max();
   if (group_->core().role() == consensus::Role::kLeader) return Instant::max();
   return leadership_ended_.has_value() ? *leadership_ended_ + patience : Instant::min();
 }
 
 void Replica::ExpireWaiters(const ClockReading& now, consensus::Duration patience,
                             std::vector<Answer>* answers) {
-  if (waiters_head_ == waiters_.size()) return;
+  if (!HasWaiters()) return;
   if (group_->core().role() == consensus::Role::kLeader) {
     leadership_ended_.reset();
     return;
   }
   if (!leadership_ended_.has_value()) leadership_ended_ = now.boot;
   if (now.boot < *leadership_ended_ + patience) return;
+  AbandonWaiters(answers);
+}
+
+void Replica::AbandonWaiters(std::vector<Answer>* answers) {
   for (; waiters_head_ < waiters_.size(); ++waiters_head_) {
     answers->push_back({waiters_[waiters_head_].completion, OutcomeUnknown()});
   }
   waiters_.clear();
   waiters_head_ = 0;
+  if (change_.has_value()) answers->push_back({change_->completion, OutcomeUnknown()});
+  change_.reset();
+}
+
+void Replica::Stop(std::vector<Answer>* answers) {
+  AbandonWaiters(answers);
+  for (PendingRead& read : reads_) answers->push_back({read.request.completion, NotLeader()});
+  reads_.clear();
 }
 
 Response ToResponse(const kv::Outcome& outcome) {

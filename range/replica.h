@@ -62,6 +62,19 @@ struct SplitEffect {
   bool proposed_here = false;  // By this very process, which may lead the child's first term.
 };
 
+// Members of a range changed by an applied configuration [H-14].
+struct MembershipEffect {
+  RangeDescriptor before;
+  RangeDescriptor after;
+};
+
+// What applying leaves to be done once the turn's batch is written.
+struct ApplyResults {
+  std::vector<Answer> answers;
+  std::vector<SplitEffect> splits;
+  std::vector<MembershipEffect> memberships;
+};
+
 // The result of a read that was executed and waits for the check of lease and generation [H-10].
 struct ReadAnswer {
   class Replica* replica = nullptr;
@@ -86,17 +99,25 @@ class Replica {
   RangeId range() const { return RangeId(descriptor_.range_id()); }
   ReplicaId self() const { return self_; }
   consensus::Index applied() const { return consensus::Index(applied_.index); }
+  consensus::LogPosition applied_position() const {
+    return {consensus::Term(applied_.term), applied()};
+  }
 
   // Admits a request whose range, generation and bounds were checked. Writes are proposed, reads
   // wait for ExecuteReads. Refusals are added to `answers`.
   void Submit(const ClockReading& now, Request request, std::vector<Answer>* answers);
 
+  // Proposes a change of members; see Store::ChangeReplicas. OK: `completion` is answered later.
+  absl::Status Change(const ClockReading& now, const ReplicaChange& change, Completion* completion,
+                      std::vector<Answer>* answers);
+  // The replica is about to go: whatever waits is answered.
+  void Stop(std::vector<Answer>* answers);
+
   // Not OK: a proposal met a log that cannot be read, and the store has to stop [H-18].
   const absl::Status& log_failure() const { return log_failure_; }
 
   // Applies what the group has ready. Answers are to be given after turn->Commit().
-  absl::Status ApplyCommitted(kv::Turn* turn, std::vector<Answer>* answers,
-                              std::vector<SplitEffect>* splits);
+  absl::Status ApplyCommitted(kv::Turn* turn, ApplyResults* results);
   // After turn->Commit().
   void OnCommitted();
 
@@ -122,6 +143,7 @@ class Replica {
   bool dirty = false;
   consensus::Instant scheduled = consensus::Instant::max();
   StoreId reported_leader;
+  uint64_t installed_snapshot = 0;  // Id of the snapshot that made it; 0: none.
 
  private:
   struct Waiter {
@@ -130,6 +152,13 @@ class Replica {
     uint64_t origin_sequence = 0;
     kv::Operation operation = kv::Operation::kNone;
     Completion* completion = nullptr;
+  };
+  // A change of members that was proposed here. There is one at a time.
+  struct PendingChange {
+    consensus::Term term;
+    consensus::Index index;  // Of its first entry.
+    Completion* completion = nullptr;
+    bool begun = false;  // The first entry was applied: it will be completed, by whoever leads.
   };
   struct PendingRead {
     Request request;
@@ -151,11 +180,19 @@ class Replica {
   absl::Status RaiseVersionFloor();
   bool IsOf(const Waiter& waiter, const consensus::Entry& entry, const kv::Command& command) const;
   bool ProposedHere(const consensus::Entry& entry, const kv::Command& command) const;
+  absl::Status ApplyEntry(const consensus::Entry& entry, kv::Turn* turn, ApplyResults* results);
+  absl::Status ApplyConfiguration(const consensus::Entry& entry, kv::Turn* turn,
+                                  ApplyResults* results);
   absl::StatusOr<kv::Outcome> ApplyCommand(const kv::Command& command,
                                            const consensus::Entry& entry, kv::Turn* turn,
                                            std::vector<SplitEffect>* splits);
   absl::StatusOr<kv::Outcome> ApplySplit(const kv::Command& command, bool proposed_here,
                                          kv::Turn* turn, std::vector<SplitEffect>* splits);
+  // `joint`: of the configuration that was applied; nullopt: the entry is something else.
+  void AnswerChange(const consensus::Entry& entry, std::optional<bool> joint,
+                    std::vector<Answer>* answers);
+  void AbandonWaiters(std::vector<Answer>* answers);
+  bool HasWaiters() const { return waiters_head_ < waiters_.size() || change_.has_value(); }
   // Answers the waiters at or before the entry; `outcome` is null where the entry is not a command.
   void AnswerWaiters(const consensus::Entry& entry, const kv::Command* command,
                      const kv::Outcome* outcome, bool mismatch, std::vector<Answer>* answers);
@@ -173,6 +210,7 @@ class Replica {
   consensus::Term version_floor_term_;  // Term for which the floor includes the whole log.
   std::vector<Waiter> waiters_;         // By index; from waiters_head_ on.
   size_t waiters_head_ = 0;
+  std::optional<PendingChange> change_;
   std::optional<consensus::Instant> leadership_ended_;
   std::vector<PendingRead> reads_;
   uint64_t next_read_context_ = 1;

@@ -18,8 +18,7 @@ constexpr int kMutantAppliedOutsideBatch = 30;
 
 }  // namespace
 
-absl::Status Replica::ApplyCommitted(kv::Turn* turn, std::vector<Answer>* answers,
-                                     std::vector<SplitEffect>* splits) {
+absl::Status Replica::ApplyCommitted(kv::Turn* turn, ApplyResults* results) {
   const std::vector<consensus::Entry> entries = group_->TakeApplicable();
   if (entries.empty()) return absl::OkStatus();
   if (context_->mutants.Has(kMutantAppliedOutsideBatch)) {
@@ -27,31 +26,42 @@ absl::Status Replica::ApplyCommitted(kv::Turn* turn, std::vector<Answer>* answer
   }
   for (const consensus::Entry& entry : entries) {
     CHECK_EQ(entry.index.value(), applied_.index + 1) << "range " << range();
-    if (entry.type != consensus::EntryType::kCommand) {
-      applied_.index = entry.index.value();
-      applied_.term = entry.term.value();
-      AnswerWaiters(entry, nullptr, nullptr, false, answers);
-      continue;
-    }
-    absl::StatusOr<kv::Command> command = kv::DecodeCommand(entry.payload);
-    if (!command.ok()) return command.status();
-    const bool mismatch = command->generation != descriptor_.generation();
-    kv::Outcome outcome;
-    if (!mismatch) {
-      absl::StatusOr<kv::Outcome> applied = ApplyCommand(*command, entry, turn, splits);
-      if (!applied.ok()) return applied.status();
-      outcome = *std::move(applied);
-    }
-    applied_.index = entry.index.value();
-    applied_.term = entry.term.value();
-    applied_.version_floor = std::max(applied_.version_floor, command->version);
-    highest_version_ = std::max(highest_version_, command->version);
-    AnswerWaiters(entry, &*command, &outcome, mismatch, answers);
-    context_->ports->observer->OnApplied(range(), entry.index, entry.term, entry.payload);
+    if (absl::Status status = ApplyEntry(entry, turn, results); !status.ok()) return status;
   }
   if (!context_->mutants.Has(kMutantAppliedOutsideBatch)) {
     kv::WriteAppliedState(range().value(), applied_, turn);
   }
+  return absl::OkStatus();
+}
+
+absl::Status Replica::ApplyEntry(const consensus::Entry& entry, kv::Turn* turn,
+                                 ApplyResults* results) {
+  if (entry.type == consensus::EntryType::kConfig) {
+    if (absl::Status status = ApplyConfiguration(entry, turn, results); !status.ok()) return status;
+  } else {
+    AnswerChange(entry, std::nullopt, &results->answers);
+  }
+  if (entry.type != consensus::EntryType::kCommand) {
+    applied_.index = entry.index.value();
+    applied_.term = entry.term.value();
+    AnswerWaiters(entry, nullptr, nullptr, false, &results->answers);
+    return absl::OkStatus();
+  }
+  absl::StatusOr<kv::Command> command = kv::DecodeCommand(entry.payload);
+  if (!command.ok()) return command.status();
+  const bool mismatch = command->generation != descriptor_.generation();
+  kv::Outcome outcome;
+  if (!mismatch) {
+    absl::StatusOr<kv::Outcome> applied = ApplyCommand(*command, entry, turn, &results->splits);
+    if (!applied.ok()) return applied.status();
+    outcome = *std::move(applied);
+  }
+  applied_.index = entry.index.value();
+  applied_.term = entry.term.value();
+  applied_.version_floor = std::max(applied_.version_floor, command->version);
+  highest_version_ = std::max(highest_version_, command->version);
+  AnswerWaiters(entry, &*command, &outcome, mismatch, &results->answers);
+  context_->ports->observer->OnApplied(range(), entry.index, entry.term, entry.payload);
   return absl::OkStatus();
 }
 

@@ -61,6 +61,18 @@ class Completion {
   ~Completion() = default;
 };
 
+// A change of the members of a range. One that was made already is OK and changes nothing.
+struct ReplicaChange {
+  enum class Kind : uint8_t {
+    kAddLearner = 1,     // A new replica on `store`, which receives everything and does not vote.
+    kSetVoters = 2,      // The replicas on `voters` vote, the other voters leave; learners stay.
+    kRemoveLearner = 3,  // The learner on `store` leaves.
+  };
+  Kind kind = Kind::kAddLearner;
+  StoreId store;
+  std::vector<StoreId> voters;
+};
+
 struct Request {
   RangeId range;          // Routed by; must be set.
   Generation generation;  // Routed by; must equal the descriptor's.

@@ -57,6 +57,7 @@ Replica* Store::Impl::Find(RangeId range) const {
 
 void Store::Impl::Step(const ClockReading& now, std::vector<Message> messages) {
   for (Message& message : messages) {
+    if (TakeMembershipMessage(now, message)) continue;
     Replica* replica = Find(message.range);
     if (replica == nullptr || !replica->started()) {
       // Its parent's split may be on the way: kept for a while, never a reason to create it.
@@ -64,9 +65,7 @@ void Store::Impl::Step(const ClockReading& now, std::vector<Message> messages) {
       continue;
     }
     const consensus::Member* sender = replica->group().core().configuration().Find(message.from);
-    if (message.to != replica->self() || sender == nullptr || sender->store != message.from_store) {
-      continue;
-    }
+    if (sender != nullptr && sender->store != message.from_store) continue;
     if (log_->OutOfSpace()) LeaveOutCommands(&message);
     replica->group().core().Step(now, message);
     Wake(replica);
@@ -214,6 +213,7 @@ std::vector<ReplicaStatus> Store::Impl::ListReplicas(const ClockReading& now) co
       status.committed = core.commit_index();
       status.last = core.last_index();
       status.serving = core.MayServeRead(now);
+      status.members = core.ListProgress(now);
       if (core.role() == consensus::Role::kLeader && core.LeaseEnd().boot > now.boot) {
         status.lease_left = core.LeaseEnd().boot - now.boot;
       }
@@ -258,10 +258,17 @@ bool Store::LeadsAny() const { return impl_->LeadsAny(); }
 absl::Status Store::TransferLease(const ClockReading& now, RangeId range, StoreId target) {
   return impl_->TransferLease(now, range, target);
 }
+absl::Status Store::ChangeReplicas(const ClockReading& now, RangeId range, Generation generation,
+                                   const ReplicaChange& change, Completion* completion) {
+  return impl_->ChangeReplicas(now, range, generation, change, completion);
+}
+std::optional<std::vector<StoreId>> Store::TakeLeasePeers() { return impl_->TakeLeasePeers(); }
+StoreCounters Store::counters() const { return impl_->counters(); }
 std::vector<ReplicaStatus> Store::ListReplicas(const ClockReading& now) const {
   return impl_->ListReplicas(now);
 }
 const storage::v1::StoreManifest& Store::manifest() const { return impl_->manifest(); }
+void Store::SetLeasePeers(const std::vector<StoreId>& peers) { impl_->SetLeasePeers(peers); }
 void Store::LeaseTick(const ClockReading& now) { impl_->LeaseTick(now); }
 void Store::LeaseStep(const ClockReading& now, const consensus::lease::LeaseMessage& message) {
   impl_->LeaseStep(now, message);

@@ -15,6 +15,7 @@
 #define RASPUTIN_RANGE_STORE_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,7 +42,23 @@ struct StoreOptions {
   uint64_t append_bytes_max = 1 << 20;    // Payload of one message to a follower.
   uint64_t flush_bytes = 32 << 20;        // Unflushed engine bytes that start a flush.
   uint64_t log_live_bytes_max = 1 << 30;  // Live log bytes beyond which a flush is started.
+  // Of the log of a range for members that lag: beyond it they are sent a snapshot instead. The
+  // second holds while a member's store was silent for `dead_after`.
+  uint64_t log_retain_bytes = 64 << 20;
+  uint64_t log_retain_dead_bytes = 4 << 20;
+  consensus::Duration dead_after = std::chrono::seconds(10);
+  uint64_t snapshot_bytes_per_second = 32 << 20;  // Of all that are sent together.
+  size_t snapshots_max = 2;                       // At once, in each direction.
   consensus::Mutants mutants;
+};
+
+// Since the store was opened.
+struct StoreCounters {
+  uint64_t snapshots_begun = 0;
+  uint64_t snapshots_sent = 0;  // Of which the receiver holds the state now.
+  uint64_t snapshot_bytes_sent = 0;
+  uint64_t snapshots_installed = 0;
+  uint64_t replicas_removed = 0;
 };
 
 struct ReplicaStatus {
@@ -56,6 +73,8 @@ struct ReplicaStatus {
   bool serving = false;              // Leads with a valid lease.
   consensus::Duration lease_left{};  // Of the leader lease; 0: none.
   uint64_t approximate_bytes = 0;
+  // Of a leader: the other members.
+  std::vector<consensus::MemberProgress> members;
 };
 
 class Store {
@@ -98,10 +117,25 @@ class Store {
   // or no voter there.
   absl::Status TransferLease(const ClockReading& now, RangeId range, StoreId target);
 
+  // Changes the members of a range that this store leads. OK: `completion` is answered later, kOk
+  // with the new descriptor when the change is complete (kNotLeader: nothing was changed;
+  // kOutcomeUnknown: the leadership was lost). Otherwise nothing was changed and `completion` is
+  // forgotten: FAILED_PRECONDITION: does not lead the range, or the stores do not fit the change;
+  // ABORTED: the generation is another; UNAVAILABLE: retry later (another change is under way, a
+  // new voter is not caught up, the lease would not hold); INVALID_ARGUMENT: no voters.
+  absl::Status ChangeReplicas(const ClockReading& now, RangeId range, Generation generation,
+                              const ReplicaChange& change, Completion* completion);
+
+  // After a turn: the stores that share a range with this one, if they have changed; to be carried
+  // to SetLeasePeers.
+  std::optional<std::vector<StoreId>> TakeLeasePeers();
+
+  StoreCounters counters() const;
   std::vector<ReplicaStatus> ListReplicas(const ClockReading& now) const;
   const storage::v1::StoreManifest& manifest() const;
 
   // ---- Lease side.
+  void SetLeasePeers(const std::vector<StoreId>& peers);
   void LeaseTick(const ClockReading& now);
   void LeaseStep(const ClockReading& now, const consensus::lease::LeaseMessage& message);
   // A write job began at `started` and everything up to `durable` is synced.

@@ -1,6 +1,7 @@
 // The inside of Store, shared by its source files: store.cc (requests, status), store_open.cc
 // (manifest, recovery), store_turn.cc (the turn), store_lease.cc (lease side, and what lease
-// updates wake).
+// updates wake), store_membership.cc (changes of members, removal), store_snapshot.cc (sending and
+// receiving snapshots), store_install.cc (installing them).
 //
 // Not for other includers. Two halves with a lock each of the caller's: see store.h.
 
@@ -11,15 +12,21 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <queue>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "consensus/lease/lease_table.h"
+#include "kv/range_snapshot.h"
 #include "range/replica.h"
+#include "range/snapshot_receiver.h"
+#include "range/snapshot_sender.h"
 #include "range/store.h"
+#include "range/token_bucket.h"
 
 namespace rasputin::range {
 
@@ -39,6 +46,12 @@ class Store::Impl {
   bool LeadsAny() const;
   std::vector<ReplicaStatus> ListReplicas(const ClockReading& now) const;
 
+  // store_membership.cc
+  absl::Status ChangeReplicas(const ClockReading& now, RangeId range, Generation generation,
+                              const ReplicaChange& change, Completion* completion);
+  std::optional<std::vector<StoreId>> TakeLeasePeers();
+  const StoreCounters& counters() const { return counters_; }
+
   void OnPeerClock(StoreId peer, consensus::Instant received, uint64_t wall_us) {
     versions_.OnPeer(peer, received, wall_us);
   }
@@ -50,6 +63,7 @@ class Store::Impl {
 
   // store_lease.cc
   void OnLeaseUpdates(const ClockReading& now, std::vector<consensus::lease::LeaseUpdate> updates);
+  void SetLeasePeers(const std::vector<StoreId>& peers) { store_leases_->SetPeers(peers); }
   void LeaseTick(const ClockReading& now);
   void LeaseStep(const ClockReading& now, const consensus::lease::LeaseMessage& message);
   void LeaseLogDurable(const ClockReading& now, const consensus::DualInstant& started,
@@ -68,11 +82,45 @@ class Store::Impl {
       return at != other.at ? at > other.at : range > other.range;
     }
   };
-  // A child whose creation is not durable yet [H-15].
+  // A child whose creation is not durable yet [H-15], or a replica that came by a snapshot.
   struct Nascent {
     consensus::log::Lsn lsn;
     consensus::HardState hard_state;
     bool leads_first_term = false;
+    std::optional<consensus::Message> tell;  // The sender of the snapshot.
+  };
+  // (range, member) of a transfer that leaves here.
+  using Transfer = std::pair<RangeId, ReplicaId>;
+  struct Outgoing {
+    StoreId to_store;
+    std::unique_ptr<SnapshotSender> sender;
+  };
+  // A snapshot that arrives.
+  struct Incoming {
+    consensus::Message envelope;  // Of the first chunk; its body is the answer once installed.
+    RangeDescriptor descriptor;
+    RangeDescriptor replaced;  // As `descriptor`, with the bounds of what gives way to it.
+    std::unique_ptr<SnapshotReceiver> receiver;
+    std::unique_ptr<kv::RangeSnapshotWriter> writer;
+    kv::AppliedState applied;  // Once complete.
+    // The hard state of a replica that did not exist is durable with it; 0: not written yet.
+    consensus::log::Lsn hard_state_lsn;
+  };
+  // A replica that is to be removed: all up to this id.
+  struct Removal {
+    ReplicaId up_to;
+    RangeDescriptor descriptor;  // For its bounds.
+    consensus::Instant at;
+  };
+  // One that left the range and may not know.
+  struct Departed {
+    RangeId range;
+    ReplicaId teller;
+    ReplicaId replica;
+    StoreId store;
+    Generation generation;
+    int tries = 0;
+    consensus::Instant next_at;
   };
   struct PeerLease {
     consensus::DualInstant until;
@@ -87,6 +135,7 @@ class Store::Impl {
   absl::Status OpenLeases(const consensus::log::Recovered& recovered, const ClockReading& now);
   absl::Status RecoverReplica(const RangeDescriptor& descriptor,
                               consensus::log::Recovered* recovered);
+  absl::Status RecoverTombstones(consensus::log::Recovered* recovered);
   void StartRecovered(const consensus::log::Recovered& recovered, const ClockReading& now);
   consensus::CoreOptions GroupOptions() const;
   Replica* AddReplica(RangeDescriptor descriptor, const kv::AppliedState& applied);
@@ -101,6 +150,48 @@ class Store::Impl {
   bool LeadsRange(RangeId range) const;
   void AbdicateAll(const ClockReading& now);
 
+  // store_membership.cc
+  absl::Status RunMembership(const ClockReading& now);
+  void ApplyMembership(const ClockReading& now, const MembershipEffect& effect);
+  void RemoveLater(const ClockReading& now, const RangeDescriptor& descriptor, ReplicaId up_to);
+  absl::Status RemoveReplicas(const ClockReading& now);
+  absl::Status RemoveState(const RangeDescriptor& descriptor, ReplicaId up_to);
+  void DropReplica(RangeId range);
+  void UpdatePeers();
+  void TellDeparted(const ClockReading& now);
+  void TellRemoved(const Replica& teller, ReplicaId replica, StoreId store);
+  bool IsRemoved(RangeId range, ReplicaId replica) const;
+  bool TakeMembershipMessage(const ClockReading& now, const consensus::Message& message);
+  void OnRemoved(const ClockReading& now, const consensus::Message& message);
+  void AnswerStranger(const ClockReading& now, const consensus::Message& message);
+  consensus::Instant MembershipDeadline() const;
+
+  // store_snapshot.cc
+  absl::Status RunTransfers(const ClockReading& now);
+  void BeginTransfers(const ClockReading& now);
+  void BeginTransfer(const ClockReading& now, const Transfer& transfer);
+  absl::Status PumpTransfers(const ClockReading& now);
+  void OnSnapshotChunk(const ClockReading& now, const consensus::Message& message);
+  void OnSnapshotAck(const ClockReading& now, const consensus::Message& message);
+  consensus::SnapshotAck TakeChunk(const ClockReading& now, const consensus::Message& message);
+  std::optional<consensus::SnapshotStatus> BeginReceiving(const ClockReading& now,
+                                                          const consensus::Message& message);
+  absl::Status TakePieces(const ClockReading& now, const consensus::SnapshotChunk& chunk,
+                          Incoming* incoming);
+  consensus::Message Reply(const consensus::Message& to, consensus::MessageBody body) const;
+  consensus::Index NeededAfterTransfers(RangeId range) const;
+  consensus::Instant TransferDeadline() const;
+  consensus::Duration IncomingPatience() const;
+  bool IsSilent(const ClockReading& now, const Incoming& incoming) const;
+
+  // store_install.cc
+  std::optional<consensus::SnapshotStatus> JudgeSnapshot(const ClockReading& now,
+                                                         const consensus::Message& envelope,
+                                                         const RangeDescriptor& descriptor,
+                                                         const consensus::LogPosition& position);
+  absl::Status InstallSnapshots(const ClockReading& now);
+  absl::StatusOr<bool> Install(const ClockReading& now, Incoming* incoming);
+
   // store_turn.cc
   void ObserveClock(const ClockReading& now);
   void Wake(Replica* replica);
@@ -113,7 +204,8 @@ class Store::Impl {
   void Reschedule(Replica* replica);
   void ReportLeader(Replica* replica);
   absl::Status Maintain(const ClockReading& now);
-  absl::StatusOr<bool> CutLog(Replica* replica);
+  absl::StatusOr<bool> CutLog(const ClockReading& now, Replica* replica);
+  bool HasDeadMember(const ClockReading& now, const RangeDescriptor& descriptor) const;
   void MarkDirty(Replica* replica);
 
   // store_lease.cc
@@ -150,9 +242,8 @@ class Store::Impl {
   kv::Turn turn_;
   bool turn_stalled_ = false;
   std::vector<Replica*> turn_replicas_;  // Applied in `turn_`, not committed yet.
-  std::vector<SplitEffect> turn_splits_;
-  std::vector<Answer> turn_answers_;  // Due after turn_ is committed.
-  std::vector<Answer> answers_;       // Due now.
+  ApplyResults turn_results_;            // Due after turn_ is committed.
+  std::vector<Answer> answers_;          // Due now.
   std::vector<Replica*> reading_;
   std::map<StoreId, std::vector<consensus::Message>> outgoing_;
   std::map<StoreId, PeerLease> peers_;
@@ -163,6 +254,28 @@ class Store::Impl {
   consensus::log::Lsn durable_;
   consensus::Instant next_maintenance_;
   consensus::Instant shutdown_abdicate_at_ = consensus::Instant::max();
+
+  // Snapshots and members.
+  consensus::Instant opened_at_;
+  StoreCounters counters_;
+  uint64_t next_snapshot_id_ = 1;
+  TokenBucket snapshot_bucket_;
+  std::set<Transfer> snapshots_wanted_;
+  std::map<Transfer, Outgoing> outgoing_snapshots_;
+  std::map<RangeId, Incoming> incoming_snapshots_;
+  std::map<RangeId, Removal> removals_;
+  std::map<RangeId, ReplicaId> tombstones_;  // Highest removed replica id.
+  std::vector<Departed> departed_;
+  // Ranges unknown here whose leaders send to this store.
+  struct Stranger {
+    consensus::Instant first_heard;
+    consensus::Instant answer_at;
+  };
+  std::map<RangeId, Stranger> strangers_;
+  consensus::Instant install_retry_at_ = consensus::Instant::min();
+
+  std::vector<StoreId> lease_peers_;
+  bool lease_peers_changed_ = false;  // Since they were last taken.
 
   // Lease side.
   std::unique_ptr<consensus::lease::StoreLeases> store_leases_;

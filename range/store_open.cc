@@ -3,7 +3,6 @@
 #include <glog/logging.h>
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -24,8 +23,8 @@ using storage::v1::StoreManifest;
 constexpr char kManifestFile[] = "MANIFEST";
 constexpr uint32_t kDirectoryFormat = 1;
 constexpr char kRestoreAdvice[] =
-    "stop this node and restore its directory from a copy taken while it was stopped; replacing a "
-    "store is not built yet; the other replicas go on";
+    "stop this node and restore its directory from a copy taken while it was stopped, or start an "
+    "empty one and let it replace this store; the other replicas go on";
 constexpr size_t kChecksumBytes = 8;
 
 // FNV-1a, 64 bits: the manifest is small and hardly ever written.
@@ -114,7 +113,12 @@ Store::Impl::Impl(const StoreOptions& options, const Ports& ports, StoreManifest
       versions_(now),
       last_reading_(now),
       turn_(ports.engine),
-      next_maintenance_(now.boot) {}
+      next_maintenance_(now.boot),
+      opened_at_(now.boot),
+      // Above the ids of earlier processes.
+      next_snapshot_id_(static_cast<uint64_t>(std::max<int64_t>(now.wall_us, 1))),
+      snapshot_bucket_(options.snapshot_bytes_per_second, options.snapshot_bytes_per_second / 4,
+                       now.boot) {}
 
 consensus::CoreOptions Store::Impl::GroupOptions() const {
   consensus::CoreOptions core;
@@ -176,10 +180,34 @@ absl::Status Store::Impl::Recover(const ClockReading& now) {
     if (!descriptor.ParseFromString(row)) {
       return absl::DataLossError("a range descriptor in the engine does not parse");
     }
+    if (FindStore(descriptor, id_) == nullptr) {
+      // Left the range, and ended before its rows were removed.
+      removals_[RangeId(descriptor.range_id())] = {ReplicaId(descriptor.next_replica_id() - 1),
+                                                   descriptor, now.boot};
+      continue;
+    }
     if (absl::Status status = RecoverReplica(descriptor, &recovered); !status.ok()) return status;
   }
+  if (absl::Status status = RecoverTombstones(&recovered); !status.ok()) return status;
   if (absl::Status status = WriteLogNow(log_.get()); !status.ok()) return status;
   StartRecovered(recovered, now);
+  return absl::OkStatus();
+}
+
+// What the log holds of replicas that were removed goes.
+absl::Status Store::Impl::RecoverTombstones(Recovered* recovered) {
+  const auto tombstones = kv::ListTombstones(*ports_.engine);
+  if (!tombstones.ok()) return tombstones.status();
+  for (const auto& [id, replica] : *tombstones) {
+    const RangeId range(id);
+    tombstones_[range] = ReplicaId(replica);
+    if (Find(range) != nullptr || removals_.count(range) != 0) continue;
+    if (recovered->ranges.erase(range) == 0) continue;
+    RangeAppend append;
+    append.range = range;
+    append.removed = true;
+    log_->Append({std::move(append)});
+  }
   return absl::OkStatus();
 }
 
@@ -194,6 +222,9 @@ absl::Status Store::Impl::CreateFirstRanges() {
         kv::ReadAppliedState(descriptor.range_id(), *ports_.engine);
     if (!applied.ok()) return applied.status();
     if (!member || applied->has_value()) continue;
+    const auto tombstone = ports_.engine->Get(kv::TombstoneKey(descriptor.range_id()));
+    if (!tombstone.ok()) return tombstone.status();
+    if (tombstone->has_value()) continue;
     kv::AppliedState first;
     first.index = kFirstIndex;
     first.term = kFirstTerm;
@@ -211,6 +242,7 @@ absl::Status Store::Impl::CreateFirstRanges() {
 Replica* Store::Impl::AddReplica(RangeDescriptor descriptor, const kv::AppliedState& applied) {
   const RangeId range(descriptor.range_id());
   by_start_[descriptor.start_key()] = range;
+  strangers_.erase(range);
   auto replica = std::make_unique<Replica>(&context_, std::move(descriptor), applied);
   Replica* raw = replica.get();
   CHECK(replicas_.emplace(range, std::move(replica)).second) << "range " << range << " exists";
@@ -250,8 +282,10 @@ absl::Status Store::Impl::RecoverReplica(const RangeDescriptor& descriptor, Reco
         absl::StrCat("range ", range.value(), ": the log begins after index ",
                      found->second.start.index.value(), " but the engine holds only index ",
                      position.index.value(), ": files of state/ are missing; ", kRestoreAdvice));
-  } else if (found->second.last.index < position.index) {
-    // The engine is ahead of the log, and what it holds is committed: the engine wins.
+  } else if (found->second.last.index < position.index ||
+             log_->TermAt(range, position.index) != position.term) {
+    // The engine is ahead of the log, or elsewhere, and what it holds is committed: the engine
+    // wins.
     HardState& hard_state = found->second.hard_state;
     if (hard_state.term < position.term) {
       hard_state.term = position.term;
@@ -267,21 +301,19 @@ absl::Status Store::Impl::RecoverReplica(const RangeDescriptor& descriptor, Reco
 }
 
 void Store::Impl::StartRecovered(const Recovered& recovered, const ClockReading& now) {
-  std::set<StoreId> peers;
   for (const auto& [range, known] : recovered.ranges) {
     Replica* replica = Find(range);
     if (replica == nullptr) {
-      orphans_[range] = known.hard_state;
+      if (removals_.count(range) == 0) orphans_[range] = known.hard_state;
       continue;
     }
     replica->Start(GroupOptions(), known.hard_state, /*leads_first_term=*/false, now);
     Wake(replica);
     ports_.observer->OnDescriptor(replica->descriptor(), false);
-    for (const auto& member : replica->descriptor().replicas()) {
-      if (member.store_id() != id_.value()) peers.insert(StoreId(member.store_id()));
-    }
   }
-  store_leases_->SetPeers(std::vector<StoreId>(peers.begin(), peers.end()));
+  UpdatePeers();
+  SetLeasePeers(lease_peers_);
+  lease_peers_changed_ = false;
 }
 
 // [H-15]: term 1, the vote given to the member that the command names; both durable before the
@@ -310,8 +342,11 @@ void Store::Impl::CreateChild(const ClockReading& now, SplitEffect split) {
       return;
     }
     // The crash came between the two records of its creation.
-    nascent.hard_state = hard_state;
     nascent.leads_first_term = false;
+    // Or one of a snapshot that was given up: it has no vote, and may not vote in term 1.
+    if (hard_state.term > Term(kFirstTerm) || hard_state.vote.IsSet()) {
+      nascent.hard_state = hard_state;
+    }
   }
   RangeAppend append;
   append.range = range;
@@ -330,6 +365,7 @@ void Store::Impl::StartNascent(const ClockReading& now) {
     }
     Replica* child = Find(range);
     child->Start(GroupOptions(), it->second.hard_state, it->second.leads_first_term, now);
+    if (it->second.tell.has_value()) effects_.messages.push_back(*std::move(it->second.tell));
     it = nascent_.erase(it);
     Wake(child);
     DeliverEarly(now, range);

@@ -63,7 +63,7 @@ Instant Store::Impl::NextDeadline() const {
     const Instant raw_ends = last_turn_ + (peer.until.raw - last_turn_raw_);
     at = std::min({at, peer.until.boot, raw_ends});
   }
-  return std::min(at, shutdown_abdicate_at_);
+  return std::min({at, shutdown_abdicate_at_, MembershipDeadline(), TransferDeadline()});
 }
 
 void Store::Impl::OnLogDurable(const ClockReading& now, Lsn durable) {
@@ -92,6 +92,7 @@ absl::Status Store::Impl::RunTurn(const ClockReading& now) {
   WatchWallClock(now);
   WakeDue(now);
   WakeEndedLeases(now);
+  if (absl::Status status = RunMembership(now); !status.ok()) return status;
   StartNascent(now);
   if (now.boot >= shutdown_abdicate_at_) AbdicateAll(now);
   for (int round = 0; round < kRoundsMax; ++round) {
@@ -100,6 +101,7 @@ absl::Status Store::Impl::RunTurn(const ClockReading& now) {
     if (awake_.empty()) break;
   }
   if (absl::Status status = ServeReads(now); !status.ok()) return status;
+  if (absl::Status status = RunTransfers(now); !status.ok()) return status;
   Send();
   GiveAnswers();
   if (!dirty_.empty() && now.boot >= next_maintenance_) return Maintain(now);
@@ -124,6 +126,10 @@ absl::Status Store::Impl::RunGroups(const ClockReading& now) {
     if (group.Collect(&effects_)) appended.push_back(replica);
     for (const consensus::ReadIndexResult& read : effects_.reads) replica->OnReadIndex(read);
     effects_.reads.clear();
+    for (const ReplicaId member : effects_.snapshots_wanted) {
+      snapshots_wanted_.insert({replica->range(), member});
+    }
+    effects_.snapshots_wanted.clear();
     replica->ExpireWaiters(now, 2 * options_.lease_duration, &answers_);
     if (group.HasApplicable()) applying_.push_back(replica);
     if (replica->HasReads()) reading_.push_back(replica);
@@ -152,8 +158,7 @@ absl::Status Store::Impl::ApplyAll(const ClockReading& now) {
   std::vector<Replica*> applying;
   if (!turn_stalled_) applying.swap(applying_);
   for (Replica* replica : applying) {
-    if (absl::Status status = replica->ApplyCommitted(&turn_, &turn_answers_, &turn_splits_);
-        !status.ok()) {
+    if (absl::Status status = replica->ApplyCommitted(&turn_, &turn_results_); !status.ok()) {
       return status;
     }
     turn_replicas_.push_back(replica);
@@ -169,11 +174,11 @@ absl::Status Store::Impl::ApplyAll(const ClockReading& now) {
     MarkDirty(replica);
   }
   turn_replicas_.clear();
-  std::move(turn_answers_.begin(), turn_answers_.end(), std::back_inserter(answers_));
-  turn_answers_.clear();
-  std::vector<SplitEffect> splits;
-  splits.swap(turn_splits_);
-  for (SplitEffect& split : splits) CreateChild(now, std::move(split));
+  ApplyResults results;
+  std::swap(results, turn_results_);
+  std::move(results.answers.begin(), results.answers.end(), std::back_inserter(answers_));
+  for (SplitEffect& split : results.splits) CreateChild(now, std::move(split));
+  for (const MembershipEffect& effect : results.memberships) ApplyMembership(now, effect);
   return absl::OkStatus();
 }
 
@@ -260,7 +265,7 @@ absl::Status Store::Impl::Maintain(const ClockReading& now) {
   for (size_t i = 0; i < dirty.size(); ++i) {
     dirty[i]->dirty = i >= kCutsPerMaintenance;
     if (!dirty[i]->dirty) {
-      absl::StatusOr<bool> done = CutLog(dirty[i]);
+      absl::StatusOr<bool> done = CutLog(now, dirty[i]);
       if (!done.ok()) return done.status();
       dirty[i]->dirty = !*done;
     }
@@ -281,18 +286,40 @@ void Store::Impl::MarkDirty(Replica* replica) {
   dirty_.push_back(replica);
 }
 
-// Behind what the engine would still have after a crash, and not beyond what the slowest member
-// holds: there are no snapshots to bring it back. True: nothing to look for until more is applied
-// or the slowest member gets further.
-absl::StatusOr<bool> Store::Impl::CutLog(Replica* replica) {
+// Behind what the engine would still have after a crash. Members that are behind hold it back, each
+// store by its own log and by what it hears of the others' stores, up to a limit: then a snapshot
+// brings them back. True: nothing to look for until more is applied or the slowest member gets
+// further.
+absl::StatusOr<bool> Store::Impl::CutLog(const ClockReading& now, Replica* replica) {
   if (!replica->started()) return true;
+  const RangeId range = replica->range();
   absl::StatusOr<kv::AppliedState> flushed =
-      kv::ReadPersistedAppliedState(replica->range().value(), *ports_.engine);
+      kv::ReadPersistedAppliedState(range.value(), *ports_.engine);
   if (!flushed.ok()) return flushed.status();
-  const consensus::Index safe =
-      std::min(consensus::Index(flushed->index), replica->group().core().held_by_all());
-  if (safe > log_->Start(replica->range()).index) log_->Cut(replica->range(), safe);
+  const consensus::Index behind(flushed->index);
+  const consensus::Index start = log_->Start(range).index;
+  if (behind > start) {
+    consensus::Index safe = std::min(behind, replica->group().core().held_by_all());
+    if (safe < behind) {
+      const uint64_t limit = HasDeadMember(now, replica->descriptor())
+                                 ? options_.log_retain_dead_bytes
+                                 : options_.log_retain_bytes;
+      safe = std::max(safe, log_->KeepingBytes(range, behind, limit));
+      safe = std::min(safe, NeededAfterTransfers(range));
+    }
+    if (safe > start) log_->Cut(range, safe);
+  }
   return flushed->index == replica->applied().value();
+}
+
+bool Store::Impl::HasDeadMember(const ClockReading& now, const RangeDescriptor& descriptor) const {
+  for (const auto& member : descriptor.replicas()) {
+    const StoreId store(member.store_id());
+    if (store == id_) continue;
+    const Instant heard = std::max(opened_at_, leases_.SupportFrom(store).until.boot);
+    if (now.boot >= heard + options_.dead_after) return true;
+  }
+  return false;
 }
 
 }  // namespace rasputin::range

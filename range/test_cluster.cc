@@ -4,7 +4,11 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
+
 #include "consensus/wire/frame.h"
+#include "kv/range_snapshot.h"
+#include "kv/state_hash.h"
 #include "range/descriptor.h"
 #include "rasputin/kv/v1/kv.pb.h"
 
@@ -71,7 +75,7 @@ struct TestCluster::Node : public Transport, public Observer, public Clock {
   ClockReading Now() override { return cluster->NowAt(id); }
 
   absl::Status Open() {
-    StoreOptions options;
+    StoreOptions options = cluster->options_.store;
     options.seed = static_cast<uint64_t>(id);
     options.lease_duration = cluster->lease_duration_;
     options.log_segment_bytes = 1 << 20;
@@ -90,12 +94,24 @@ struct TestCluster::Node : public Transport, public Observer, public Clock {
   std::unique_ptr<Store> store;
 };
 
-TestCluster::TestCluster(int n) {
-  for (int id = 1; id <= n; ++id) {
+namespace {
+
+TestClusterOptions OfMembers(int n) {
+  TestClusterOptions options;
+  options.members = n;
+  return options;
+}
+
+}  // namespace
+
+TestCluster::TestCluster(int n) : TestCluster(OfMembers(n)) {}
+
+TestCluster::TestCluster(const TestClusterOptions& options) : options_(options) {
+  for (int id = 1; id <= std::max(options.members, options.stores); ++id) {
     auto node = std::make_unique<Node>();
     node->cluster = this;
     node->id = id;
-    CHECK(Store::Bootstrap(&node->directory, Manifest(id, n)).ok());
+    CHECK(Store::Bootstrap(&node->directory, Manifest(id, options.members)).ok());
     CHECK(node->Open().ok());
     nodes_[id] = std::move(node);
   }
@@ -159,6 +175,8 @@ void TestCluster::StepNode(Node* node) {
   CarryLeases(node);
   if (before_turn != nullptr) before_turn(node->id);
   const absl::Status status = node->store->RunTurn(now);
+  if (const auto peers = node->store->TakeLeasePeers()) node->store->SetLeasePeers(*peers);
+  if (options_.complete_flushes) node->engine.CompleteFlush();
   if (status.ok()) return;
   CHECK(on_failure != nullptr) << "store " << node->id << " stopped: " << status;
   node->store.reset();
@@ -239,6 +257,87 @@ Response TestCluster::CallLeader(uint64_t range, kv::Operation operation, const 
     if (response.outcome != Outcome::kNotLeader) break;
   }
   return response;
+}
+
+bool TestCluster::Change(uint64_t range, const ReplicaChange& change) {
+  const auto end = Now().boot + std::chrono::seconds(30);
+  while (Now().boot < end) {
+    RunUntil([&] { return Leader(range) != 0; });
+    const int leader = Leader(range);
+    if (leader == 0) continue;
+    Waiting waiting;
+    const Generation generation(Descriptor(leader, range)->generation());
+    const absl::Status asked =
+        store(leader).ChangeReplicas(NowAt(leader), RangeId(range), generation, change, &waiting);
+    if (!asked.ok()) {
+      RunFor(50);
+      continue;
+    }
+    CHECK(RunUntil([&waiting] { return waiting.response().has_value(); })) << "no answer";
+    if (waiting.response()->outcome == Outcome::kOk) return true;
+  }
+  return false;
+}
+
+bool TestCluster::SetVoters(uint64_t range, const std::vector<int>& stores) {
+  ReplicaChange change;
+  change.kind = ReplicaChange::Kind::kSetVoters;
+  for (const int store : stores) change.voters.emplace_back(static_cast<uint64_t>(store));
+  return Change(range, change);
+}
+
+bool TestCluster::AddLearner(uint64_t range, int store) {
+  ReplicaChange change;
+  change.store = StoreId(static_cast<uint64_t>(store));
+  return Change(range, change);
+}
+
+bool TestCluster::RemoveLearner(uint64_t range, int store) {
+  ReplicaChange change;
+  change.kind = ReplicaChange::Kind::kRemoveLearner;
+  change.store = StoreId(static_cast<uint64_t>(store));
+  return Change(range, change);
+}
+
+bool TestCluster::AddVoter(uint64_t range, int store) {
+  if (!AddLearner(range, store)) return false;
+  RunUntil([&] { return Leader(range) != 0; });
+  std::vector<int> voters = {store};
+  const RangeDescriptor descriptor = *Descriptor(Leader(range), range);
+  for (const auto& replica : descriptor.replicas()) {
+    if (IsVoter(replica)) voters.push_back(static_cast<int>(replica.store_id()));
+  }
+  return SetVoters(range, voters);
+}
+
+uint64_t TestCluster::HashOf(int store, const RangeDescriptor& descriptor) const {
+  uint64_t hash = 0;
+  for (const rasputin::kv::KeySpan& span : rasputin::kv::SpansOf(
+           {descriptor.range_id(), descriptor.start_key(), descriptor.end_key()})) {
+    hash = hash * 31 + *rasputin::kv::StateHash(nodes_.at(store)->engine, span.begin, span.end);
+  }
+  return hash;
+}
+
+bool TestCluster::Converges(uint64_t range) {
+  return RunUntil(
+      [&] {
+        const int leader = Leader(range);
+        if (leader == 0) return false;
+        const RangeDescriptor descriptor = *Descriptor(leader, range);
+        const uint64_t hash = HashOf(leader, descriptor);
+        for (const auto& replica : descriptor.replicas()) {
+          const int id = static_cast<int>(replica.store_id());
+          if (nodes_.at(id)->store == nullptr) return false;
+          const std::optional<RangeDescriptor> known = Descriptor(id, range);
+          if (!known.has_value() || known->generation() != descriptor.generation() ||
+              HashOf(id, descriptor) != hash) {
+            return false;
+          }
+        }
+        return true;
+      },
+      30000);
 }
 
 void TestCluster::Crash(int id) {

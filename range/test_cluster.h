@@ -21,10 +21,19 @@
 
 namespace rasputin::range {
 
+struct TestClusterOptions {
+  int members = 3;  // Stores 1..members hold ranges 1 and 2.
+  int stores = 0;   // In all; fewer than `members`: as many as those.
+  StoreOptions store;
+  // Flushes of engines are complete within a millisecond; otherwise the test completes them.
+  bool complete_flushes = false;
+};
+
 class TestCluster {
  public:
   // Stores 1..n; ranges 1 and 2 on all of them.
   explicit TestCluster(int n);
+  explicit TestCluster(const TestClusterOptions& options);
   ~TestCluster();
 
   ClockReading Now() const;
@@ -48,6 +57,18 @@ class TestCluster {
   Response CallLeader(uint64_t range, kv::Operation operation, const std::string& key,
                       const std::string& body);
   std::optional<RangeDescriptor> Descriptor(int store, uint64_t range) const;
+
+  // Asks the leader of the range for a change of its members, until it is made. False: it was not
+  // within half a minute.
+  bool Change(uint64_t range, const ReplicaChange& change);
+  // A replica on `store`, caught up and voting.
+  bool AddVoter(uint64_t range, int store);
+  bool SetVoters(uint64_t range, const std::vector<int>& stores);
+  bool AddLearner(uint64_t range, int store);
+  bool RemoveLearner(uint64_t range, int store);
+  // Runs until all replicas of the leader's descriptor hold the same rows of the range. False: not
+  // within half a minute.
+  bool Converges(uint64_t range);
 
   // Unsynced data and unflushed state are lost.
   void Crash(int id);
@@ -84,7 +105,10 @@ class TestCluster {
   void Post(int from, int to, std::vector<consensus::Message> messages,
             std::vector<consensus::lease::LeaseMessage> leases);
 
-  consensus::Duration lease_duration_ = StoreOptions().lease_duration;
+  uint64_t HashOf(int store, const RangeDescriptor& descriptor) const;
+
+  const TestClusterOptions options_;
+  consensus::Duration lease_duration_ = options_.store.lease_duration;
   int64_t now_ms_ = 1000;
   int64_t suspended_ms_ = 0;
   std::map<int, std::unique_ptr<Node>> nodes_;

@@ -289,7 +289,9 @@ absl::Status Node::OpenStore(const storage::v1::StoreManifest& manifest) {
   FrontOptions front;
   front.seed = Random();
   RunInShard([&] {
-    shard_.Attach(*std::move(opened), front, std::move(links), [this] { log_writer_->Wake(); });
+    shard_.Attach(
+        *std::move(opened), front, std::move(links), [this] { log_writer_->Wake(); },
+        [this](const std::vector<StoreId>& peers) { lease_thread_.SetPeers(peers); });
     dispatch_.SetServing(true);
   });
   lease_thread_.Attach(store, lease_peers);

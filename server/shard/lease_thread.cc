@@ -60,6 +60,13 @@ void LeaseThread::Attach(range::Store* store, const std::vector<Peer>& peers) {
   new_peers_ = peers;
 }
 
+void LeaseThread::SetPeers(const std::vector<consensus::StoreId>& peers) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (store_ == nullptr) return;
+  store_->SetLeasePeers(peers);
+  output_pending_ = true;
+}
+
 void LeaseThread::OnLogDurable(const consensus::DualInstant& started, consensus::log::Lsn durable) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (store_ == nullptr) return;

@@ -54,6 +54,8 @@ class LeaseThread final : public FrameSink {
   void Start(EventQueue* queue);
   // Begins to drive the store's lease side, which it must not outlive. Any thread.
   void Attach(range::Store* store, const std::vector<Peer>& peers);
+  // See range::Store::SetLeasePeers. Any thread.
+  void SetPeers(const std::vector<consensus::StoreId>& peers);
   // The log writer's report; see range::Store::LeaseLogDurable. Any thread.
   void OnLogDurable(const consensus::DualInstant& started, consensus::log::Lsn durable);
   // Ends the thread; the store is not touched any more.

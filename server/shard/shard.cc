@@ -121,6 +121,7 @@ void Shard::Turn() {
     front_->Run(now);
     if (store_->NextDeadline() > now.boot && front_->NextDeadline() > now.boot) break;
   }
+  if (const auto peers = store_->TakeLeasePeers()) set_lease_peers_(*peers);
   for (const auto& [store, link] : links_) {
     link->stream()->Tick(now.boot);
     link->Flush();
@@ -139,11 +140,12 @@ consensus::Instant Shard::NextDeadline() const {
 
 void Shard::Attach(std::unique_ptr<range::Store> store, const FrontOptions& front_options,
                    std::map<StoreId, std::unique_ptr<ReplicateLink>> links,
-                   std::function<void()> wake_log_writer) {
+                   std::function<void()> wake_log_writer, LeasePeersPort set_lease_peers) {
   CHECK(store_ == nullptr);
   store_ = std::move(store);
   links_ = std::move(links);
   wake_log_writer_ = std::move(wake_log_writer);
+  set_lease_peers_ = std::move(set_lease_peers);
   store_port_ = std::make_unique<RangeStorePort>(store_.get());
   FrontPorts ports;
   ports.store = store_port_.get();

@@ -66,10 +66,12 @@ class Shard final : public range::Transport,
   consensus::Instant due() const { return consensus::Instant(consensus::Duration(due_ns_.load())); }
 
   // ---- Inside only.
-  // Begins to serve. `links` are to the other stores; `wake_log_writer` is called after appends.
+  using LeasePeersPort = std::function<void(const std::vector<StoreId>&)>;
+  // Begins to serve. `links` are to the other stores; `wake_log_writer` is called after appends,
+  // `set_lease_peers` when store leases are to be with other stores than before.
   void Attach(std::unique_ptr<range::Store> store, const FrontOptions& front_options,
               std::map<StoreId, std::unique_ptr<ReplicateLink>> links,
-              std::function<void()> wake_log_writer);
+              std::function<void()> wake_log_writer, LeasePeersPort set_lease_peers);
   bool attached() const { return store_ != nullptr; }
   range::Store* store() { return store_.get(); }
   FrontEnd* front() { return front_.get(); }
@@ -132,6 +134,7 @@ class Shard final : public range::Transport,
   std::unique_ptr<RangeStorePort> store_port_;
   std::unique_ptr<FrontEnd> front_;
   std::function<void()> wake_log_writer_;
+  LeasePeersPort set_lease_peers_;
   std::map<StoreId, std::unique_ptr<ReplicateLink>> links_;
   GreetingCheck greetings_;
   std::map<uint64_t, StoreId> inbound_;         // Stream to the store that speaks.
