@@ -39,7 +39,8 @@ struct ClusterOptions {
   Duration delay_max = std::chrono::milliseconds(5);  // On top of delay_min.
   double long_delay = 0;                              // Share of messages delayed by up to D.
   Duration sync_max = std::chrono::milliseconds(5);
-  double rate_error = 0.01;  // Clocks run at 1 +- this.
+  double rate_error = 0.01;      // Clocks run at 1 +- this.
+  double part_at_change = 0.15;  // Share of changes of members at which the network parts.
   size_t payload_bytes = 8;
   size_t append_bytes_max = 32;  // Payload of one message.
 };

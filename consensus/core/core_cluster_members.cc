@@ -253,7 +253,8 @@ void CoreCluster::RandomChange() {
       return;
   }
   if (target == core(leader).configuration()) return;
-  if (Change(leader, target) == ProposeStatus::kAccepted && Random(6) == 0) {
+  if (Change(leader, target) == ProposeStatus::kAccepted &&
+      Random(100) < options_.part_at_change * 100) {
     PartAround(leader, target);
   }
 }
