@@ -225,6 +225,10 @@ void Caller::OnReply(uint64_t attempt, uint64_t call, const range::Response& res
       break;
     case Outcome::kRangeMismatch:
       ++counters_.mismatches;
+      // Whoever held the range at first may have left it: as the directory would say.
+      if (response.descriptors.empty()) {
+        for (const auto& [id, known] : cluster_->KnownRanges()) router_.Learn(known);
+      }
       better_route = Route()->generation() > routed_by_.generation();
       if (!better_route) router_.LearnLeader(range, 0);
       break;

@@ -69,7 +69,7 @@ storage::v1::BootstrapRecord Cluster::MakeBootstrapRecord() {
     descriptor->set_next_replica_id(static_cast<uint64_t>(replicas) + 1);
   };
   add_range(client::kMetaRangeId, client::kMetaCollectionId,
-            client::KeyPrefix(client::kDefaultCollectionId), options_.stores);
+            client::KeyPrefix(client::kDefaultCollectionId), options_.stores - options_.spares);
   add_range(client::kMetaRangeId + 1, client::kDefaultCollectionId, "", options_.replicas);
   type::v1::Collection* collection = record.add_collections();
   collection->set_id(client::kDefaultCollectionId);

@@ -24,7 +24,8 @@ namespace rasputin::sim {
 struct ClusterOptions {
   uint64_t seed = 1;
   int stores = 3;
-  int replicas = 3;  // Of the data range; the meta range has one on each store.
+  int spares = 0;    // Of these stores, those that hold nothing at first: the last ones.
+  int replicas = 3;  // Of the data range; the meta range has one on each store but the spares.
   int clients = 4;   // Endpoints of the network behind the stores.
   range::StoreOptions store;
   std::vector<ClockErrors> clocks;  // By node; missing ones are exact.

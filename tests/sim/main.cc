@@ -57,6 +57,12 @@ struct Totals {
     sum.torn_tails += report.torn_tails;
     sum.splits += report.splits;
     sum.transfers += report.transfers;
+    sum.changes_asked += report.changes_asked;
+    sum.changes_done += report.changes_done;
+    sum.snapshots_begun += report.snapshots_begun;
+    sum.snapshots_installed += report.snapshots_installed;
+    sum.replicas_removed += report.replicas_removed;
+    sum.strays += report.strays;
     sum.pauses += report.pauses;
     sum.disk_errors += report.disk_errors;
     sum.looks_for_space += report.looks_for_space;
@@ -108,6 +114,11 @@ void Print(const Totals& totals, double real_seconds) {
   std::printf("elections %" PRIu64 ", abdications %" PRIu64 ", releases %" PRIu64
               ", catch-ups %" PRIu64 ", transfers %" PRIu64 ", splits %" PRIu64 "\n",
               sum.elections, sum.abdications, sum.releases, sum.pulls, sum.transfers, sum.splits);
+  std::printf("changes of members %" PRIu64 " of %" PRIu64
+              " asked for, snapshots installed %" PRIu64 " of %" PRIu64
+              " begun, replicas removed %" PRIu64 ", left over %" PRIu64 "\n",
+              sum.changes_done, sum.changes_asked, sum.snapshots_installed, sum.snapshots_begun,
+              sum.replicas_removed, sum.strays);
   std::printf("kills %" PRIu64 " (power losses %" PRIu64 "), torn tails %" PRIu64
               ", pauses %" PRIu64 ", failed processes %" PRIu64 "\n",
               sum.kills, sum.power_losses, sum.torn_tails, sum.pauses, sum.process_failures);
@@ -133,10 +144,11 @@ void PrintFailure(const SimulationOptions& options, const Report& report) {
 
 void PrintSeed(const SimulationOptions& options, const Report& report) {
   std::printf("seed %" PRIu64 " hash %016" PRIx64 " acknowledged %" PRIu64 " elections %" PRIu64
-              " kills %" PRIu64 " splits %" PRIu64 " events %" PRIu64
-              " recovery %.0f ms plan: %s\n",
+              " kills %" PRIu64 " splits %" PRIu64 " changes %" PRIu64 " snapshots %" PRIu64
+              " events %" PRIu64 " recovery %.0f ms plan: %s\n",
               options.seed, report.hash, report.acknowledged, report.elections, report.kills,
-              report.splits, report.events, Milliseconds(report.recovery), report.plan.c_str());
+              report.splits, report.changes_done, report.snapshots_installed, report.events,
+              Milliseconds(report.recovery), report.plan.c_str());
 }
 
 SimulationOptions OptionsFromFlags(uint64_t seed) {

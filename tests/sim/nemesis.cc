@@ -46,6 +46,7 @@ constexpr Switch kSwitches[] = {
     {"shutdowns", &FaultPlan::shutdowns},
     {"transfers", &FaultPlan::transfers},
     {"splits", &FaultPlan::splits},
+    {"changes", &FaultPlan::changes},
 };
 
 }  // namespace
@@ -109,6 +110,10 @@ Nemesis::Nemesis(Cluster* cluster, const FaultPlan& plan, std::vector<std::strin
   }
   if (plan.transfers) operator_actions_.push_back(&Nemesis::Transfer);
   if (plan.splits) operator_actions_.push_back(&Nemesis::Split);
+  // Each change takes several steps.
+  for (int i = 0; plan.changes && i < 3; ++i) {
+    operator_actions_.push_back(&Nemesis::ChangeMembers);
+  }
 }
 
 void Nemesis::Start() {
@@ -410,6 +415,72 @@ void Nemesis::Transfer() {
   const auto target = random_.Below(static_cast<uint64_t>(replicas.size()));
   cluster_->node(leader).TransferLease(
       chosen->first, range::StoreId(replicas[static_cast<int>(target)].store_id()));
+}
+
+// One step of an operator who looks at a range: add a learner where there is no replica, let one
+// vote, with or without another one leaving, or have one leave.
+void Nemesis::ChangeMembers() {
+  const auto known = cluster_->KnownRanges();
+  if (known.empty()) return;
+  auto chosen = known.begin();
+  std::advance(chosen, static_cast<long>(random_.Below(known.size())));
+  // Front ends know of the meta range's members by its first descriptor only.
+  if (cluster_->options().front_ends && chosen->first == range::RangeId(client::kMetaRangeId)) {
+    return;
+  }
+  const int leader = cluster_->LeadingNode(chosen->first);
+  const std::optional<range::ReplicaChange> change = SomeChange(chosen->second);
+  if (leader < 0 || !change.has_value()) return;
+  ++counters_.changes_asked;
+  cluster_->node(leader).ChangeReplicas(chosen->first,
+                                        range::Generation(chosen->second.generation()), *change,
+                                        [this](const range::Response& response) {
+                                          if (response.outcome == range::Outcome::kOk)
+                                            ++counters_.changes_done;
+                                        });
+}
+
+std::optional<range::ReplicaChange> Nemesis::SomeChange(const range::RangeDescriptor& descriptor) {
+  std::vector<range::StoreId> voters;
+  std::vector<range::StoreId> learners;
+  std::vector<range::StoreId> free;
+  for (int store = 1; store <= cluster_->stores(); ++store) {
+    free.emplace_back(static_cast<uint64_t>(store));
+  }
+  for (const auto& replica : descriptor.replicas()) {
+    const range::StoreId store(replica.store_id());
+    free.erase(std::remove(free.begin(), free.end(), store), free.end());
+    if (replica.role() == type::v1::REPLICA_ROLE_LEARNER) {
+      learners.push_back(store);
+    } else if (replica.role() != type::v1::REPLICA_ROLE_UNSPECIFIED) {
+      return std::nullopt;  // One is under way.
+    } else {
+      voters.push_back(store);
+    }
+  }
+  range::ReplicaChange change;
+  const auto leave = [&] {
+    voters.erase(voters.begin() + static_cast<long>(random_.Below(voters.size())));
+  };
+  if (!learners.empty() && random_.Chance(0.15)) {
+    change.kind = range::ReplicaChange::Kind::kRemoveLearner;
+    change.store = learners.front();
+  } else if (!learners.empty()) {
+    change.kind = range::ReplicaChange::Kind::kSetVoters;
+    if (voters.size() >= 5 || random_.Chance(0.5)) leave();
+    voters.insert(voters.end(), learners.begin(), learners.end());
+    change.voters = voters;
+  } else if (!free.empty() && random_.Chance(voters.size() < 3 ? 0.9 : 0.6)) {
+    change.store = free[random_.Below(free.size())];
+  } else if (voters.size() > 1) {
+    change.kind = range::ReplicaChange::Kind::kSetVoters;
+    if (voters.size() == 2 && !random_.Chance(0.3)) return std::nullopt;
+    leave();
+    change.voters = voters;
+  } else {
+    return std::nullopt;
+  }
+  return change;
 }
 
 // An id for the child from the meta range, then the split.

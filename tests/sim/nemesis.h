@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,7 @@ struct FaultPlan {
   bool shutdowns = false;  // Handover of everything, then a kill.
   bool transfers = false;
   bool splits = false;
+  bool changes = false;  // Of the members of ranges.
   RealTime interval_mean = 1500 * kMillisecond;
   RealTime length_mean = 2 * kSecond;
   RealTime operator_interval_mean = 2 * kSecond;  // Of transfers and splits.
@@ -64,6 +66,8 @@ class Nemesis {
     uint64_t splits_asked = 0;
     uint64_t splits_done = 0;
     uint64_t transfers_asked = 0;
+    uint64_t changes_asked = 0;
+    uint64_t changes_done = 0;
   };
 
   // `split_keys`: user keys at which ranges may be split. `endpoint`: of the operator.
@@ -115,6 +119,8 @@ class Nemesis {
   void Transfer();
   void Split();
   void SplitByFrontEnd(const std::string& user_key);
+  void ChangeMembers();
+  std::optional<range::ReplicaChange> SomeChange(const range::RangeDescriptor& descriptor);
   void SubmitSplit(uint64_t child, const std::string& key);
   void Restart(int store, RealTime after);
 

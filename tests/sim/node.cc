@@ -144,8 +144,10 @@ void Node::Kill(KillKind kind) {
 
 void Node::End(CrashKind crash) {
   ++incarnation_;
+  ended_counters_ = store_counters();
   front_desk_.reset();
   waiters_.clear();
+  changes_.clear();
   store_.reset();
   write_.reset();
   directory_.Crash(crash, random_.Next());
@@ -158,6 +160,7 @@ void Node::End(CrashKind crash) {
   transfers_.clear();
   lease_messages_.clear();
   completed_writes_.clear();
+  new_peers_.reset();
   shutdown_requested_ = turn_requested_ = lease_turn_requested_ = write_due_ = flushing_ = false;
   shard_timer_ = lease_timer_ = 0;
   paused_until_ = 0;
@@ -243,6 +246,19 @@ void Node::SubmitPending(const ClockReading& now) {
   for (range::Request& request : requests) store_->Submit(now, std::move(request));
 }
 
+void Node::ChangePending(const ClockReading& now) {
+  std::vector<PendingChange> changes = std::move(changes_);
+  changes_.clear();
+  for (PendingChange& change : changes) {
+    const uint64_t id = next_waiter_++;
+    auto waiter = std::make_unique<Waiter>();
+    waiter->reply = std::move(change.reply);
+    const absl::Status status =
+        store_->ChangeReplicas(now, change.range, change.generation, change.change, waiter.get());
+    if (status.ok()) waiters_.emplace(id, std::move(waiter));
+  }
+}
+
 void Node::Turn() {
   turn_requested_ = false;
   ++counters_.turns;
@@ -262,6 +278,7 @@ void Node::Turn() {
       (void)store_->TransferLease(now, range, target);  // Refused if it does not lead any more.
     }
     transfers_.clear();
+    ChangePending(now);
     if (shutdown_requested_) store_->BeginShutdown(now);
     shutdown_requested_ = false;
     SubmitPending(now);
@@ -278,6 +295,10 @@ void Node::Turn() {
   if (!status.ok()) {
     Fail(status);
     return;
+  }
+  if (const auto peers = store_->TakeLeasePeers()) {
+    new_peers_ = *peers;
+    RequestLeaseTurn();
   }
   StartWrite();
   StartFlush();
@@ -297,6 +318,8 @@ void Node::LeaseTurn() {
     store_->LeaseLogDurable(now, write.started, write.durable);
   }
   completed_writes_.clear();
+  if (new_peers_.has_value()) store_->SetLeasePeers(*new_peers_);
+  new_peers_.reset();
   for (const consensus::lease::LeaseMessage& message : lease_messages_) {
     store_->LeaseStep(now, message);
   }
@@ -481,6 +504,25 @@ void Node::TransferLease(range::RangeId range, range::StoreId target) {
   if (!alive()) return;
   transfers_.emplace_back(range, target);
   RequestTurn();
+}
+
+void Node::ChangeReplicas(range::RangeId range, range::Generation generation,
+                          const range::ReplicaChange& change, Reply reply) {
+  if (!alive()) return;
+  changes_.push_back({range, generation, change, std::move(reply)});
+  RequestTurn();
+}
+
+range::StoreCounters Node::store_counters() const {
+  range::StoreCounters sum = ended_counters_;
+  if (store_ == nullptr) return sum;
+  const range::StoreCounters own = store_->counters();
+  sum.snapshots_begun += own.snapshots_begun;
+  sum.snapshots_sent += own.snapshots_sent;
+  sum.snapshot_bytes_sent += own.snapshot_bytes_sent;
+  sum.snapshots_installed += own.snapshots_installed;
+  sum.replicas_removed += own.replicas_removed;
+  return sum;
 }
 
 void Node::BeginShutdown() {

@@ -145,6 +145,9 @@ class Node : private range::Transport, private range::Observer, private range::C
   void DeliverForwardReply(int from, server::ForwardReply reply);
   void BreakConnection(int peer);
   void TransferLease(range::RangeId range, range::StoreId target);
+  // `reply` is called at most once; not if the store refuses at once.
+  void ChangeReplicas(range::RangeId range, range::Generation generation,
+                      const range::ReplicaChange& change, Reply reply);
   void BeginShutdown();
 
   // What the replicas say of themselves at this very instant, were they asked; nothing if dead.
@@ -153,6 +156,9 @@ class Node : private range::Transport, private range::Observer, private range::C
   const FrontDesk* front_desk() const { return front_desk_.get(); }
   int number() const { return options_.number; }
   const Counters& counters() const { return counters_; }
+  // Of all processes so far.
+  range::StoreCounters store_counters() const;
+  const kv::MemoryEngine& engine() const { return engine_; }
   consensus::log::MemoryDirectory* directory() { return &directory_; }
 
  private:
@@ -176,6 +182,7 @@ class Node : private range::Transport, private range::Observer, private range::C
   void RequestTurn();
   void Turn();
   void SubmitPending(const consensus::ClockReading& now);
+  void ChangePending(const consensus::ClockReading& now);
   void RequestLeaseTurn();
   void LeaseTurn();
   void ArmTimers();
@@ -220,6 +227,13 @@ class Node : private range::Transport, private range::Observer, private range::C
   consensus::log::Lsn durable_;
   std::vector<range::Request> requests_;
   std::vector<std::pair<range::RangeId, range::StoreId>> transfers_;
+  struct PendingChange {
+    range::RangeId range;
+    range::Generation generation;
+    range::ReplicaChange change;
+    Reply reply;
+  };
+  std::vector<PendingChange> changes_;
   bool shutdown_requested_ = false;
   bool turn_requested_ = false;
   RealTime shard_timer_ = 0;  // 0: not armed.
@@ -231,6 +245,7 @@ class Node : private range::Transport, private range::Observer, private range::C
     consensus::log::Lsn durable;
   };
   std::vector<CompletedWrite> completed_writes_;
+  std::optional<std::vector<range::StoreId>> new_peers_;
   bool lease_turn_requested_ = false;
   RealTime lease_timer_ = 0;
 
@@ -240,6 +255,7 @@ class Node : private range::Transport, private range::Observer, private range::C
   bool write_due_ = false;  // Would be complete, but the disk is stalled.
   bool flushing_ = false;
 
+  range::StoreCounters ended_counters_;  // Of processes that ended.
   uint64_t next_waiter_ = 1;
   std::map<uint64_t, std::unique_ptr<Waiter>> waiters_;
   Counters counters_;

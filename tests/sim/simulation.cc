@@ -8,6 +8,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/route/full_key.h"
+#include "kv/range_snapshot.h"
+#include "kv/state_hash.h"
+#include "range/descriptor.h"
 #include "tests/linearizability/checker.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/directory_keeper.h"
@@ -49,12 +52,24 @@ ClockErrors DrawClock(double rate_error_max, Random* random) {
   return errors;
 }
 
+// Often so small that whoever is away for a while needs a snapshot.
+void DrawLogLimits(ClusterOptions* cluster, Random* random) {
+  cluster->store.log_retain_bytes = uint64_t{1 << 10} << random->Below(10);
+  cluster->store.log_retain_dead_bytes = cluster->store.log_retain_bytes / 4;
+  cluster->store.dead_after = random->Between(1, 10) * cluster->store.lease_duration;
+  cluster->store.snapshot_bytes_per_second = uint64_t{16 << 10} << random->Below(12);
+}
+
 ClusterOptions DrawCluster(const SimulationOptions& options, Random* random) {
   ClusterOptions cluster;
   cluster.seed = options.seed;
   cluster.trace = options.trace;
-  cluster.stores = random->Chance(0.6) ? 3 : 5;
-  cluster.replicas = cluster.stores == 5 && random->Chance(0.5) ? 5 : 3;
+  const int members = random->Chance(0.6) ? 3 : 5;
+  cluster.replicas = members == 5 && random->Chance(0.5) ? 5 : 3;
+  cluster.front_ends = random->Chance(0.5);
+  // A front end on a store without any range would have to be told of the meta range.
+  cluster.spares = cluster.front_ends ? 0 : static_cast<int>(random->Below(3));
+  cluster.stores = members + cluster.spares;
   cluster.store.mutants = options.mutants;
   cluster.store.lease_duration = std::chrono::milliseconds(random->Chance(0.5) ? 2000 : 800);
   cluster.store.log_segment_bytes = uint64_t{64 << 10} << random->Below(4);
@@ -68,7 +83,7 @@ ClusterOptions DrawCluster(const SimulationOptions& options, Random* random) {
   }
   cluster.split_frames = random->Chance(0.3);
   cluster.encode = random->Chance(0.8);
-  cluster.front_ends = random->Chance(0.5);
+  DrawLogLimits(&cluster, random);
   cluster.link.in_order = random->Chance(0.7);
   // Far apart: elections take long enough to collide.
   if (random->Chance(0.25)) cluster.link.delay_min = random->Between(5, 60) * kMillisecond;
@@ -98,6 +113,8 @@ WorkloadOptions DrawWorkload(Random* random) {
   return workload;
 }
 
+range::StoreId StoreIdOf(int node) { return range::StoreId(static_cast<uint64_t>(node) + 1); }
+
 bool StartsBefore(const RangeDescriptor& a, const RangeDescriptor& b) {
   return a.start_key() < b.start_key();
 }
@@ -118,6 +135,8 @@ class SafetyRun {
   void JudgeCounters();
   bool DirectoryConverges(const std::vector<RangeDescriptor>& known);
   void JudgeDirectory();
+  bool ReplicasConverge();
+  void JudgeReplicas();
   void JudgeTurns();
   void Violate(const std::string& guarantee, const std::string& details) {
     cluster_->checkers().Report(guarantee, details);
@@ -269,6 +288,43 @@ void SafetyRun::JudgeDirectory() {
   }
 }
 
+// Every member of every range holds the same rows.
+bool SafetyRun::ReplicasConverge() {
+  report_.strays = 0;
+  for (const auto& [range, descriptor] : cluster_->KnownRanges()) {
+    std::optional<uint64_t> hash;
+    for (int i = 0; i < cluster_->stores(); ++i) {
+      const bool member = range::FindStore(descriptor, StoreIdOf(i)) != nullptr;
+      const range::ReplicaStatus* found = nullptr;
+      const std::vector<range::ReplicaStatus> replicas = cluster_->node(i).ListReplicas();
+      for (const range::ReplicaStatus& replica : replicas) {
+        if (replica.descriptor.range_id() == range.value()) found = &replica;
+      }
+      if (!member) {
+        if (found != nullptr) ++report_.strays;
+        continue;
+      }
+      if (found == nullptr || found->descriptor.generation() != descriptor.generation()) {
+        return false;
+      }
+      uint64_t own = 0;
+      for (const kv::KeySpan& span :
+           kv::SpansOf({range.value(), descriptor.start_key(), descriptor.end_key()})) {
+        own = own * 31 + *kv::StateHash(cluster_->node(i).engine(), span.begin, span.end);
+      }
+      if (hash.value_or(own) != own) return false;
+      hash = own;
+    }
+  }
+  return true;
+}
+
+void SafetyRun::JudgeReplicas() {
+  if (!WaitUntil([&] { return ReplicasConverge(); }, 120 * kSecond) && !Failed()) {
+    Violate("Convergence", "the members of a range do not come to hold the same rows");
+  }
+}
+
 // A timer that lies in the past for ever would keep a real executor spinning.
 void SafetyRun::JudgeTurns() {
   for (int i = 0; i < cluster_->stores(); ++i) {
@@ -296,11 +352,17 @@ void SafetyRun::Count() {
   report_.pulls = counters.pulls;
   report_.transfers = counters.transfers_started;
   report_.splits = nemesis_->counters().splits_done;
+  report_.changes_asked = nemesis_->counters().changes_asked;
+  report_.changes_done = nemesis_->counters().changes_done;
   report_.messages = cluster_->network().stats().sent;
   report_.messages_lost = cluster_->network().stats().lost + cluster_->network().stats().cut;
   report_.process_failures = cluster_->process_failures();
   for (int i = 0; i < cluster_->stores(); ++i) {
     const Node::Counters& node = cluster_->node(i).counters();
+    const range::StoreCounters store = cluster_->node(i).store_counters();
+    report_.snapshots_begun += store.snapshots_begun;
+    report_.snapshots_installed += store.snapshots_installed;
+    report_.replicas_removed += store.replicas_removed;
     report_.kills += node.kills;
     report_.power_losses += node.power_losses;
     report_.torn_tails += node.torn_tails;
@@ -318,6 +380,7 @@ Report SafetyRun::Go() {
   if (!Failed()) Recover();
   if (!Failed()) Settle();
   // What clients saw is judged whatever else was found: it says more.
+  if (!Failed()) JudgeReplicas();
   if (!Failed()) JudgeDirectory();
   if (!Failed()) JudgeHistory();
   if (!Failed()) JudgeCounters();

@@ -46,6 +46,12 @@ struct Report {
   uint64_t torn_tails = 0;
   uint64_t splits = 0;
   uint64_t transfers = 0;
+  uint64_t changes_asked = 0;  // Of members.
+  uint64_t changes_done = 0;
+  uint64_t snapshots_begun = 0;
+  uint64_t snapshots_installed = 0;
+  uint64_t replicas_removed = 0;
+  uint64_t strays = 0;  // Replicas that had left and were still there at the end.
   uint64_t pauses = 0;
   uint64_t disk_errors = 0;  // Of the log's disk.
   uint64_t looks_for_space = 0;
