@@ -127,7 +127,8 @@ class Stage:
         self.cluster.begin()
         self.cluster.lead(A)
         self.load = LoadProgram(self, writers, readers, rate, timeout_ms)
-        self.await_progress(range(self.nodes), 20, _START_SECONDS)
+        if self.await_progress(range(self.nodes), 20, _START_SECONDS) is None:
+            raise RuntimeError("the load does not get going: %s" % self.load.progress)
         self.hold(_REST_SECONDS)
 
     def await_progress(self, nodes, more, seconds):

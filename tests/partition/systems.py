@@ -146,8 +146,15 @@ class Rasputin(System):
         return json.loads(text)
 
     def _await_cluster(self):
-        self._cli("cluster", "init", "--timeout", "%ds" % _START_SECONDS)
         deadline = time.monotonic() + _START_SECONDS
+        while True:  # A node that is asked before the others listen gives up.
+            try:
+                self._cli("cluster", "init", "--timeout", "%ds" % _START_SECONDS)
+                break
+            except RuntimeError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
         ranges = []
         while len(ranges) != 1:
             if time.monotonic() > deadline:
