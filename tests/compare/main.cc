@@ -20,7 +20,6 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
-#include "absl/strings/numbers.h"
 #include "tests/compare/scenarios.h"
 #include "tests/compare/tables.h"
 #include "tests/compare/trial.h"

@@ -2,8 +2,6 @@
 
 #include "tests/compare/trial.h"
 
-#include <glog/logging.h>
-
 #include <algorithm>
 #include <cstdio>
 

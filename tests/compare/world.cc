@@ -39,11 +39,11 @@ void World::Send(int from, int to, std::function<void()> deliver) {
                 [this, to, deliver = std::move(deliver)] { RunIn(to, deliver); });
 }
 
-void World::RunIn(int replica, std::function<void()> run) {
+void World::RunIn(int replica, const std::function<void()>& run) {
   Machine& at = machine(replica);
   if (!at.up) return;
   if (at.paused) {
-    at.waiting.push_back(std::move(run));
+    at.waiting.push_back(run);
   } else {
     run();
   }
@@ -51,8 +51,8 @@ void World::RunIn(int replica, std::function<void()> run) {
 
 void World::InProcess(int replica, RealTime delay, std::function<void()> run) {
   scheduler_.After(delay, "process", static_cast<uint64_t>(replica),
-                   [this, replica, life = machine(replica).life, run = std::move(run)]() mutable {
-                     if (machine(replica).life == life) RunIn(replica, std::move(run));
+                   [this, replica, life = machine(replica).life, run = std::move(run)] {
+                     if (machine(replica).life == life) RunIn(replica, run);
                    });
 }
 
@@ -108,9 +108,9 @@ void World::Pause(int replica, RealTime length) {
 void World::Resume(int replica) {
   Machine& of = machine(replica);
   of.paused = false;
-  std::vector<std::function<void()>> waiting = std::exchange(of.waiting, {});
+  const std::vector<std::function<void()>> waiting = std::exchange(of.waiting, {});
   hooks_.resumed(replica);
-  for (std::function<void()>& run : waiting) RunIn(replica, std::move(run));
+  for (const std::function<void()>& run : waiting) RunIn(replica, run);
 }
 
 void World::Kill(int replica) {

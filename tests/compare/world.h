@@ -111,7 +111,7 @@ class World {
 
   Machine& machine(int replica) { return machines_[static_cast<size_t>(replica)]; }
   const Machine& machine(int replica) const { return machines_[static_cast<size_t>(replica)]; }
-  void RunIn(int replica, std::function<void()> run);
+  void RunIn(int replica, const std::function<void()>& run);
   void Resume(int replica);
   void ScheduleWake(int replica, RealTime at);
   void StartSync(int replica);
