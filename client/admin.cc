@@ -4,6 +4,7 @@
 
 #include <grpcpp/client_context.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <random>
@@ -11,6 +12,7 @@
 
 #include "client/attempts.h"
 #include "client/endpoints.h"
+#include "client/status.h"
 #include "rasputin/admin/v1/admin.grpc.pb.h"
 
 namespace rasputin::client {
@@ -18,6 +20,14 @@ namespace rasputin::client {
 using admin::v1::ClusterService;
 using admin::v1::CollectionService;
 using admin::v1::DirectoryService;
+
+namespace {
+
+// How long one call of a change of members lasts: so often is told what it waits for.
+constexpr std::chrono::seconds kStepTime(5);
+constexpr std::chrono::milliseconds kStepTimeMin(100);
+
+}  // namespace
 
 class Admin::Impl {
  public:
@@ -29,8 +39,21 @@ class Admin::Impl {
                                 grpc::Status (Service::Stub::*method)(grpc::ClientContext*,
                                                                       const Request&, Response*),
                                 const Request& request) {
+    return CallUntil<Service>(Deadline(), mutation, method, request);
+  }
+
+  std::chrono::steady_clock::time_point Deadline() const {
+    return std::chrono::steady_clock::now() + options_.deadline;
+  }
+
+  template <typename Service, typename Request, typename Response>
+  absl::StatusOr<Response> CallUntil(std::chrono::steady_clock::time_point deadline, bool mutation,
+                                     grpc::Status (Service::Stub::*method)(grpc::ClientContext*,
+                                                                           const Request&,
+                                                                           Response*),
+                                     const Request& request) {
     AttemptOptions options;
-    options.deadline = std::chrono::steady_clock::now() + options_.deadline;
+    options.deadline = deadline;
     options.connect_time_max = options_.connect_time_max;
     options.mutation = mutation;
     options.seed = seed_.fetch_add(1);
@@ -120,6 +143,30 @@ absl::StatusOr<admin::v1::DescribeRangeResponse> Admin::DescribeRange(uint64_t r
 absl::StatusOr<admin::v1::SplitRangeResponse> Admin::SplitRange(
     const admin::v1::SplitRangeRequest& request) {
   return impl_->Call<ClusterService>(true, &ClusterService::Stub::SplitRange, request);
+}
+
+absl::StatusOr<admin::v1::ChangeReplicasResponse> Admin::ChangeReplicas(
+    const admin::v1::ChangeReplicasRequest& request,
+    const std::function<void(const std::string&)>& progress) {
+  const auto deadline = impl_->Deadline();
+  while (true) {
+    const auto now = std::chrono::steady_clock::now();
+    absl::StatusOr<admin::v1::ChangeReplicasResponse> response = impl_->CallUntil<ClusterService>(
+        std::min(deadline, now + kStepTime), true, &ClusterService::Stub::ChangeReplicas, request);
+    const absl::Status& status = response.status();
+    if (status.ok()) return response;
+    const bool not_yet =
+        absl::IsDeadlineExceeded(status) || OutcomeIsUnknown(status) ||
+        (absl::IsUnavailable(status) && ReasonOf(status) != v1::ERROR_REASON_STORE_UNREACHABLE);
+    if (!not_yet || std::chrono::steady_clock::now() + kStepTimeMin > deadline) return response;
+    if (progress) progress(std::string(status.message()));
+  }
+}
+
+absl::StatusOr<admin::v1::DecommissionStoreResponse> Admin::DecommissionStore(uint64_t store_id) {
+  admin::v1::DecommissionStoreRequest request;
+  request.set_store_id(store_id);
+  return impl_->Call<ClusterService>(true, &ClusterService::Stub::DecommissionStore, request);
 }
 
 absl::StatusOr<admin::v1::TransferLeaseResponse> Admin::TransferLease(uint64_t range_id,

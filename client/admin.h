@@ -7,6 +7,7 @@
 #define RASPUTIN_CLIENT_ADMIN_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -44,6 +45,13 @@ class Admin {
       const admin::v1::SplitRangeRequest& request);
   absl::StatusOr<admin::v1::TransferLeaseResponse> TransferLease(uint64_t range_id,
                                                                  uint64_t target_store_id);
+  // Asks again and again until the range is as asked for or the deadline has passed. `progress`,
+  // which may be null, is told what is waited for, every few seconds. DEADLINE_EXCEEDED: the same
+  // call goes on from there.
+  absl::StatusOr<admin::v1::ChangeReplicasResponse> ChangeReplicas(
+      const admin::v1::ChangeReplicasRequest& request,
+      const std::function<void(const std::string&)>& progress);
+  absl::StatusOr<admin::v1::DecommissionStoreResponse> DecommissionStore(uint64_t store_id);
 
  private:
   class Impl;

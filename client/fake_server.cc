@@ -86,6 +86,7 @@ struct State {
   std::string leader;
   bool initialized = true;
   bool meta_available = true;
+  type::v1::RangeDescriptor range = FakeRange();  // As changes of its members left it.
 
   // Executes the call unless it was told to fail.
   grpc::Status Call(grpc::ServerContext* context, const std::string& method,
@@ -226,7 +227,7 @@ class FakeDirectory : public DirectoryService::Service {
   grpc::Status ListRanges(grpc::ServerContext* context, const admin::v1::ListRangesRequest*,
                           admin::v1::ListRangesResponse* response) override {
     return state_->Call(context, "ListRanges", [&] {
-      *response->add_routes()->mutable_range() = FakeRange();
+      *response->add_routes()->mutable_range() = state_->range;
       response->mutable_routes(0)->set_leader_store_id(1);
     });
   }
@@ -268,7 +269,37 @@ class FakeClusterService : public ClusterService::Service {
     return state_->Call(context, "ListStores", [&] {
       response->add_stores()->set_store_id(1);
       response->mutable_stores(0)->set_client_address(state_->leader);
+      for (const bool alive : {true, false}) {
+        admin::v1::StoreStatus* status = response->add_statuses();
+        status->mutable_store()->set_store_id(alive ? 1 : 3);
+        if (alive) *status->mutable_store() = response->stores(0);
+        status->set_reachable(alive);
+        status->set_ranges(1);
+      }
     });
+  }
+
+  grpc::Status ChangeReplicas(grpc::ServerContext* context,
+                              const admin::v1::ChangeReplicasRequest* request,
+                              admin::v1::ChangeReplicasResponse* response) override {
+    return state_->Call(context, "ChangeReplicas", [&] {
+      type::v1::RangeDescriptor changed = state_->range;
+      changed.clear_replicas();
+      for (const auto& replica : state_->range.replicas()) {
+        if (replica.store_id() != request->remove_store_id()) *changed.add_replicas() = replica;
+      }
+      if (request->add_store_id() != 0) {
+        changed.add_replicas()->set_store_id(request->add_store_id());
+      }
+      state_->range = changed;
+      *response->mutable_range() = changed;
+    });
+  }
+
+  grpc::Status DecommissionStore(grpc::ServerContext* context,
+                                 const admin::v1::DecommissionStoreRequest*,
+                                 admin::v1::DecommissionStoreResponse*) override {
+    return state_->Call(context, "DecommissionStore", [] {});
   }
 
   grpc::Status DescribeRange(grpc::ServerContext* context, const admin::v1::DescribeRangeRequest*,

@@ -37,6 +37,7 @@ std::string CollectionRow(uint64_t id) { return IdRow('c', id); }
 std::string NameRow(absl::string_view name) { return Row(absl::StrCat("n", name)); }
 std::string RangeIdRow(uint64_t id) { return IdRow('d', id); }
 std::string StoreRow(uint64_t id) { return IdRow('s', id); }
+std::string JoinRow(uint64_t token) { return IdRow('j', token); }
 std::string AllocatorRow() { return Row("i"); }
 // Ranges by end key; the end of the keyspace sorts behind every collection id below 2^63.
 std::string RangeEndRow(absl::string_view end_key) {
@@ -212,28 +213,93 @@ absl::StatusOr<kv::Outcome> MarkReady(uint64_t collection_id, kv::Turn* turn) {
   return Done(result);
 }
 
-absl::StatusOr<kv::Outcome> PutStore(const storage::v1::PutStore& command, kv::Turn* turn) {
-  absl::StatusOr<std::optional<std::string>> cluster = turn->Get(Row("k"));
-  if (!cluster.ok()) return cluster.status();
-  uint64_t cluster_id = 0;
-  if (cluster->has_value()) {
-    for (const char c : **cluster) cluster_id = cluster_id << 8 | static_cast<uint8_t>(c);
+// A number as it stands in a row; 0 if the row is not there.
+absl::StatusOr<uint64_t> LoadNumber(const std::string& row, const kv::Turn& turn) {
+  absl::StatusOr<std::optional<std::string>> value = turn.Get(row);
+  if (!value.ok()) return value.status();
+  uint64_t number = 0;
+  if (value->has_value()) {
+    for (const char c : **value) number = number << 8 | static_cast<uint8_t>(c);
   }
+  return number;
+}
+
+std::string RetiredText(uint64_t store_id) {
+  return absl::StrCat("store ", store_id, " was taken off the list of stores for good");
+}
+
+absl::StatusOr<uint64_t> NewStoreId(uint64_t token, kv::Turn* turn) {
+  absl::StatusOr<Allocator> ids = LoadAllocator(*turn);
+  if (!ids.ok()) return ids.status();
+  const uint64_t id = ids->store++;
+  StoreAllocator(*ids, turn);
+  if (token != 0) turn->Put(JoinRow(token), CollectionPrefix(id));
+  return id;
+}
+
+absl::StatusOr<kv::Outcome> PutStore(const storage::v1::PutStore& command, kv::Turn* turn) {
+  absl::StatusOr<uint64_t> cluster = LoadNumber(Row("k"), *turn);
+  if (!cluster.ok()) return cluster.status();
+  const uint64_t cluster_id = *cluster;
   if (command.cluster_id() != 0 && command.cluster_id() != cluster_id) {
     return Refusal(kv::OutcomeCode::kFailedPrecondition, "the store belongs to another cluster");
   }
   StoreDescriptor store = command.store();
+  if (store.store_id() == 0 && command.join_token() != 0) {
+    absl::StatusOr<uint64_t> given = LoadNumber(JoinRow(command.join_token()), *turn);
+    if (!given.ok()) return given.status();
+    store.set_store_id(*given);
+  }
   if (store.store_id() == 0) {
-    absl::StatusOr<Allocator> ids = LoadAllocator(*turn);
-    if (!ids.ok()) return ids.status();
-    store.set_store_id(ids->store++);
-    StoreAllocator(*ids, turn);
+    absl::StatusOr<uint64_t> id = NewStoreId(command.join_token(), turn);
+    if (!id.ok()) return id.status();
+    store.set_store_id(*id);
+  } else {
+    absl::StatusOr<std::optional<std::string>> row = turn->Get(StoreRow(store.store_id()));
+    if (!row.ok()) return row.status();
+    if (!row->has_value()) {
+      return Refusal(kv::OutcomeCode::kFailedPrecondition, RetiredText(store.store_id()));
+    }
   }
   turn->Put(StoreRow(store.store_id()), store.SerializeAsString());
   MetaResult result;
   result.set_first_id(store.store_id());
   result.set_cluster_id(cluster_id);
   return Done(result);
+}
+
+// How many ranges have a replica on the store, by their rows.
+absl::StatusOr<uint64_t> CountRangesOn(uint64_t store_id, const kv::Turn& turn) {
+  uint64_t count = 0;
+  absl::Status parsed;
+  const absl::Status read = turn.ForEach(
+      View(Row("d")), View(EndOfKind('d')), [&](absl::string_view, absl::string_view value) {
+        RangeDescriptor range;
+        parsed.Update(Parse(std::string(value), &range));
+        count += std::any_of(range.replicas().begin(), range.replicas().end(),
+                             [&](const auto& one) { return one.store_id() == store_id; });
+      });
+  if (!read.ok()) return read;
+  if (!parsed.ok()) return parsed;
+  return count;
+}
+
+absl::StatusOr<kv::Outcome> RetireStore(uint64_t store_id, kv::Turn* turn) {
+  absl::StatusOr<Allocator> ids = LoadAllocator(*turn);
+  if (!ids.ok()) return ids.status();
+  if (store_id == 0 || store_id >= ids->store) {
+    return Refusal(kv::OutcomeCode::kNotFound, absl::StrCat("there is no store ", store_id));
+  }
+  absl::StatusOr<uint64_t> ranges = CountRangesOn(store_id, *turn);
+  if (!ranges.ok()) return ranges.status();
+  if (*ranges > 0) {
+    return Refusal(
+        kv::OutcomeCode::kFailedPrecondition,
+        absl::StrCat(*ranges, *ranges == 1 ? " range has" : " ranges have", " a replica on store ",
+                     store_id, ": replace the store, or remove these replicas, first"));
+  }
+  turn->Delete(StoreRow(store_id));
+  return Done(MetaResult());
 }
 
 // Adds the rows of [begin, end) as protos, at most `limit`.
@@ -308,6 +374,8 @@ absl::StatusOr<kv::Outcome> ApplyMetaCommand(const absl::Cord& body, kv::Turn* t
       return MarkReady(command.collection_ready().collection_id(), turn);
     case MetaCommand::kPutStore:
       return PutStore(command.put_store(), turn);
+    case MetaCommand::kRetireStore:
+      return RetireStore(command.retire_store().store_id(), turn);
     case MetaCommand::COMMAND_NOT_SET:
       break;
   }

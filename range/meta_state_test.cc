@@ -190,5 +190,50 @@ TEST_F(MetaStateTest, AStoreOfAnotherClusterIsRefused) {
   EXPECT_EQ(result.cluster_id(), 77u);
 }
 
+TEST_F(MetaStateTest, AJoinThatIsRepeatedGetsTheSameStoreAndAnotherOneGetsAnother) {
+  MetaCommand put;
+  put.mutable_put_store()->set_join_token(11);
+  put.mutable_put_store()->mutable_store()->set_peer_address("d:1");
+  MetaResult result;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    ASSERT_EQ(Apply(put, &result).code, kv::OutcomeCode::kOk);
+    EXPECT_EQ(result.first_id(), 4u);
+  }
+  put.mutable_put_store()->set_join_token(12);
+  ASSERT_EQ(Apply(put, &result).code, kv::OutcomeCode::kOk);
+  EXPECT_EQ(result.first_id(), 5u);
+}
+
+TEST_F(MetaStateTest, AStoreIsRetiredForGoodOnceNoRangeHasAReplicaThere) {
+  RangeDescriptor ranges[] = {Range(1, 2, CollectionPrefix(1), CollectionPrefix(2)),
+                              Range(2, 2, CollectionPrefix(2), "")};
+  for (RangeDescriptor& range : ranges) {
+    range.add_replicas()->set_store_id(3);
+    Put(range);
+  }
+  MetaCommand retire;
+  retire.mutable_retire_store()->set_store_id(3);
+  const kv::Outcome refused = Apply(retire);
+  EXPECT_EQ(refused.code, kv::OutcomeCode::kFailedPrecondition);
+  EXPECT_EQ(refused.message.find("2 ranges have a replica on store 3"), 0u) << refused.message;
+  for (RangeDescriptor& range : ranges) {
+    range.set_generation(3);
+    range.clear_replicas();
+    Put(range);
+  }
+  for (int repeated = 0; repeated < 2; ++repeated) {
+    EXPECT_EQ(Apply(retire).code, kv::OutcomeCode::kOk);
+  }
+  MetaQuery stores;
+  stores.set_stores(true);
+  EXPECT_EQ(Query(stores).stores_size(), 2);
+
+  MetaCommand back;
+  back.mutable_put_store()->mutable_store()->set_store_id(3);
+  EXPECT_EQ(Apply(back).code, kv::OutcomeCode::kFailedPrecondition) << "it came back";
+  retire.mutable_retire_store()->set_store_id(99);
+  EXPECT_EQ(Apply(retire).code, kv::OutcomeCode::kNotFound);
+}
+
 }  // namespace
 }  // namespace rasputin::range

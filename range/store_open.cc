@@ -136,7 +136,9 @@ consensus::CoreOptions Store::Impl::GroupOptions() const {
 absl::Status Store::Impl::OpenLeases(const Recovered& recovered, const ClockReading& now) {
   const consensus::lease::LeaseOptions options = ToLeaseOptions(options_, id_);
   consensus::lease::DurableLeases durable = recovered.leases;
-  durable.was_member = !recovered.ranges.empty();
+  // A store that joined waits even if it never had a replica: its first ones are members of groups
+  // that live [H-14].
+  durable.was_member = !recovered.ranges.empty() || manifest_.joined();
   durable.longest_promise =
       std::chrono::microseconds(static_cast<int64_t>(manifest_.longest_promise_us()));
   store_leases_ = std::make_unique<consensus::lease::StoreLeases>(options, durable, now);
@@ -212,8 +214,10 @@ absl::Status Store::Impl::RecoverTombstones(Recovered* recovered) {
 }
 
 // The ranges of the bootstrap record, unless the engine has them: at the first start, and after a
-// crash before the engine's first flush.
+// crash before the engine's first flush. Never for a store that joined: there the record says where
+// a range is that others have.
 absl::Status Store::Impl::CreateFirstRanges() {
+  if (manifest_.joined()) return absl::OkStatus();
   for (const RangeDescriptor& descriptor : manifest_.bootstrap().ranges()) {
     const bool member = std::any_of(
         descriptor.replicas().begin(), descriptor.replicas().end(),

@@ -154,20 +154,24 @@ struct Node {
   int http_port = FreePort();
   std::string directory = TestDirectory();
   std::string seeds;
+  std::vector<std::string> more;
   std::unique_ptr<Process> process;
 
   std::vector<std::string> Arguments() const {
-    return {"--advertise-host=127.0.0.1",
-            absl::StrCat("--peer-port=", peer_port),
-            absl::StrCat("--cli-port=", cli_port),
-            absl::StrCat("--http-port=", http_port),
-            absl::StrCat("--storage-dir=", directory, "/data"),
-            absl::StrCat("--seed-peers=", seeds),
-            "--lease-duration-ms=1000",
-            "--log-segment-bytes=33554432",
-            "--log-reserve-bytes=33554432",
-            absl::StrCat("--logfile=", directory, "/log")};
+    std::vector<std::string> arguments = {"--advertise-host=127.0.0.1",
+                                          absl::StrCat("--peer-port=", peer_port),
+                                          absl::StrCat("--cli-port=", cli_port),
+                                          absl::StrCat("--http-port=", http_port),
+                                          absl::StrCat("--storage-dir=", directory, "/data"),
+                                          absl::StrCat("--seed-peers=", seeds),
+                                          "--lease-duration-ms=1000",
+                                          "--log-segment-bytes=33554432",
+                                          "--log-reserve-bytes=33554432",
+                                          absl::StrCat("--logfile=", directory, "/log")};
+    arguments.insert(arguments.begin(), more.begin(), more.end());
+    return arguments;
   }
+  std::string PeerAddress() const { return absl::StrCat("127.0.0.1:", peer_port); }
   void Start() {
     process = std::make_unique<Process>(Arguments());
     const auto end = std::chrono::steady_clock::now() + kPatience;
@@ -203,6 +207,15 @@ class RasputindTest : public ::testing::Test {
     SetDeadline(&context);
     return admin::v1::ClusterService::NewStub(nodes_[node].Channel())
         ->Init(&context, admin::v1::InitRequest(), response);
+  }
+
+  // Repeated, as a node that is under load may be slow to take its first connections.
+  void MustInit() {
+    const auto end = std::chrono::steady_clock::now() + kPatience;
+    admin::v1::InitResponse response;
+    grpc::Status status = Init(0, &response);
+    while (!status.ok() && std::chrono::steady_clock::now() < end) status = Init(0, &response);
+    ASSERT_TRUE(status.ok()) << status.error_message();
   }
 
   grpc::Status TrySet(int node, const std::string& key, const std::string& value) {
@@ -242,6 +255,35 @@ class RasputindTest : public ::testing::Test {
     } while (!status.ok() && std::chrono::steady_clock::now() < end);
     EXPECT_TRUE(status.ok()) << status.error_message();
     return response.value();
+  }
+
+  void AwaitReady(const Node& node) {
+    const auto end = std::chrono::steady_clock::now() + kPatience;
+    while (HttpGet(node.http_port, "/readyz").find(" 200 ") == std::string::npos) {
+      ASSERT_LT(std::chrono::steady_clock::now(), end) << HttpGet(node.http_port, "/readyz");
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  }
+
+  // What a node says of all stores, once so many of them can be reached.
+  std::vector<admin::v1::StoreStatus> AwaitStores(int node, int reachable) {
+    admin::v1::ListStoresResponse response;
+    int found = 0;
+    for (const auto end = std::chrono::steady_clock::now() + kPatience;
+         found < reachable && std::chrono::steady_clock::now() < end;) {
+      grpc::ClientContext context;
+      SetDeadline(&context);
+      response.Clear();
+      found = 0;
+      if (!admin::v1::ClusterService::NewStub(nodes_[node].Channel())
+               ->ListStores(&context, admin::v1::ListStoresRequest(), &response)
+               .ok()) {
+        continue;
+      }
+      for (const auto& store : response.statuses()) found += store.reachable();
+    }
+    EXPECT_EQ(found, reachable);
+    return {response.statuses().begin(), response.statuses().end()};
   }
 
   // The index of the node that leads range 2.
@@ -317,6 +359,102 @@ TEST_F(RasputindTest, AClusterServesFromEveryNodeThroughCrashRestartAndStop) {
   for (Node& node : nodes_) EXPECT_EQ(node.process->Kill(SIGTERM), 0);
 }
 
+TEST_F(RasputindTest, AFurtherNodeJoinsByItselfAndKeepsItsStoreThroughCrashes) {
+  MakeNodes(3);
+  StartAll();
+  Node further;
+  further.seeds = nodes_[0].seeds;
+  further.Start();  // Before there is a cluster.
+  MustInit();
+  AwaitReady(further);
+  Set(0, "k", "v");
+  nodes_.push_back(std::move(further));
+  for (int crash = 0; crash < 2; ++crash) {
+    EXPECT_EQ(Get(3, "k"), "v");
+    const std::vector<admin::v1::StoreStatus> stores = AwaitStores(1, 4);
+    ASSERT_EQ(stores.size(), 4u);
+    EXPECT_EQ(stores[3].store().store_id(), 4u);
+    EXPECT_EQ(stores[3].store().peer_address(), nodes_[3].PeerAddress());
+    EXPECT_EQ(stores[3].ranges(), 0u);
+    nodes_[3].process->Kill(SIGKILL);
+    nodes_[3].Start();
+    AwaitReady(nodes_[3]);
+  }
+  // The first nodes learn of it without being asked, also after they were all down.
+  for (int node = 0; node < 3; ++node) nodes_[node].process->Kill(SIGKILL);
+  for (int node = 0; node < 3; ++node) nodes_[node].Start();
+  EXPECT_EQ(Get(3, "k"), "v");
+  EXPECT_EQ(AwaitStores(0, 4).size(), 4u);
+  EXPECT_EQ(nodes_[3].process->Kill(SIGTERM), 0);
+}
+
+TEST_F(RasputindTest, AWipedSeedJoinsAsAnotherStoreIfItIsTold) {
+  MakeNodes(3);
+  StartAll();
+  MustInit();
+  Set(0, "k", "v");
+  nodes_[2].process->Kill(SIGKILL);
+  std::filesystem::remove_all(nodes_[2].directory + "/data");
+  nodes_[2].Start();
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (HttpGet(nodes_[2].http_port, "/readyz").find("--join-as-new-store") == std::string::npos) {
+    ASSERT_LT(std::chrono::steady_clock::now(), end) << "it does not say what to do";
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_EQ(nodes_[2].process->Kill(SIGTERM), 0);
+  nodes_[2].more = {"--join-as-new-store"};
+  nodes_[2].Start();
+  AwaitReady(nodes_[2]);
+  EXPECT_EQ(Get(2, "k"), "v");
+  const std::vector<admin::v1::StoreStatus> stores = AwaitStores(0, 3);
+  ASSERT_EQ(stores.size(), 4u);
+  EXPECT_EQ(stores[3].store().peer_address(), nodes_[2].PeerAddress());
+  for (const admin::v1::StoreStatus& store : stores) {
+    const bool lost =
+        store.store().store_id() != 4 && store.store().peer_address() == nodes_[2].PeerAddress();
+    EXPECT_EQ(store.reachable(), !lost) << store.store().store_id();
+  }
+}
+
+TEST_F(RasputindTest, ANodeThatMovesIsFoundAtItsNewAddress) {
+  MakeNodes(3);
+  StartAll();
+  MustInit();
+  Set(0, "k", "v");
+  // Two of three: without them nothing could be written to the list of stores.
+  for (int moved = 1; moved < 3; ++moved) nodes_[moved].process->Kill(SIGKILL);
+  for (int moved = 1; moved < 3; ++moved) {
+    nodes_[moved].peer_port = FreePort();
+    nodes_[moved].cli_port = FreePort();
+    nodes_[moved].Start();
+  }
+  for (int node = 0; node < 3; ++node) Set(node, "k", absl::StrCat("v", node));
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  std::set<std::string> listed;
+  while (listed.count(nodes_[1].PeerAddress()) + listed.count(nodes_[2].PeerAddress()) < 2) {
+    ASSERT_LT(std::chrono::steady_clock::now(), end) << absl::StrJoin(listed, " ");
+    listed.clear();
+    for (const auto& store : AwaitStores(0, 3)) listed.insert(store.store().peer_address());
+  }
+  EXPECT_EQ(listed.size(), 3u);
+}
+
+TEST_F(RasputindTest, ADirectoryWhoseStoreRunsElsewhereIsRefused) {
+  MakeNodes(1);
+  StartAll();
+  MustInit();
+  Node copy;
+  copy.seeds = nodes_[0].seeds;
+  std::filesystem::create_directories(copy.directory + "/data/log");
+  std::filesystem::copy_file(nodes_[0].directory + "/data/log/MANIFEST",
+                             copy.directory + "/data/log/MANIFEST");
+  std::vector<std::string> arguments = copy.Arguments();
+  Process process(arguments);
+  EXPECT_EQ(process.AwaitExit(), 1);
+  EXPECT_THAT(process.Errors(), HasSubstr(absl::StrCat("which runs at ", nodes_[0].PeerAddress(),
+                                                       ": a directory must not be used by two")));
+}
+
 TEST_F(RasputindTest, ACallThatNobodyCanAnswerDoesNotKeepAStoppedNode) {
   MakeNodes(3);
   StartAll();
@@ -361,8 +499,8 @@ TEST_F(RasputindTest, InitialisingWithASeedDownIsRefusedAndLeavesNothing) {
 TEST_F(RasputindTest, AWipedSeedIsRefusedAndSaysWhy) {
   MakeNodes(3);
   StartAll();
+  MustInit();
   admin::v1::InitResponse response;
-  ASSERT_TRUE(Init(0, &response).ok());
   for (int wiped = 0; wiped < 2; ++wiped) {  // One of them may be the appointed one.
     ASSERT_EQ(nodes_[wiped].process->Kill(SIGTERM), 0);
     const std::string data = nodes_[wiped].directory + "/data";

@@ -9,9 +9,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "client/admin.h"
 #include "client/cli/exit_code.h"
+#include "client/cli/records.h"
 #include "client/route/full_key.h"
 #include "client/status.h"
 
@@ -19,58 +19,7 @@ namespace rasputin::client {
 namespace {
 
 using type::v1::RangeDescriptor;
-using type::v1::ReplicaDescriptor;
-using type::v1::StoreDescriptor;
 using Rows = std::vector<std::vector<std::string>>;
-
-// The user key behind a full key, "" if it lies in no or another collection: then the range ends
-// where the collection does.
-std::string UserKey(const std::string& full_key, uint64_t collection_id) {
-  if (CollectionOf(full_key) != collection_id) return "";
-  const absl::string_view key = UserKeyOf(full_key);
-  return std::string(key.data(), key.size());
-}
-
-std::string StoresOf(const RangeDescriptor& range) {
-  return absl::StrJoin(range.replicas(), ",", [](std::string* out, const ReplicaDescriptor& one) {
-    absl::StrAppend(out, one.store_id());
-  });
-}
-
-std::string Labels(const StoreDescriptor& store) {
-  const std::map<std::string, std::string> sorted(store.locality().begin(), store.locality().end());
-  return absl::StrJoin(sorted, ",", absl::PairFormatter("="));
-}
-
-Json StoreJson(const StoreDescriptor& store) {
-  Json json;
-  json["store_id"] = store.store_id();
-  json["client_address"] = store.client_address();
-  json["peer_address"] = store.peer_address();
-  json["locality"] = Json::object();
-  for (const auto& [label, value] :
-       std::map<std::string, std::string>(store.locality().begin(), store.locality().end())) {
-    json["locality"][label] = value;
-  }
-  return json;
-}
-
-Json RangeJson(const RangeDescriptor& range) {
-  Json json;
-  json["range_id"] = range.range_id();
-  json["generation"] = range.generation();
-  json["collection_id"] = range.collection_id();
-  SetBytes(&json, "start_key", UserKey(range.start_key(), range.collection_id()));
-  SetBytes(&json, "end_key", UserKey(range.end_key(), range.collection_id()));
-  json["replicas"] = Json::array();
-  for (const ReplicaDescriptor& replica : range.replicas()) {
-    Json one;
-    one["replica_id"] = replica.replica_id();
-    one["store_id"] = replica.store_id();
-    json["replicas"].push_back(std::move(one));
-  }
-  return json;
-}
 
 std::string CollectionTypeName(type::v1::CollectionType type) {
   return type == type::v1::COLLECTION_TYPE_KV ? "kv" : absl::StrCat("type ", int{type});
@@ -133,8 +82,8 @@ int RangeLs(const Context& context) {
     one["collection"] = names[range.collection_id()];
     one["leader_store_id"] = route.leader_store_id();
     json.push_back(std::move(one));
-    const std::string start = UserKey(range.start_key(), range.collection_id());
-    const std::string end = UserKey(range.end_key(), range.collection_id());
+    const std::string start = UserKeyIn(range.start_key(), range.collection_id());
+    const std::string end = UserKeyIn(range.end_key(), range.collection_id());
     rows.push_back({absl::StrCat(range.range_id()), names[range.collection_id()],
                     start.empty() ? "-" : Show(start, context.hex()),
                     end.empty() ? "-" : Show(end, context.hex()), absl::StrCat(range.generation()),
@@ -162,8 +111,8 @@ int RangeDescribe(const Context& context) {
   json["last_index"] = response->last_index();
   json["lease_left_ms"] = lease_left_ms;
   json["approximate_bytes"] = response->approximate_bytes();
-  const std::string start = UserKey(range.start_key(), range.collection_id());
-  const std::string end = UserKey(range.end_key(), range.collection_id());
+  const std::string start = UserKeyIn(range.start_key(), range.collection_id());
+  const std::string end = UserKeyIn(range.end_key(), range.collection_id());
   const Rows rows = {
       {"range", absl::StrCat(range.range_id(), ", generation ", range.generation())},
       {"collection", absl::StrCat(range.collection_id())},
@@ -271,20 +220,6 @@ int ClusterStatus(const Context& context) {
           : absl::StrCat("cluster ", response->cluster_id(),
                          ": the meta range does not answer; a majority of its stores must be up\n");
   context.Write(json, absl::StrCat(head, AlignedTable(rows)));
-  return kDone;
-}
-
-int StoreLs(const Context& context) {
-  const auto response = Admin(context.options).ListStores();
-  if (!response.ok()) return context.Fail(response.status(), false);
-  Json json = Json::array();
-  Rows rows = {{"STORE", "CLIENTS", "PEERS", "LOCALITY"}};
-  for (const StoreDescriptor& store : response->stores()) {
-    json.push_back(StoreJson(store));
-    rows.push_back({absl::StrCat(store.store_id()), store.client_address(), store.peer_address(),
-                    store.locality().empty() ? "-" : Labels(store)});
-  }
-  context.Write(json, AlignedTable(rows));
   return kDone;
 }
 

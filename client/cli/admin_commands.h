@@ -15,7 +15,6 @@ int RangeSplit(const Context& context);
 int LeaseTransfer(const Context& context);
 int ClusterInit(const Context& context);
 int ClusterStatus(const Context& context);
-int StoreLs(const Context& context);
 
 }  // namespace rasputin::client
 

@@ -67,6 +67,13 @@ std::vector<CommandRow> AdminCommands() {
        "KEY",
        "Splits the range that holds KEY, so that KEY begins the right half. Repeating it is safe.",
        {kCollection, kHex}},
+      {"range replicas",
+       "RANGE [CHANGE] [STORE] [NEW]",
+       "Shows the replicas of a range, or changes them: add STORE, remove STORE, or replace STORE "
+       "NEW. Repeating it is safe and goes on where it ended; waits ten minutes unless --timeout "
+       "is "
+       "given.",
+       {}},
       {"lease transfer",
        "RANGE STORE",
        "Hands the leadership of a range to a store that holds a replica. RANGE and STORE are ids, "
@@ -83,7 +90,22 @@ std::vector<CommandRow> AdminCommands() {
        "",
        "Shows the cluster as a node sees it. Exit code 1 if it is not initialised.",
        {}},
-      {"store ls", "", "Lists the stores and where they are.", {}},
+      {"store ls",
+       "",
+       "Lists the stores: whether they answer, how many ranges have a replica there, and where "
+       "they "
+       "are.",
+       {}},
+      {"store replace",
+       "STORE NEW",
+       "Moves every replica of a store, dead or alive, to another one, a range after the other. "
+       "Repeating it goes on where it ended; waits ten minutes for each range unless --timeout is "
+       "given.",
+       {}},
+      {"store forget",
+       "STORE",
+       "Takes a store that holds no replica any more off the list, for good. Repeating it is safe.",
+       {}},
   };
 }
 

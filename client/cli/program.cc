@@ -15,6 +15,7 @@
 #include "client/cli/command_table.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/kv_commands.h"
+#include "client/cli/member_commands.h"
 
 namespace rasputin::client {
 namespace {
@@ -23,6 +24,8 @@ namespace {
 // are wrong. `cluster init` waits, because nodes that were just started come up in any order.
 constexpr std::chrono::milliseconds kConnectTimeMax = std::chrono::seconds(5);
 constexpr std::chrono::milliseconds kInitTimeout = std::chrono::seconds(60);
+// For each range whose members change: its data may have to be copied.
+constexpr std::chrono::milliseconds kCopyTimeout = std::chrono::minutes(10);
 
 // The release of rasputind (server/main.cc).
 constexpr char kVersion[] = "rasputin 0.1.0";
@@ -50,8 +53,11 @@ Command FindFunction(const std::string& name) {
       {"lease transfer", LeaseTransfer},
       {"range describe", RangeDescribe},
       {"range ls", RangeLs},
+      {"range replicas", RangeReplicas},
       {"range split", RangeSplit},
+      {"store forget", StoreForget},
       {"store ls", StoreLs},
+      {"store replace", StoreReplace},
   };
   return functions->at(name);
 }
@@ -92,6 +98,10 @@ absl::Status Prepare(const std::string& endpoints, Context* context) {
   if (!timeout.ok()) return timeout.status();
   const bool is_init = line.command->name == "cluster init";
   if (is_init && !line.Has("timeout")) *timeout = kInitTimeout;
+  const std::string& name = line.command->name;
+  const bool copies =
+      name == "store replace" || (name == "range replicas" && line.operands().size() > 1);
+  if (copies && !line.Has("timeout")) *timeout = kCopyTimeout;
   context->options.deadline = *timeout;
   if (!is_init && !line.Has("timeout")) context->options.connect_time_max = kConnectTimeMax;
   return absl::OkStatus();

@@ -134,6 +134,55 @@ TEST_F(ProgramTest, ShowsTheClusterInTablesAndJson) {
   EXPECT_EQ(RasputinJson({"collection", "ls"})[0]["name"], "default");
 }
 
+TEST_F(ProgramTest, ShowsWhichStoresAreDeadAndWhatTheyHold) {
+  const Json stores = RasputinJson({"store", "ls"});
+  EXPECT_EQ(stores[0]["state"], "alive");
+  EXPECT_EQ(stores[1]["state"], "dead");
+  EXPECT_EQ(stores[1]["ranges"], 1);
+  EXPECT_TRUE(stores[1]["leaders"].is_null());
+  EXPECT_EQ(RasputinJson({"range", "replicas", "7"})[0]["role"], "voter");
+}
+
+TEST_F(ProgramTest, ChangesTheReplicasOfARange) {
+  EXPECT_EQ(Rasputin({"range", "replicas", "7", "add", "3"}).out,
+            "range 7 is on the stores 1,2,3\n");
+  EXPECT_EQ(Rasputin({"range", "replicas", "7", "remove", "1"}).out,
+            "range 7 is on the stores 2,3\n");
+  EXPECT_EQ(Rasputin({"range", "replicas", "7", "replace", "2", "4"}).out,
+            "range 7 is on the stores 3,4\n");
+  for (const auto& wrong : std::vector<std::vector<std::string>>{{"7", "add"},
+                                                                 {"7", "add", "x"},
+                                                                 {"7", "add", "3", "4"},
+                                                                 {"7", "replace", "3"},
+                                                                 {"7", "drop", "3"},
+                                                                 {"x", "add", "3"}}) {
+    std::vector<std::string> arguments = {"range", "replicas"};
+    arguments.insert(arguments.end(), wrong.begin(), wrong.end());
+    EXPECT_EQ(Rasputin(arguments).code, 2);
+  }
+}
+
+TEST_F(ProgramTest, AChangeOfReplicasGoesOnUntilItIsDoneOrItsTimeIsOver) {
+  server_.Fail("ChangeReplicas", Failure(4, v1::ERROR_REASON_DEADLINE_EXCEEDED), 3);
+  EXPECT_EQ(Rasputin({"range", "replicas", "7", "add", "3"}).code, 0);
+  EXPECT_EQ(server_.Calls("ChangeReplicas"), 4);
+  server_.Fail("ChangeReplicas", Failure(4, v1::ERROR_REASON_DEADLINE_EXCEEDED), 1000);
+  const Outcome late = Rasputin({"range", "replicas", "7", "remove", "3", "--timeout", "300ms"});
+  EXPECT_EQ(late.code, 3);
+  EXPECT_THAT(late.err, HasSubstr("made by the test"));
+}
+
+TEST_F(ProgramTest, ReplacesAStoreInAllItsRangesAndForgetsIt) {
+  EXPECT_EQ(Rasputin({"store", "replace", "2", "2"}).code, 2);
+  EXPECT_THAT(Rasputin({"store", "replace", "2", "3"}).out, HasSubstr("1 ranges"));
+  EXPECT_EQ(Rasputin({"store", "replace", "2", "3"}).out, "no range has a replica on store 2\n");
+  EXPECT_EQ(Rasputin({"store", "forget", "2"}).code, 0);
+  server_.Fail("ChangeReplicas", Failure(9, v1::ERROR_REASON_FAILED_PRECONDITION));
+  const Outcome refused = Rasputin({"store", "replace", "3", "4"});
+  EXPECT_EQ(refused.code, 4);
+  EXPECT_THAT(refused.err, HasSubstr("repeat the command"));
+}
+
 TEST_F(ProgramTest, LeavesOutOfTheStatusWhatNobodyKnows) {
   server_.SetMetaAvailable(false);
   const Json status = RasputinJson({"cluster", "status"});

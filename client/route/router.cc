@@ -113,6 +113,11 @@ void Router::LearnStore(const type::v1::StoreDescriptor& store) {
   stores_[store.store_id()] = store;
 }
 
+void Router::ReplaceStores(const std::vector<type::v1::StoreDescriptor>& stores) {
+  stores_.clear();
+  for (const type::v1::StoreDescriptor& store : stores) LearnStore(store);
+}
+
 std::vector<type::v1::StoreDescriptor> Router::Stores() const {
   std::vector<type::v1::StoreDescriptor> stores;
   for (const auto& [id, store] : stores_) stores.push_back(store);

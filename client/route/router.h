@@ -54,6 +54,8 @@ class Router {
   // Null: not cached. Valid until the next LearnStore.
   const type::v1::StoreDescriptor* FindStore(uint64_t store_id) const;
   void LearnStore(const type::v1::StoreDescriptor& store);
+  // These are all stores there are: others are dropped.
+  void ReplaceStores(const std::vector<type::v1::StoreDescriptor>& stores);
   // By id.
   std::vector<type::v1::StoreDescriptor> Stores() const;
 

@@ -47,6 +47,7 @@ struct Hello {
   uint64_t wall_us = 0;
   Duration lease_duration{};              // Sent in whole microseconds, rounded down.
   uint64_t clock_rate_error_max_ppb = 0;  // Parts per 10^9.
+  std::string peer_address{};             // Valid UTF-8; empty: not said.
 };
 
 // As peer.v1.ForwardKind.
@@ -55,6 +56,7 @@ enum class ForwardKind : uint8_t {
   kDescribeRange = 2,
   kTransferLease = 3,
   kStoreStatus = 4,
+  kChangeReplicas = 5,
 };
 
 struct ForwardRequestId {

@@ -69,6 +69,10 @@ Hello ReadHello(WireReader& reader) {
   Hello hello;
   hello.format = 0;
   reader.ReadNested([&](Field field) {
+    if (field.number == 8 && field.type == kWireBytes) {
+      hello.peer_address = reader.ReadString();
+      return;
+    }
     if (field.type != kWireVarint) return reader.Skip(field.type);
     switch (field.number) {
       case 1:
@@ -479,7 +483,7 @@ bool ReadRequestNumber(WireReader& reader, uint32_t number, ForwardRequest* requ
       request->hops = ReadUint32(reader);
       return true;
     case 3:
-      request->kind = ReadEnum(reader, ForwardKind::kStoreStatus);
+      request->kind = ReadEnum(reader, ForwardKind::kChangeReplicas);
       return true;
     case 4:
       request->range = ReadId<RangeId>(reader);

@@ -31,6 +31,7 @@ void PutHello(Sink& sink, const Hello& hello) {
   sink.Varint(5, hello.wall_us);
   sink.Varint(6, ToMicroseconds(hello.lease_duration));
   sink.Varint(7, hello.clock_rate_error_max_ppb);
+  sink.Bytes(8, hello.peer_address);
 }
 
 template <typename Sink>

@@ -225,6 +225,7 @@ TEST(Frame, CarriesHelloFirst) {
   Hello hello{ClusterId(9), StoreId(1), StoreId(2), kFormat, 1'700'000'000'000'000};
   hello.lease_duration = std::chrono::milliseconds(2000);
   hello.clock_rate_error_max_ppb = 10'000'000;
+  hello.peer_address = "node1:7770";
   const absl::Cord encoded = EncodeHelloFrame(hello);
   EXPECT_EQ(Parse(encoded).hello().to_store_id(), 2u);
   EXPECT_EQ(Parse(encoded).hello().lease_duration_us(), 2'000'000u);
@@ -236,6 +237,8 @@ TEST(Frame, CarriesHelloFirst) {
   EXPECT_EQ(Parse(encoded).hello().wall_us(), 1'700'000'000'000'000u);
   EXPECT_EQ(frame->hello->wall_us, 1'700'000'000'000'000u);
   EXPECT_EQ(frame->hello->lease_duration, hello.lease_duration);
+  EXPECT_EQ(Parse(encoded).hello().peer_address(), "node1:7770");
+  EXPECT_EQ(frame->hello->peer_address, "node1:7770");
   EXPECT_EQ(frame->hello->clock_rate_error_max_ppb, hello.clock_rate_error_max_ppb);
   EXPECT_TRUE(DecodeFrame(absl::Cord()).ok()) << "an empty frame is a frame";
 }

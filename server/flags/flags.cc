@@ -79,7 +79,8 @@ bool IsHostPort(absl::string_view text) {
 
 Flag SeedPeers() {
   return {"seed-peers", "HOST:PORT,...",
-          "Peer addresses of the first nodes, the same list on each of them.",
+          "Peer addresses of the first nodes, the same list on each of them; a node that is not "
+          "among them joins their cluster.",
           [](const Flags& flags) { return absl::StrJoin(flags.seed_peers, ","); },
           [](const std::string& text, Flags* flags) -> std::string {
             flags->seed_peers.clear();
@@ -179,6 +180,10 @@ std::vector<Flag> AllFlags() {
   flags.push_back({"config", "FILE",
                    "Reads flags from a file of lines 'name = value'; the command line wins.",
                    [](const Flags&) { return std::string(); }, nullptr});
+  flags.push_back(Switch("join-as-new-store", &Flags::join_as_new_store,
+                         "Joins the cluster of --seed-peers as another store though it names this "
+                         "node: for a seed that lost its directory for good. Without effect once "
+                         "there is a store in --storage-dir."));
   flags.push_back(Switch("dev", &Flags::dev,
                          "One node, initialised, on the loopback; in a temporary directory unless "
                          "--storage-dir is given."));

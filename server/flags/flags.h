@@ -50,6 +50,7 @@ struct Flags {
   uint64_t shutdown_timeout_ms = 3000;
   uint64_t first_replicas = 3;
 
+  bool join_as_new_store = false;
   bool dev = false;
   bool help = false;
   bool version = false;

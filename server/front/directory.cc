@@ -64,8 +64,8 @@ std::string ShownName(const std::string& name) {
 
 }  // namespace
 
-Directory::Directory(const storage::v1::StoreManifest& manifest, Dispatcher* dispatcher,
-                     client::Router* router, FrontCounters* counters)
+Directory::Directory(const storage::v1::StoreManifest& manifest, const storage::v1::StoreBook& book,
+                     Dispatcher* dispatcher, client::Router* router, FrontCounters* counters)
     : dispatcher_(dispatcher), router_(router), counters_(counters) {
   const storage::v1::BootstrapRecord& record = manifest.bootstrap();
   for (const auto& range : record.ranges()) {
@@ -75,6 +75,11 @@ Directory::Directory(const storage::v1::StoreManifest& manifest, Dispatcher* dis
   CHECK_EQ(meta_range_.range_id(), client::kMetaRangeId) << "the manifest names the meta range";
   for (const auto& store : record.stores()) router_->LearnStore(store);
   for (const auto& collection : record.collections()) router_->LearnCollection(collection);
+  if (book.stores_size() > 0) router_->ReplaceStores({book.stores().begin(), book.stores().end()});
+  if (book.meta_range().generation() > meta_range_.generation()) {
+    meta_range_ = book.meta_range();
+    router_->Learn(meta_range_);
+  }
   dispatcher_->SetLookup(
       [this](const ClockReading& now, const std::string& full_key, Dispatcher::Found found) {
         LookUp(now, full_key, std::move(found));
@@ -82,7 +87,17 @@ Directory::Directory(const storage::v1::StoreManifest& manifest, Dispatcher* dis
 }
 
 void Directory::EnsureMeta() {
-  if (router_->Find(client::kMetaRangeId) == nullptr) router_->Learn(meta_range_);
+  const RangeDescriptor* known = router_->Find(client::kMetaRangeId);
+  if (known == nullptr) {
+    router_->Learn(meta_range_);
+  } else if (known->generation() > meta_range_.generation()) {
+    meta_range_ = *known;
+  }
+}
+
+const RangeDescriptor& Directory::MetaRange() {
+  EnsureMeta();
+  return meta_range_;
 }
 
 void Directory::Query(const ClockReading& now, const storage::v1::MetaQuery& query,

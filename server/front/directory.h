@@ -32,9 +32,10 @@ class Directory {
                                        range::RangeDescriptor range)>;
   using IdDone = std::function<void(const ClockReading& now, RangeAnswer answer, uint64_t id)>;
 
-  // Learns the bootstrap record, and serves the dispatcher's lookups from here on.
-  Directory(const storage::v1::StoreManifest& manifest, Dispatcher* dispatcher,
-            client::Router* router, FrontCounters* counters);
+  // Learns the bootstrap record and the book, which may be empty and is newer if it is not, and
+  // serves the dispatcher's lookups from here on.
+  Directory(const storage::v1::StoreManifest& manifest, const storage::v1::StoreBook& book,
+            Dispatcher* dispatcher, client::Router* router, FrontCounters* counters);
 
   // One read of the meta range; linearizable. Learns what it brings.
   void Query(const ClockReading& now, const storage::v1::MetaQuery& query, Instant deadline,
@@ -54,6 +55,8 @@ class Directory {
   // The range of this id, from the cache, else by walking the directory. NOT_FOUND if there is
   // none.
   void FindRangeById(const ClockReading& now, uint64_t range_id, Instant deadline, RangeDone done);
+  // The meta range, as new as it is known here.
+  const range::RangeDescriptor& MetaRange();
   // A range id that nobody else gets, out of a block taken from the meta range.
   void AllocateRangeId(const ClockReading& now, Instant deadline, IdDone done);
 
@@ -68,9 +71,10 @@ class Directory {
   void Learn(const storage::v1::MetaQueryResult& result);
   void WalkForId(const ClockReading& now, uint64_t range_id, const std::string& from,
                  Instant deadline, RangeDone done);
+  // The route to the meta range is always there, and as new as it ever was.
   void EnsureMeta();
 
-  range::RangeDescriptor meta_range_;  // As bootstrapped.
+  range::RangeDescriptor meta_range_;
   Dispatcher* const dispatcher_;
   client::Router* const router_;
   FrontCounters* const counters_;

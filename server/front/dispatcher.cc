@@ -79,6 +79,7 @@ void Dispatcher::Send(const ClockReading& now, RangeCall call, Done done) {
     TrySend(now, flight, nullptr);
   } else {
     flight->range = flight->call.range;
+    flight->generation = flight->call.generation;
     SendTo(now, flight, flight->call.store);
   }
 }
@@ -181,6 +182,9 @@ void Dispatcher::SubmitLocally(const ClockReading& now, Flight* flight) {
   ticket->flight = flight->id;
   flight->state = Flight::State::kAsked;
   flight->waits_for = ticket->id;
+  if (call.kind == ForwardKind::kChangeReplicas) {
+    return ChangeReplicas(now, flight->range, flight->generation, call.body, ticket);
+  }
   if (call.kind != ForwardKind::kRange) {
     ticket->Done(ExecuteHere(now, call.kind, call.range, call.target));
     return;

@@ -41,11 +41,12 @@ struct RangeCall {
   bool read_index = false;
   bool mutates = false;
   bool repeatable = false;  // Does not mutate, has a RequestId, or repeating it changes nothing.
-  bool maybe_executed = false;    // An earlier attempt had an unknown outcome.
-  bool wants_descriptor = false;  // RangeAnswer.descriptor is filled in.
-  StoreId store;                  // Other kinds: the store to ask, and no other; no retries.
-  RangeId range;                  // Other kinds: the range concerned.
-  StoreId target;                 // kTransferLease.
+  bool maybe_executed = false;       // An earlier attempt had an unknown outcome.
+  bool wants_descriptor = false;     // RangeAnswer.descriptor is filled in.
+  StoreId store;                     // Other kinds: the store to ask, and no other; no retries.
+  RangeId range;                     // Other kinds: the range concerned.
+  consensus::Generation generation;  // kChangeReplicas.
+  StoreId target;                    // kTransferLease.
   Instant deadline;
 };
 
@@ -128,7 +129,9 @@ class Dispatcher {
 
   void OnTicket(const ClockReading& now, uint64_t ticket_id, range::Response response);
   void OnForwardedAnswer(const ClockReading& now, Ticket* ticket, range::Response response);
-  // Executes what is not a request to a range.
+  void ChangeReplicas(const ClockReading& now, RangeId range, consensus::Generation generation,
+                      const absl::Cord& body, Ticket* ticket);
+  // Executes what is not a request to a range and can be answered at once.
   range::Response ExecuteHere(const ClockReading& now, ForwardKind kind, RangeId range,
                               StoreId target);
   Flight* Find(uint64_t id);

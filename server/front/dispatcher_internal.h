@@ -60,8 +60,9 @@ struct Dispatcher::Ticket final : range::Completion {
 };
 
 inline bool IsRead(const RangeCall& call) {
-  return call.kind != ForwardKind::kTransferLease &&
-         (call.kind != ForwardKind::kRange || !call.mutates);
+  const bool changes_range =
+      call.kind == ForwardKind::kTransferLease || call.kind == ForwardKind::kChangeReplicas;
+  return !changes_range && (call.kind != ForwardKind::kRange || !call.mutates);
 }
 
 // Outcomes that say that the last attempt was not executed but another one may be.

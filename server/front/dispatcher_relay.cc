@@ -16,6 +16,7 @@
 #include "rasputin/admin/v1/admin.pb.h"
 #include "server/front/dispatcher.h"
 #include "server/front/dispatcher_internal.h"
+#include "server/front/member_change.h"
 #include "server/front/replica_report.h"
 
 namespace rasputin::server {
@@ -24,7 +25,8 @@ using range::Outcome;
 using range::Response;
 
 void Dispatcher::OnForward(const ClockReading& now, StoreId from, ForwardRequest request) {
-  if (request.kind != ForwardKind::kRange) {
+  const bool changes_replicas = request.kind == ForwardKind::kChangeReplicas;
+  if (request.kind != ForwardKind::kRange && !changes_replicas) {
     ForwardReply reply;
     reply.id = request.id;
     reply.response = ExecuteHere(now, request.kind, request.range, request.target);
@@ -33,6 +35,13 @@ void Dispatcher::OnForward(const ClockReading& now, StoreId from, ForwardRequest
   }
   ++counters_->served_locally;
   Ticket* ticket = NewTicket();
+  ticket->from = from;
+  ticket->deadline = now.boot + std::min(request.time_left, options_.call_duration_max);
+  if (changes_replicas) {
+    ticket->forwarded = std::move(request);
+    return ChangeReplicas(now, ticket->forwarded->range, ticket->forwarded->generation,
+                          ticket->forwarded->body, ticket);
+  }
   range::Request local;
   local.range = request.range;
   local.generation = request.generation;
@@ -42,10 +51,8 @@ void Dispatcher::OnForward(const ClockReading& now, StoreId from, ForwardRequest
   local.first_key = request.first_key;
   local.last_key = request.last_key;
   local.read_index = request.read_index;
-  local.deadline = now.boot + std::min(request.time_left, options_.call_duration_max);
+  local.deadline = ticket->deadline;
   local.completion = ticket;
-  ticket->deadline = local.deadline;
-  ticket->from = from;
   ticket->forwarded = std::move(request);
   ports_.store->Submit(now, std::move(local));
 }
@@ -68,7 +75,8 @@ void Dispatcher::OnForwardedAnswer(const ClockReading& now, Ticket* ticket, Resp
   const StoreId from = ticket->from;
   const StoreId hint = response.leader_store;
   const Instant deadline = ticket->deadline;
-  const bool may_relay = response.outcome == Outcome::kNotLeader && hint.IsSet() && hint != self_ &&
+  const bool may_relay = request.kind == ForwardKind::kRange &&
+                         response.outcome == Outcome::kNotLeader && hint.IsSet() && hint != self_ &&
                          hint != from && request.hops < client::kHopsMax && now.boot < deadline;
   const uint64_t origin_id = request.id;
   if (may_relay) ProbeIfDue(now, hint);
@@ -146,6 +154,19 @@ void Dispatcher::OnPeerBroken(const ClockReading& now, StoreId peer,
       OnFailure(now, flight, failure, false, Unreachable(peer));
     }
   }
+}
+
+void Dispatcher::ChangeReplicas(const ClockReading& now, RangeId range,
+                                consensus::Generation generation, const absl::Cord& body,
+                                Ticket* ticket) {
+  const std::optional<range::ReplicaChange> change = DecodeReplicaChange(body);
+  if (change.has_value()) {
+    return ports_.store->ChangeReplicas(now, range, generation, *change, ticket);
+  }
+  Response response;
+  response.outcome = Outcome::kInvalidArgument;
+  response.message = "the step is not known to this version";
+  ticket->Done(std::move(response));
 }
 
 Response Dispatcher::ExecuteHere(const ClockReading& now, ForwardKind kind, RangeId range,

@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "client/route/full_key.h"
+#include "client/route/router.h"
 #include "google/rpc/status.pb.h"
 #include "kv/fields.h"
 #include "kv/state_machine.h"
@@ -78,7 +79,7 @@ rasputin::v1::ErrorDetail FakeCall::Detail() const {
   return detail;
 }
 
-struct FakeCluster::Node final : StorePort, PeerPort {
+struct FakeCluster::Node final : StorePort, PeerPort, StoresPort {
   void Submit(const ClockReading&, range::Request request) override {
     request.completion->Done(cluster->Execute(StoreId(id), request));
   }
@@ -87,9 +88,18 @@ struct FakeCluster::Node final : StorePort, PeerPort {
     cluster->SetLeader(range.value(), target.value());
     return absl::OkStatus();
   }
+  void ChangeReplicas(const ClockReading&, RangeId range, consensus::Generation generation,
+                      const range::ReplicaChange& change, range::Completion* completion) override {
+    completion->Done(cluster->ChangeReplicas(id, range, generation, change));
+  }
+  void OnStores(const std::vector<type::v1::StoreDescriptor>& stores,
+                const RangeDescriptor&) override {
+    cluster->stores_told[id] = stores;
+  }
   std::vector<ReplicaSummary> ListReplicas(const ClockReading&) const override {
     std::vector<ReplicaSummary> summaries;
     for (const auto& [range_id, range] : cluster->ranges_) {
+      if (!client::HasMember(range, id)) continue;
       ReplicaSummary summary;
       summary.descriptor = range;
       summary.leader_store = StoreId(cluster->Leader(range_id));
@@ -117,7 +127,8 @@ struct FakeCluster::Node final : StorePort, PeerPort {
   std::unique_ptr<FrontEnd> front;
 };
 
-FakeCluster::FakeCluster(uint64_t stores, FrontOptions options) : options_(options) {
+FakeCluster::FakeCluster(uint64_t stores, FrontOptions options, uint64_t members)
+    : options_(options), members_(members == 0 ? stores : members) {
   now.boot = Instant(std::chrono::seconds(1));
   record_.set_cluster_id(99);
   for (uint64_t id = 1; id <= 2; ++id) {
@@ -127,11 +138,12 @@ FakeCluster::FakeCluster(uint64_t stores, FrontOptions options) : options_(optio
     range.set_collection_id(id);
     range.set_start_key(client::KeyPrefix(id));
     if (id == 1) range.set_end_key(client::KeyPrefix(2));
-    for (uint64_t store = 1; store <= stores; ++store) {
+    for (uint64_t store = 1; store <= members_; ++store) {
       auto* replica = range.add_replicas();
       replica->set_replica_id(store);
       replica->set_store_id(store);
     }
+    range.set_next_replica_id(members_ + 1);
     ranges_[id] = range;
     leaders_[id] = 1;
     *record_.add_ranges() = range;
@@ -173,7 +185,7 @@ void FakeCluster::RestartFront(uint64_t store) {
   node->store_manifest = ManifestOf(store);
   FrontOptions options = options_;
   options.seed += store + 1000 * ++front_ends_started_;
-  node->front = std::make_unique<FrontEnd>(options, FrontPorts{node.get(), node.get()});
+  node->front = std::make_unique<FrontEnd>(options, FrontPorts{node.get(), node.get(), node.get()});
   nodes_[store] = std::move(node);
 }
 
@@ -341,6 +353,49 @@ Response FakeCluster::Execute(StoreId store, const range::Request& request) {
     default:
       return ExecuteWrite(request, range);
   }
+}
+
+// As the range layer does it, except that nothing is copied and joint states pass in no time.
+Response FakeCluster::ChangeReplicas(uint64_t store, RangeId range_id,
+                                     consensus::Generation generation,
+                                     const range::ReplicaChange& change) {
+  Response response;
+  using Kind = range::ReplicaChange::Kind;
+  RangeDescriptor& range = ranges_.at(range_id.value());
+  if (Leader(range_id.value()) != store || range.generation() != generation.value()) {
+    response.outcome = Outcome::kNotLeader;
+    return response;
+  }
+  if (change.kind == Kind::kSetVoters && !copies_catch_up) {
+    response.outcome = Outcome::kFailedPrecondition;
+    response.message = "17 entries to go";
+    return response;
+  }
+  RangeDescriptor changed = range;
+  changed.clear_replicas();
+  for (const auto& replica : range.replicas()) {
+    const StoreId on(replica.store_id());
+    const bool votes = std::count(change.voters.begin(), change.voters.end(), on) > 0;
+    const bool learner = replica.role() == type::v1::REPLICA_ROLE_LEARNER;
+    const bool leaves = (change.kind == Kind::kRemoveLearner && on == change.store) ||
+                        (change.kind == Kind::kSetVoters && !votes && !learner);
+    if (leaves) continue;
+    auto* stays = changed.add_replicas();
+    *stays = replica;
+    if (votes) stays->set_role(type::v1::REPLICA_ROLE_VOTER);
+  }
+  if (change.kind == Kind::kAddLearner) {
+    auto* learner = changed.add_replicas();
+    learner->set_replica_id(changed.next_replica_id());
+    learner->set_store_id(change.store.value());
+    learner->set_role(type::v1::REPLICA_ROLE_LEARNER);
+    changed.set_next_replica_id(changed.next_replica_id() + 1);
+  }
+  changed.set_generation(range.generation() + 1);
+  range = changed;
+  ++steps_taken;
+  if (!client::HasMember(range, store)) leaders_[range_id.value()] = range.replicas(0).store_id();
+  return response;
 }
 
 Response FakeCluster::ExecuteWrite(const range::Request& request, const RangeDescriptor& range) {

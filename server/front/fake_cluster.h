@@ -51,7 +51,8 @@ class FakeCluster {
   using Interceptor =
       std::function<std::optional<range::Response>(StoreId store, const range::Request& request)>;
 
-  explicit FakeCluster(uint64_t stores = 3, FrontOptions options = {});
+  // The ranges have replicas on the first `members` stores; 0: on all.
+  explicit FakeCluster(uint64_t stores = 3, FrontOptions options = {}, uint64_t members = 0);
   ~FakeCluster();
 
   FrontEnd& front(uint64_t store);
@@ -88,6 +89,10 @@ class FakeCluster {
   void TellObservers(uint64_t range);  // OnDescriptor, at every store.
 
   Interceptor intercept;
+  bool copies_catch_up = true;  // Learners may become voters.
+  int steps_taken = 0;          // Changes of members.
+  // What the stores ports of all nodes were told last.
+  std::map<uint64_t, std::vector<type::v1::StoreDescriptor>> stores_told;
   bool give_hints = true;  // Refusals of stores that do not lead name the leader.
 
   // ---- The network. Pairs are (from, to).
@@ -113,11 +118,14 @@ class FakeCluster {
 
   storage::v1::StoreManifest ManifestOf(uint64_t store) const;
   range::Response Execute(StoreId store, const range::Request& request);
+  range::Response ChangeReplicas(uint64_t store, RangeId range, consensus::Generation generation,
+                                 const range::ReplicaChange& change);
   range::Response ExecuteWrite(const range::Request& request, const range::RangeDescriptor& range);
   range::Response ExecuteSplit(const range::Request& request);
   bool DeliverOne();
 
-  FrontOptions options_;
+  const FrontOptions options_;
+  const uint64_t members_;
   storage::v1::BootstrapRecord record_;
   kv::MemoryEngine engine_;
   uint64_t next_version_ = 1;

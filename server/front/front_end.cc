@@ -19,6 +19,8 @@
 #include "server/front/range_calls.h"
 #include "server/front/range_splitter.h"
 #include "server/front/status_calls.h"
+#include "server/front/store_calls.h"
+#include "server/front/store_watch.h"
 #include "server/front/upkeep.h"
 
 namespace rasputin::server {
@@ -28,12 +30,15 @@ class FrontEnd::Impl {
   Impl(const FrontOptions& front_options, const FrontPorts& ports)
       : options(front_options),
         dispatcher(options, ports, &router, &counters),
-        directory(ports.store->manifest(), &dispatcher, &router, &counters),
+        directory(ports.store->manifest(), options.book, &dispatcher, &router, &counters),
         splitter(&directory, &dispatcher, &router),
         kv_calls(options.limits, &calls, &directory, &dispatcher, &router),
         collection_calls(&calls, &directory, &splitter, &router),
         range_calls(options, &calls, &directory, &dispatcher, &splitter, &router),
         status_calls(options, ports.store->manifest(), &calls, &directory, &dispatcher, &router),
+        store_calls(ports.store->manifest(), &calls, &directory, &router),
+        store_watch(options, ports.store->manifest(), ports.stores, &directory, &dispatcher,
+                    &router),
         upkeep(&directory, &dispatcher) {}
 
   void Start(const ClockReading& now, CallId id, ClientCall call, Instant deadline);
@@ -49,6 +54,8 @@ class FrontEnd::Impl {
   CollectionCalls collection_calls;
   RangeCalls range_calls;
   StatusCalls status_calls;
+  StoreCalls store_calls;
+  StoreWatch store_watch;
   Upkeep upkeep;
 };
 
@@ -81,6 +88,12 @@ void FrontEnd::Impl::Start(const ClockReading& now, CallId id, ClientCall call, 
       return range_calls.Split(now, id, call.request, deadline);
     case Method::kTransferLease:
       return range_calls.TransferLease(now, id, call.request, deadline);
+    case Method::kChangeReplicas:
+      return range_calls.ChangeReplicas(now, id, call.request, deadline);
+    case Method::kDecommissionStore:
+      return store_calls.Decommission(now, id, call.request, deadline);
+    case Method::kJoin:
+      return store_calls.Join(now, id, call.request, deadline);
   }
   LOG(FATAL) << "no such method: " << static_cast<int>(call.method);
 }
@@ -135,11 +148,14 @@ void FrontEnd::OnLeader(RangeId range, StoreId leader) {
   impl_->upkeep.OnLeader(range, leader);
 }
 
+void FrontEnd::LookForStores() { impl_->store_watch.LookSoon(); }
+
 void FrontEnd::Run(const ClockReading& now) {
   bool worked = true;
   while (worked) {
     worked = impl_->dispatcher.Run(now);
     worked |= impl_->upkeep.Run(now);
+    worked |= impl_->store_watch.Run(now);
     const size_t delivered = impl_->calls.Deliver();
     impl_->counters.calls_done += delivered;
     worked |= delivered > 0;
@@ -147,7 +163,9 @@ void FrontEnd::Run(const ClockReading& now) {
 }
 
 Instant FrontEnd::NextDeadline() const {
-  if (impl_->calls.HasFinished() || impl_->upkeep.HasWork()) return Instant::min();
+  if (impl_->calls.HasFinished() || impl_->upkeep.HasWork() || impl_->store_watch.HasWork()) {
+    return Instant::min();
+  }
   return impl_->dispatcher.NextDeadline();
 }
 

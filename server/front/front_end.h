@@ -37,11 +37,18 @@ struct FrontOptions {
   Duration attempt_wait = std::chrono::seconds(1);
   // How long GetStatus waits for each other store and for the meta range.
   Duration status_wait = std::chrono::seconds(1);
+  // How often the list of stores is read again; zero: never, then nothing of store_watch.h happens.
+  Duration stores_period{};
+  // How others reach this node: written to the meta range if it says otherwise.
+  type::v1::StoreDescriptor own_store;
+  // What an earlier process of the store read last; may be empty.
+  storage::v1::StoreBook book;
 };
 
 struct FrontPorts {
   StorePort* store = nullptr;
   PeerPort* peers = nullptr;
+  StoresPort* stores = nullptr;  // May be null.
 };
 
 using CallId = uint64_t;
@@ -82,6 +89,9 @@ class FrontEnd {
   // ---- The local store's observer; may be called within its turn.
   void OnDescriptor(const range::RangeDescriptor& descriptor, bool leads);
   void OnLeader(RangeId range, StoreId leader);
+
+  // A store was met that is not known here, or a connection ended: the list of stores is read soon.
+  void LookForStores();
 
   // Does everything that is due: answers, retries, timeouts. Submits to the store and sends to
   // peers.

@@ -28,8 +28,8 @@ using consensus::Instant;
 using consensus::RangeId;
 using consensus::StoreId;
 
-// The calls of the services that the front end carries out, named as in api/. Not among them: Init
-// (where there is no store yet), health, reflection.
+// The calls of the services that the front end carries out, named as in api/: those of clients, and
+// Join of PeerService. Not among them: Init (where there is no store yet), health, reflection.
 enum class Method : uint8_t {
   kGet = 1,
   kSet = 2,
@@ -47,6 +47,9 @@ enum class Method : uint8_t {
   kDescribeRange = 34,
   kSplitRange = 35,
   kTransferLease = 36,
+  kChangeReplicas = 37,
+  kDecommissionStore = 38,
+  kJoin = 64,
 };
 
 // How a call ended, in gRPC's terms.
@@ -78,6 +81,16 @@ struct ClientCall {
   CallCompletion* completion = nullptr;
 };
 
+// A member of a range as its leader sees it; see admin.v1.MemberStatus.
+struct MemberSummary {
+  uint64_t replica_id = 0;
+  StoreId store;
+  uint64_t match_index = 0;
+  bool bound = false;
+  bool supported = false;
+  bool needs_snapshot = false;
+};
+
 // What a front end needs to know of one local replica.
 struct ReplicaSummary {
   range::RangeDescriptor descriptor;
@@ -89,6 +102,7 @@ struct ReplicaSummary {
   uint64_t last_index = 0;
   Duration lease_left{};
   uint64_t approximate_bytes = 0;
+  std::vector<MemberSummary> members;  // Empty unless it leads.
 };
 
 // The local store.
@@ -99,6 +113,12 @@ class StorePort {
   virtual void Submit(const ClockReading& now, range::Request request) = 0;
   // See range::Store::TransferLease.
   virtual absl::Status TransferLease(const ClockReading& now, RangeId range, StoreId target) = 0;
+  // Makes the step, if the store leads the range at this generation. Exactly one answer, as Submit:
+  // kOk when it is in force; kFailedPrecondition: not now (a copy catches up, another change is
+  // under way), try again; kInvalidArgument: never.
+  virtual void ChangeReplicas(const ClockReading& now, RangeId range,
+                              consensus::Generation generation, const range::ReplicaChange& change,
+                              range::Completion* completion) = 0;
   virtual std::vector<ReplicaSummary> ListReplicas(const ClockReading& now) const = 0;
   virtual const storage::v1::StoreManifest& manifest() const = 0;
 };
@@ -108,6 +128,9 @@ enum class ForwardKind : uint8_t {
   kDescribeRange = 2,  // `range`; answered with an encoded admin.v1.DescribeRangeResponse.
   kTransferLease = 3,  // `range`, `target`; answered when the handover has begun.
   kStoreStatus = 4,    // Answered with an encoded admin.v1.StoreStatus without the descriptor.
+  // `range`, `generation`, `body` (an encoded peer.v1.ReplicaChange); see
+  // StorePort::ChangeReplicas.
+  kChangeReplicas = 5,
 };
 
 // A request on its way to the store that is believed to lead the range.
@@ -115,7 +138,7 @@ struct ForwardRequest {
   uint64_t id = 0;    // Given by the sender; the reply carries it.
   uint32_t hops = 0;  // Stores it was sent to, this one included; at most client::kHopsMax.
   ForwardKind kind = ForwardKind::kRange;
-  // kRange: as in range::Request. kDescribeRange, kTransferLease: `range` only.
+  // kRange: as in range::Request. Others: what their kind says.
   RangeId range;
   consensus::Generation generation;
   kv::Operation operation = kv::Operation::kNone;
@@ -143,6 +166,15 @@ class PeerPort {
   virtual bool Forward(StoreId to, ForwardRequest request) = 0;
   // Answers a request that came by FrontEnd::OnForward; best effort.
   virtual void Reply(StoreId to, ForwardReply reply) = 0;
+};
+
+// Learns where the stores of the cluster are.
+class StoresPort {
+ public:
+  virtual ~StoresPort() = default;
+  // All stores as the meta range has them, and the meta range as this front end knows it.
+  virtual void OnStores(const std::vector<type::v1::StoreDescriptor>& stores,
+                        const range::RangeDescriptor& meta_range) = 0;
 };
 
 }  // namespace rasputin::server

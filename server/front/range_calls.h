@@ -1,5 +1,5 @@
-// Calls about single ranges at the front end: DirectoryService, and DescribeRange, SplitRange and
-// TransferLease of ClusterService.
+// Calls about single ranges at the front end: DirectoryService, and DescribeRange, SplitRange,
+// TransferLease and ChangeReplicas of ClusterService.
 //
 // Not responsible for the state of the whole cluster (status_calls.h). Not thread-safe.
 
@@ -29,8 +29,11 @@ class RangeCalls {
   void Split(const ClockReading& now, CallId id, const absl::Cord& request, Instant deadline);
   void TransferLease(const ClockReading& now, CallId id, const absl::Cord& request,
                      Instant deadline);
+  void ChangeReplicas(const ClockReading& now, CallId id, const absl::Cord& request,
+                      Instant deadline);
 
  private:
+  struct Change;
   struct Inquiry;
   struct Transfer;
   // The report of the serving leader, else the first that a member gave.
@@ -45,6 +48,17 @@ class RangeCalls {
   void StepTransfer(const ClockReading& now, std::shared_ptr<Transfer> transfer);
   void AskForHandover(const ClockReading& now, std::shared_ptr<Transfer> transfer, StoreId leader);
   void RetryTransfer(const ClockReading& now, std::shared_ptr<Transfer> transfer);
+  // The steps of ChangeReplicas, in order.
+  void CheckAddedStore(const ClockReading& now, std::shared_ptr<Change> change);
+  void StepChange(const ClockReading& now, std::shared_ptr<Change> change);
+  void TakeStep(const ClockReading& now, std::shared_ptr<Change> change,
+                const admin::v1::DescribeRangeResponse& report);
+  // A copy on a store that does not answer would never catch up.
+  void AskAddedStore(const ClockReading& now, std::shared_ptr<Change> change);
+  void OnStepTaken(const ClockReading& now, std::shared_ptr<Change> change, RangeAnswer answer);
+  void RetryChange(const ClockReading& now, std::shared_ptr<Change> change);
+  void PublishChange(const ClockReading& now, std::shared_ptr<Change> change,
+                     const range::RangeDescriptor& range);
   void FinishLookup(CallId id, const range::RangeDescriptor& range);
   admin::v1::RangeRoute RouteOf(const range::RangeDescriptor& range) const;
 

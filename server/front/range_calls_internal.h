@@ -1,5 +1,5 @@
-// The records of inquiries and handovers that range_calls.cc and range_transfer.cc share; included
-// by nothing else. Plain values that belong to a RangeCalls.
+// The records of inquiries, handovers and changes of members that range_calls.cc, range_transfer.cc
+// and range_members.cc share; included by nothing else. Plain values that belong to a RangeCalls.
 //
 // Not thread-safe.
 
@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "server/front/range_calls.h"
@@ -37,6 +38,22 @@ struct RangeCalls::Transfer {
   StoreId target;
   Instant deadline;
   uint32_t rounds = 0;
+};
+
+// A store that did not answer is asked so often.
+inline constexpr int kUnansweredMax = 3;
+
+// A change of members that is not finished yet.
+struct RangeCalls::Change {
+  CallId id = 0;
+  uint64_t range = 0;
+  uint64_t add = 0;
+  uint64_t remove = 0;
+  Instant deadline;
+  bool answered = false;  // The store to be added did.
+  int unanswered = 0;
+  uint32_t rounds = 0;
+  std::string waits_for;  // For the user.
 };
 
 }  // namespace rasputin::server

@@ -4,6 +4,7 @@
 
 #include "server/front/range_store_port.h"
 
+#include <string>
 #include <utility>
 
 namespace rasputin::server {
@@ -14,6 +15,20 @@ void RangeStorePort::Submit(const ClockReading& now, range::Request request) {
 
 absl::Status RangeStorePort::TransferLease(const ClockReading& now, RangeId range, StoreId target) {
   return store_->TransferLease(now, range, target);
+}
+
+void RangeStorePort::ChangeReplicas(const ClockReading& now, RangeId range,
+                                    consensus::Generation generation,
+                                    const range::ReplicaChange& change,
+                                    range::Completion* completion) {
+  const absl::Status begun = store_->ChangeReplicas(now, range, generation, change, completion);
+  if (begun.ok()) return;
+  range::Response response;
+  response.outcome = absl::IsInvalidArgument(begun) ? range::Outcome::kInvalidArgument
+                     : absl::IsAborted(begun)       ? range::Outcome::kRangeMismatch
+                                                    : range::Outcome::kFailedPrecondition;
+  response.message = std::string(begun.message());
+  completion->Done(std::move(response));
 }
 
 std::vector<ReplicaSummary> RangeStorePort::ListReplicas(const ClockReading& now) const {
@@ -29,6 +44,18 @@ std::vector<ReplicaSummary> RangeStorePort::ListReplicas(const ClockReading& now
     summary.last_index = status.last.value();
     summary.lease_left = status.lease_left;
     summary.approximate_bytes = status.approximate_bytes;
+    for (const consensus::MemberProgress& progress : status.members) {
+      MemberSummary member;
+      member.replica_id = progress.id.value();
+      for (const auto& replica : status.descriptor.replicas()) {
+        if (replica.replica_id() == member.replica_id) member.store = StoreId(replica.store_id());
+      }
+      member.match_index = progress.match.value();
+      member.bound = progress.bound;
+      member.supported = progress.supported;
+      member.needs_snapshot = progress.needs_snapshot;
+      summary.members.push_back(member);
+    }
     summaries.push_back(std::move(summary));
   }
   return summaries;

@@ -20,6 +20,8 @@ class RangeStorePort final : public StorePort {
 
   void Submit(const ClockReading& now, range::Request request) override;
   absl::Status TransferLease(const ClockReading& now, RangeId range, StoreId target) override;
+  void ChangeReplicas(const ClockReading& now, RangeId range, consensus::Generation generation,
+                      const range::ReplicaChange& change, range::Completion* completion) override;
   std::vector<ReplicaSummary> ListReplicas(const ClockReading& now) const override;
   const storage::v1::StoreManifest& manifest() const override;
 

@@ -23,6 +23,15 @@ admin::v1::DescribeRangeResponse ReportReplica(StoreId store, const ReplicaSumma
   report.mutable_lease_left()->set_seconds(left / kNanosPerSecond);
   report.mutable_lease_left()->set_nanos(static_cast<int32_t>(left % kNanosPerSecond));
   report.set_approximate_bytes(replica.approximate_bytes);
+  for (const MemberSummary& member : replica.members) {
+    admin::v1::MemberStatus* status = report.add_members();
+    status->set_replica_id(member.replica_id);
+    status->set_store_id(member.store.value());
+    status->set_match_index(member.match_index);
+    status->set_bound(member.bound);
+    status->set_supported(member.supported);
+    status->set_needs_snapshot(member.needs_snapshot);
+  }
   return report;
 }
 

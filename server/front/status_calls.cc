@@ -5,6 +5,7 @@
 #include "server/front/status_calls.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "rasputin/admin/v1/admin.pb.h"
@@ -27,6 +28,8 @@ struct StatusCalls::Gathering {
   Instant deadline;        // and the stores until then.
   admin::v1::GetStatusResponse response;
   int stores_left = 0;
+  bool list = false;  // It is ListStores: without the directory there is no answer.
+  std::map<uint64_t, uint64_t> ranges_on;  // By store.
 };
 
 StatusCalls::StatusCalls(const FrontOptions& options, const storage::v1::StoreManifest& manifest,
@@ -59,10 +62,12 @@ void StatusCalls::GatherStores(const ClockReading& now, std::shared_ptr<Gatherin
   query.set_limit(kRowsPerRead);
   directory_->Query(now, query, gathering->directory_ends,
                     [this, gathering](const ClockReading& when, RangeAnswer answer,
-                                      storage::v1::MetaQueryResult) {
+                                      storage::v1::MetaQueryResult result) {
                       if (answer.response.outcome != Outcome::kOk) {
-                        return AskStores(when, gathering);
+                        return OnNoDirectory(when, gathering, answer);
                       }
+                      router_->ReplaceStores({result.stores().begin(), result.stores().end()});
+                      if (gathering->list) return GatherRanges(when, gathering, "");
                       GatherCollections(when, gathering);
                     });
 }
@@ -75,7 +80,7 @@ void StatusCalls::GatherCollections(const ClockReading& now, std::shared_ptr<Gat
                     [this, gathering](const ClockReading& when, RangeAnswer answer,
                                       storage::v1::MetaQueryResult result) {
                       if (answer.response.outcome != Outcome::kOk) {
-                        return AskStores(when, gathering);
+                        return OnNoDirectory(when, gathering, answer);
                       }
                       gathering->response.set_collections(result.collections_size());
                       GatherRanges(when, gathering, "");
@@ -91,10 +96,15 @@ void StatusCalls::GatherRanges(const ClockReading& now, std::shared_ptr<Gatherin
                     [this, gathering](const ClockReading& when, RangeAnswer answer,
                                       storage::v1::MetaQueryResult result) {
                       if (answer.response.outcome != Outcome::kOk) {
-                        return AskStores(when, gathering);
+                        return OnNoDirectory(when, gathering, answer);
                       }
                       admin::v1::GetStatusResponse& response = gathering->response;
                       response.set_ranges(response.ranges() + result.ranges_size());
+                      for (const auto& range : result.ranges()) {
+                        for (const auto& one : range.replicas()) {
+                          ++gathering->ranges_on[one.store_id()];
+                        }
+                      }
                       const std::string next =
                           result.more() && result.ranges_size() > 0
                               ? result.ranges(result.ranges_size() - 1).end_key()
@@ -107,12 +117,12 @@ void StatusCalls::GatherRanges(const ClockReading& now, std::shared_ptr<Gatherin
 
 void StatusCalls::AskStores(const ClockReading& now, std::shared_ptr<Gathering> gathering) {
   for (const auto& store : router_->Stores()) {
-    *gathering->response.add_stores()->mutable_store() = store;
+    admin::v1::StoreStatus* status = gathering->response.add_stores();
+    *status->mutable_store() = store;
+    status->set_ranges(gathering->ranges_on[store.store_id()]);
   }
   gathering->stores_left = gathering->response.stores_size();
-  if (gathering->stores_left == 0) {
-    return calls_->Finish(gathering->id, OkResult(gathering->response));
-  }
+  if (gathering->stores_left == 0) return Finish(*gathering);
   for (int i = 0; i < gathering->response.stores_size(); ++i) {
     RangeCall call;
     call.kind = ForwardKind::kStoreStatus;
@@ -126,7 +136,7 @@ void StatusCalls::AskStores(const ClockReading& now, std::shared_ptr<Gathering> 
                           gathering->response.mutable_stores(i)->MergeFrom(status);
                         }
                         if (--gathering->stores_left > 0) return;
-                        calls_->Finish(gathering->id, OkResult(gathering->response));
+                        Finish(*gathering);
                       });
   }
 }
@@ -135,19 +145,27 @@ void StatusCalls::ListStores(const ClockReading& now, CallId id, const absl::Cor
                              Instant deadline) {
   const auto wanted = DecodeRequest<admin::v1::ListStoresRequest>(request);
   if (!wanted.ok()) return calls_->Finish(id, RefuseInvalid(wanted.status()));
-  storage::v1::MetaQuery query;
-  query.set_stores(true);
-  query.set_limit(kRowsPerRead);
-  directory_->Query(
-      now, query, deadline,
-      [this, id](const ClockReading&, RangeAnswer answer, storage::v1::MetaQueryResult result) {
-        if (answer.response.outcome != Outcome::kOk) {
-          return calls_->Finish(id, ToCallResult(answer, *router_));
-        }
-        admin::v1::ListStoresResponse response;
-        *response.mutable_stores() = std::move(*result.mutable_stores());
-        calls_->Finish(id, OkResult(response));
-      });
+  auto gathering = std::make_shared<Gathering>();
+  gathering->id = id;
+  gathering->list = true;
+  gathering->directory_ends = deadline;
+  gathering->deadline = deadline;
+  GatherStores(now, std::move(gathering));
+}
+
+void StatusCalls::OnNoDirectory(const ClockReading& now, std::shared_ptr<Gathering> gathering,
+                                const RangeAnswer& answer) {
+  if (gathering->list) return calls_->Finish(gathering->id, ToCallResult(answer, *router_));
+  gathering->ranges_on.clear();
+  AskStores(now, std::move(gathering));
+}
+
+void StatusCalls::Finish(const Gathering& gathering) {
+  if (!gathering.list) return calls_->Finish(gathering.id, OkResult(gathering.response));
+  admin::v1::ListStoresResponse response;
+  *response.mutable_statuses() = gathering.response.stores();
+  for (const auto& status : response.statuses()) *response.add_stores() = status.store();
+  calls_->Finish(gathering.id, OkResult(response));
 }
 
 }  // namespace rasputin::server

@@ -1,7 +1,7 @@
 // GetStatus and ListStores of ClusterService at the front end.
 //
-// The status is gathered: the directory from the meta range, the rest from every store, each with a
-// time limit, so that it also answers while half of the cluster is down. Not thread-safe.
+// Both are gathered: the directory from the meta range, the rest from every store, each with a time
+// limit, so that the status also answers while half of the cluster is down. Not thread-safe.
 
 #ifndef RASPUTIN_SERVER_FRONT_STATUS_CALLS_H_
 #define RASPUTIN_SERVER_FRONT_STATUS_CALLS_H_
@@ -28,12 +28,16 @@ class StatusCalls {
  private:
   struct Gathering;
 
-  // The steps of GetStatus, in order.
+  // The steps, in order; ListStores leaves collections out.
   void GatherStores(const ClockReading& now, std::shared_ptr<Gathering> gathering);
   void GatherCollections(const ClockReading& now, std::shared_ptr<Gathering> gathering);
   void GatherRanges(const ClockReading& now, std::shared_ptr<Gathering> gathering,
                     const std::string& from);
   void AskStores(const ClockReading& now, std::shared_ptr<Gathering> gathering);
+  // The meta range did not answer.
+  void OnNoDirectory(const ClockReading& now, std::shared_ptr<Gathering> gathering,
+                     const RangeAnswer& answer);
+  void Finish(const Gathering& gathering);
 
   const FrontOptions options_;
   const uint64_t cluster_id_;

@@ -97,27 +97,16 @@ storage::v1::BootstrapRecord PlanCluster(uint64_t cluster_id,
 }
 
 absl::Status CheckDirectory(const storage::v1::StoreManifest& manifest,
-                            const std::string& own_address, const std::vector<std::string>& seeds) {
-  const auto& stores = manifest.bootstrap().stores();
-  const auto own = std::find_if(stores.begin(), stores.end(), [&manifest](const auto& store) {
-    return store.store_id() == manifest.store_id();
-  });
-  const std::string identity = absl::StrCat("the directory belongs to store ", manifest.store_id(),
-                                            " of cluster ", manifest.cluster_id());
-  if (own != stores.end() && own->peer_address() != own_address) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(identity, " at ", own->peer_address(), ", but this node is ", own_address,
-                     "; use the directory of this node, or its address"));
-  }
+                            const std::vector<type::v1::StoreDescriptor>& stores,
+                            const std::vector<std::string>& seeds) {
   const bool known = std::any_of(stores.begin(), stores.end(), [&seeds](const auto& store) {
     return std::count(seeds.begin(), seeds.end(), store.peer_address()) > 0;
   });
-  if (!known && stores.size() > 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(identity, ", to which none of --seed-peers=", absl::StrJoin(seeds, ","),
-                     " belongs; use the directory of this cluster, or its seeds"));
-  }
-  return absl::OkStatus();
+  if (known) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "the directory belongs to store ", manifest.store_id(), " of cluster ", manifest.cluster_id(),
+      ", to which none of --seed-peers=", absl::StrJoin(seeds, ","),
+      " belongs; use the directory of this cluster, or its seeds"));
 }
 
 }  // namespace rasputin::server

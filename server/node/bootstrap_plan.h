@@ -35,10 +35,11 @@ storage::v1::BootstrapRecord PlanCluster(uint64_t cluster_id,
                                          const std::vector<peer::v1::ProbeResponse>& probes,
                                          int members = kFirstMembers);
 
-// Whether a directory with this manifest is the one of the node at `own_address` with `seeds`
-// (normalized).
+// Whether one of `seeds` (normalized) is a store of the manifest's cluster, whose stores are
+// `stores`, as far as the directory knows them. FAILED_PRECONDITION: it may be another cluster's.
 absl::Status CheckDirectory(const storage::v1::StoreManifest& manifest,
-                            const std::string& own_address, const std::vector<std::string>& seeds);
+                            const std::vector<type::v1::StoreDescriptor>& stores,
+                            const std::vector<std::string>& seeds);
 
 }  // namespace rasputin::server
 

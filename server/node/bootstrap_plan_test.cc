@@ -67,16 +67,17 @@ TEST(BootstrapPlan, TheFirstRangesHaveAsManyReplicasAsAskedForAndNoMoreThanStore
   }
 }
 
-TEST(BootstrapPlan, ADirectoryOfAnotherNodeOrClusterIsRefused) {
+TEST(BootstrapPlan, ADirectoryOfAnotherClusterIsRefused) {
   storage::v1::StoreManifest manifest;
   manifest.set_cluster_id(77);
   manifest.set_store_id(2);
-  *manifest.mutable_bootstrap() = PlanCluster(77, {Probe("a:1", {}), Probe("b:1", {})});
-  EXPECT_TRUE(CheckDirectory(manifest, "b:1", {"a:1", "b:1"}).ok());
-  EXPECT_THAT(std::string(CheckDirectory(manifest, "a:1", {"a:1", "b:1"}).message()),
-              HasSubstr("belongs to store 2 of cluster 77 at b:1"));
-  EXPECT_THAT(std::string(CheckDirectory(manifest, "b:1", {"x:1", "y:1"}).message()),
-              HasSubstr("to which none of --seed-peers=x:1,y:1 belongs"));
+  const storage::v1::BootstrapRecord record = PlanCluster(77, {Probe("a:1", {}), Probe("b:1", {})});
+  const std::vector<type::v1::StoreDescriptor> stores(record.stores().begin(),
+                                                      record.stores().end());
+  EXPECT_TRUE(CheckDirectory(manifest, stores, {"a:1", "b:1"}).ok());
+  EXPECT_TRUE(CheckDirectory(manifest, stores, {"b:1", "c:1"}).ok());
+  EXPECT_THAT(std::string(CheckDirectory(manifest, stores, {"x:1", "y:1"}).message()),
+              HasSubstr("belongs to store 2 of cluster 77, to which none of --seed-peers=x:1,y:1"));
 }
 
 }  // namespace

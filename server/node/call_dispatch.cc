@@ -45,6 +45,8 @@ constexpr FrontMethod kFrontMethods[] = {
     {"/rasputin.admin.v1.ClusterService/DescribeRange", Method::kDescribeRange},
     {"/rasputin.admin.v1.ClusterService/SplitRange", Method::kSplitRange},
     {"/rasputin.admin.v1.ClusterService/TransferLease", Method::kTransferLease},
+    {"/rasputin.admin.v1.ClusterService/ChangeReplicas", Method::kChangeReplicas},
+    {"/rasputin.admin.v1.ClusterService/DecommissionStore", Method::kDecommissionStore},
 };
 
 CallResult Answer(const google::protobuf::MessageLite& message) {
@@ -69,7 +71,8 @@ CallResult Refuse(absl::StatusCode code, rasputin::v1::ErrorReason reason, std::
 
 CallResult NotInitialized() {
   return Refuse(absl::StatusCode::kFailedPrecondition, rasputin::v1::ERROR_REASON_NOT_INITIALIZED,
-                "this node does not belong to a cluster yet; run `rasputin cluster init`");
+                "this node does not belong to a cluster yet; run `rasputin cluster init`, or wait "
+                "until it has joined the cluster of its seeds");
 }
 
 CallResult StoreLost(const std::string& text) {

@@ -70,7 +70,7 @@ absl::StatusOr<ClusterInit::Result> ClusterInit::Init() {
   const bool listed = std::any_of(
       response.stores().begin(), response.stores().end(),
       [this](const auto& store) { return store.peer_address() == self_.probe.peer_address(); });
-  if (listed && !ports_.manifest().has_value()) return Lost(response.cluster_id(), "");
+  if (listed && !ports_.manifest().has_value()) return ReportLost(response.cluster_id());
   Result result;
   result.cluster_id = response.cluster_id();
   result.already_initialized = manifest.has_value();
@@ -91,7 +91,8 @@ absl::StatusOr<ClusterInit::Result> ClusterInit::Initialize() {
   storage::v1::BootstrapRecord record;
   if (manifest.has_value()) {
     record = manifest->bootstrap();
-    if (ports_.is_complete()) return ResultOf(record, true);
+    // Who joined did so because the cluster was complete.
+    if (ports_.is_complete() || manifest->joined()) return ResultOf(record, true);
     // The attempt may have broken off before the store was open.
     const absl::Status status = ports_.adopt(*manifest);
     if (!status.ok()) return status;
@@ -127,11 +128,7 @@ absl::StatusOr<storage::v1::BootstrapRecord> ClusterInit::Plan() {
     // This node writes its own manifest before any other seed gets one.
     const bool same_seeds = std::equal(probe.seed_peers().begin(), probe.seed_peers().end(),
                                        self_.seeds.begin(), self_.seeds.end());
-    if (probe.cluster_id() != 0 && same_seeds) {
-      return Lost(probe.cluster_id(),
-                  absl::StrCat(" (seed ", seed, " is already part of cluster ", probe.cluster_id(),
-                               "; if that is not this node's cluster, correct --seed-peers)"));
-    }
+    if (probe.cluster_id() != 0 && same_seeds) return ReportLost(probe.cluster_id());
     status = CheckSeed(seed, probe, self_.seeds);
     if (!status.ok()) return status;
     probes.push_back(std::move(probe));
@@ -143,12 +140,15 @@ absl::StatusOr<storage::v1::BootstrapRecord> ClusterInit::Plan() {
   return PlanCluster(ports_.new_cluster_id(), probes, self_.first_replicas);
 }
 
-absl::Status ClusterInit::Lost(uint64_t cluster, const std::string& more) {
+absl::Status ClusterInit::ReportLost(uint64_t cluster) {
   std::lock_guard<std::mutex> lock(lost_mutex_);
-  lost_ = absl::StrCat("cluster ", cluster,
-                       " exists already and this seed's directory is empty: a store that lost its "
-                       "data cannot take part again under its identity; restore its directory ",
-                       self_.storage_dir, more);
+  lost_ =
+      absl::StrCat("cluster ", cluster,
+                   " exists already and this seed's directory is empty: a store that lost its "
+                   "data cannot take part again under its identity; restore its directory ",
+                   self_.storage_dir,
+                   ", or start it with --join-as-new-store to make it another store (if that is "
+                   "not this node's cluster, correct --seed-peers)");
   return absl::FailedPreconditionError(lost_);
 }
 

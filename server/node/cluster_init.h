@@ -66,12 +66,13 @@ class ClusterInit {
   absl::Status Bootstrap(const storage::v1::StoreManifest& manifest);
   // What Init said if it found that this node lost its directory; empty: nothing known of that.
   std::string lost() const;
+  // This node is a first store of the cluster, and has no store.
+  absl::Status ReportLost(uint64_t cluster);
   // PeerService.Probe; does not block.
   peer::v1::ProbeResponse Probe() const;
 
  private:
   absl::StatusOr<storage::v1::BootstrapRecord> Plan();
-  absl::Status Lost(uint64_t cluster, const std::string& more);
   // Gives every other store of the record its identity.
   absl::Status Push(const storage::v1::BootstrapRecord& record);
 

@@ -197,7 +197,7 @@ TEST_F(ClusterInitTest, ASeedOfAnotherClusterIsRefused) {
   nodes_["c:1"].manifest->set_cluster_id(9);
   const absl::StatusOr<ClusterInit::Result> result = nodes_["a:1"].init->Init();
   ASSERT_FALSE(result.ok());
-  EXPECT_THAT(std::string(result.status().message()), HasSubstr("already part of cluster 9"));
+  EXPECT_THAT(std::string(result.status().message()), HasSubstr("cluster 9 exists already"));
   EXPECT_FALSE(nodes_["a:1"].manifest.has_value());
 }
 

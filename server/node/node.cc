@@ -21,6 +21,9 @@ namespace {
 constexpr char kReplicatePath[] = "/rasputin.peer.v1.PeerService/Replicate";
 constexpr char kLeasesPath[] = "/rasputin.peer.v1.PeerService/Leases";
 constexpr char kProbePath[] = "/rasputin.peer.v1.PeerService/Probe";
+constexpr consensus::Duration kProbeAtStart = std::chrono::milliseconds(300);
+// How often the list of stores is read.
+constexpr consensus::Duration kStoresPeriod = std::chrono::seconds(10);
 // Calls under way get so long to be answered after leaderships were handed over.
 constexpr consensus::Duration kGraceForCalls = std::chrono::milliseconds(500);
 // Between our own answer to calls that are cut off and the end of their connections.
@@ -73,7 +76,8 @@ Node::Node(const Flags& flags, std::function<void(const absl::Status&)> fatal)
             }
             return self;
           }(),
-          InitPorts()) {}
+          InitPorts()),
+      cluster_join_(JoinSelf(), JoinPorts()) {}
 
 absl::Status Node::Start() {
   absl::Status status = Listen();
@@ -94,9 +98,10 @@ absl::Status Node::Start() {
     dispatch_.ExpectStore();
   }
   if (std::find(seeds_.begin(), seeds_.end(), peer_address_) == seeds_.end()) {
-    LOG(WARNING) << "this node, " << peer_address_
-                 << ", is not in --seed-peers: it will not belong to the cluster that these make; "
-                    "--advertise-host:--peer-port must be written there exactly like this";
+    LOG(INFO)
+        << "this node, " << peer_address_
+        << ", is not in --seed-peers: it joins the cluster of these nodes; to be a first node, "
+           "--advertise-host:--peer-port must be written there exactly like this";
   }
   if (flags_.seed_peers.empty() && !manifest.ok() && !flags_.dev) {
     LOG(INFO) << "no --seed-peers: `cluster init` here makes a cluster of this node alone";
@@ -105,8 +110,9 @@ absl::Status Node::Start() {
   if (manifest.ok()) status = Adopt(*manifest);
   if (!manifest.ok() && flags_.dev) status = cluster_init_.Init().status();
   if (!status.ok()) return status;
+  if (!ready_ && !flags_.seed_peers.empty()) JoinLater(std::chrono::milliseconds(0));
   LOG(INFO) << "node " << peer_address_ << " serves clients at " << client_address_
-            << (ready_ ? "" : "; it waits to be initialised");
+            << (ready_ ? "" : "; it waits to be initialised or to join");
   return absl::OkStatus();
 }
 
@@ -164,22 +170,44 @@ absl::Status Node::OpenDirectory() {
   return absl::OkStatus();
 }
 
-// Also asks the seeds: a directory of another cluster at the same addresses looks right by itself.
+// Also asks the seeds: a directory of another cluster at the same addresses looks right by itself,
+// and one whose nodes have all moved looks wrong.
 absl::Status Node::CheckManifest(const storage::v1::StoreManifest& manifest) const {
-  const absl::Status status = CheckDirectory(manifest, peer_address_, seeds_);
-  if (!status.ok()) return status;
+  const storage::v1::StoreBook book = ReadBook(manifest);
+  absl::Status known =
+      CheckDirectory(manifest, {book.stores().begin(), book.stores().end()}, seeds_);
   for (const std::string& seed : seeds_) {
     if (seed == peer_address_) continue;
     peer::v1::ProbeResponse probe;
-    const absl::Status answered = CallPeer(seed, kProbePath, peer::v1::ProbeRequest(), &probe,
-                                           std::chrono::milliseconds(300));
-    if (!answered.ok() || probe.cluster_id() == 0 || probe.cluster_id() == manifest.cluster_id()) {
+    const absl::Status answered =
+        CallPeer(seed, kProbePath, peer::v1::ProbeRequest(), &probe, kProbeAtStart);
+    if (!answered.ok() || probe.cluster_id() == 0) continue;
+    if (probe.cluster_id() == manifest.cluster_id()) {
+      known = absl::OkStatus();
       continue;
     }
     return absl::FailedPreconditionError(
         absl::StrCat("--storage-dir ", flags_.storage_dir, " belongs to cluster ",
                      manifest.cluster_id(), ", but seed ", seed, " to cluster ", probe.cluster_id(),
                      "; use the directory of this cluster"));
+  }
+  if (!known.ok()) return known;
+  for (const auto& store : book.stores()) {
+    const std::string& address = store.peer_address();
+    if (store.store_id() != manifest.store_id() || address == peer_address_) continue;
+    // Two processes with one identity would vote twice [S-6].
+    peer::v1::ProbeResponse probe;
+    const absl::Status answered =
+        CallPeer(address, kProbePath, peer::v1::ProbeRequest(), &probe, kProbeAtStart);
+    if (answered.ok() && probe.cluster_id() == manifest.cluster_id() &&
+        probe.store_id() == manifest.store_id()) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "--storage-dir ", flags_.storage_dir, " belongs to store ", manifest.store_id(),
+          " of cluster ", manifest.cluster_id(), ", which runs at ", address,
+          ": a directory must not be used by two nodes; stop the other, or use another one"));
+    }
+    LOG(WARNING) << "store " << manifest.store_id() << " was at " << address << " and is at "
+                 << peer_address_ << " now; the others will be told";
   }
   return absl::OkStatus();
 }
@@ -220,32 +248,6 @@ absl::Status Node::Adopt(const storage::v1::StoreManifest& manifest) {
   return opened;
 }
 
-std::map<StoreId, std::unique_ptr<ReplicateLink>> Node::MakeLinks(
-    const storage::v1::StoreManifest& manifest, std::vector<LeaseThread::Peer>* lease_peers) {
-  std::map<StoreId, std::unique_ptr<ReplicateLink>> links;
-  const ReplicateLink::Dropped dropped = DroppedCounters();
-  const LeaseRules rules = MakeLeaseRules(std::chrono::milliseconds(flags_.lease_duration_ms),
-                                          flags_.clock_rate_error_max);
-  for (const auto& other : manifest.bootstrap().stores()) {
-    if (other.store_id() == manifest.store_id()) continue;
-    consensus::wire::Hello hello;
-    hello.cluster = consensus::ClusterId(manifest.cluster_id());
-    hello.store = StoreId(manifest.store_id());
-    hello.to_store = StoreId(other.store_id());
-    hello.lease_duration = rules.lease_duration;
-    hello.clock_rate_error_max_ppb = rules.clock_rate_error_max_ppb;
-    auto link = std::make_unique<ReplicateLink>(
-        hello, dropped, [this, to = hello.to_store](const std::vector<uint64_t>& not_sent) {
-          shard_.OnPeerBroken(to, not_sent);
-        });
-    link->SetStream(OutboundStream::Make(other.peer_address(), kReplicatePath,
-                                         client_port_->queue(), link.get()));
-    links.emplace(hello.to_store, std::move(link));
-    lease_peers->push_back({hello, other.peer_address()});
-  }
-  return links;
-}
-
 absl::Status Node::OpenStore(const storage::v1::StoreManifest& manifest) {
   if (absl::Status status = storage_dir_->PrepareState(); !status.ok()) return status;
   kv::RocksOptions rocks;
@@ -278,20 +280,30 @@ absl::Status Node::OpenStore(const storage::v1::StoreManifest& manifest) {
   }
   range::Store* store = opened->get();
 
+  FrontOptions front;
+  front.seed = Random();
+  front.stores_period = kStoresPeriod;
+  front.own_store = OwnDescriptor();
+  front.own_store.set_store_id(manifest.store_id());
+  front.book = ReadBook(manifest);
   std::vector<LeaseThread::Peer> lease_peers;
-  std::map<StoreId, std::unique_ptr<ReplicateLink>> links = MakeLinks(manifest, &lease_peers);
+  std::map<StoreId, std::unique_ptr<ReplicateLink>> links = FirstLinks(front.book, &lease_peers);
   log_writer_ = std::make_unique<LogWriter>(
       store->log(),
       LogWriter::Sink{[this](const consensus::DualInstant& started, consensus::log::Lsn durable) {
                         OnLogDurable(started, durable);
                       },
                       fatal_});
-  FrontOptions front;
-  front.seed = Random();
+  Shard::Hooks hooks;
+  hooks.wake_log_writer = [this] { log_writer_->Wake(); };
+  hooks.lease_peers = [this](const std::vector<StoreId>& peers) {
+    lease_thread_.SetLeasePeers(peers);
+  };
+  hooks.stores = [this](const std::vector<type::v1::StoreDescriptor>& stores,
+                        const range::RangeDescriptor& meta_range) { OnStores(stores, meta_range); };
+  hooks.greeted = [this](StoreId store, const std::string& address) { OnGreeted(store, address); };
   RunInShard([&] {
-    shard_.Attach(
-        *std::move(opened), front, std::move(links), [this] { log_writer_->Wake(); },
-        [this](const std::vector<StoreId>& peers) { lease_thread_.SetPeers(peers); });
+    shard_.Attach(*std::move(opened), front, std::move(links), std::move(hooks));
     dispatch_.SetServing(true);
   });
   lease_thread_.Attach(store, lease_peers);
@@ -331,6 +343,7 @@ void Node::StopPorts() {
 
 void Node::Stop() {
   LOG(INFO) << "stopping";
+  stopping_ = true;
   const consensus::Instant deadline = Now() + std::chrono::milliseconds(flags_.shutdown_timeout_ms);
   RunInShard([this] {
     dispatch_.SetServing(false);

@@ -1,14 +1,15 @@
 // A node: ports, threads, store, assembled and taken apart in the right order.
 //
 // Start listens first (so that a port in use touches nothing), then opens the directory and, if it
-// belongs to a cluster, the store; otherwise the node waits to be initialised. Stop hands
-// leaderships over. The object is never destroyed: after Stop the process exits. For the main
-// thread.
+// belongs to a cluster, the store; otherwise the node waits to be initialised, or joins the cluster
+// of its seeds. Stop hands leaderships over. The object is never destroyed: after Stop the process
+// exits. For the main thread.
 
 #ifndef RASPUTIN_SERVER_NODE_NODE_H_
 #define RASPUTIN_SERVER_NODE_NODE_H_
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -26,6 +27,7 @@
 #include "server/metrics/metrics.h"
 #include "server/node/call_dispatch.h"
 #include "server/node/cluster_init.h"
+#include "server/node/cluster_join.h"
 #include "server/node/slow_work.h"
 #include "server/node/storage_dir.h"
 #include "server/peer/peer_listener.h"
@@ -54,11 +56,32 @@ class Node {
   absl::Status Listen();
   absl::Status OpenDirectory();
   absl::Status CheckManifest(const storage::v1::StoreManifest& manifest) const;
+  // What the directory knows of the cluster's stores: read last, else as of the manifest.
+  storage::v1::StoreBook ReadBook(const storage::v1::StoreManifest& manifest) const;
   // Makes this node the store of the manifest and serves it; idempotent.
   absl::Status Adopt(const storage::v1::StoreManifest& manifest);
   absl::Status OpenStore(const storage::v1::StoreManifest& manifest);
-  std::map<StoreId, std::unique_ptr<ReplicateLink>> MakeLinks(
-      const storage::v1::StoreManifest& manifest, std::vector<LeaseThread::Peer>* lease_peers);
+  // ---- Joining and the list of stores: node_stores.cc.
+  ClusterJoin::Self JoinSelf() const;
+  ClusterJoin::Ports JoinPorts();
+  void JoinLater(std::chrono::milliseconds wait);
+  void TryToJoin();
+  type::v1::StoreDescriptor OwnDescriptor() const;
+  consensus::wire::Hello HelloTo(StoreId store) const;
+  std::unique_ptr<ReplicateLink> MakeLink(StoreId store, const std::string& address);
+  // Links to all stores of the book; before the store is attached.
+  std::map<StoreId, std::unique_ptr<ReplicateLink>> FirstLinks(
+      const storage::v1::StoreBook& book, std::vector<LeaseThread::Peer>* lease_peers);
+  // Inside the shard.
+  void OnStores(const std::vector<type::v1::StoreDescriptor>& stores,
+                const range::RangeDescriptor& meta_range);
+  void OnGreeted(StoreId store, const std::string& address);
+  void Connect(StoreId store, const std::string& address);
+  void SaveBook(const std::vector<type::v1::StoreDescriptor>& stores,
+                const range::RangeDescriptor& meta_range);
+  // PeerService.Join: carried out by the front end.
+  void AnswerJoin(const absl::Cord& request, const std::function<void(CallResult)>& done);
+
   void StopPorts();
   std::optional<storage::v1::StoreManifest> Manifest() const;
   void StartThreads();
@@ -90,6 +113,7 @@ class Node {
   CallDispatch dispatch_;
   LeaseThread lease_thread_;
   ClusterInit cluster_init_;
+  ClusterJoin cluster_join_;
   SlowWork slow_work_;
 
   std::unique_ptr<StorageDir> storage_dir_;
@@ -100,10 +124,23 @@ class Node {
   std::unique_ptr<PeerListener> peer_listener_;
   std::unique_ptr<HttpServer> http_server_;
 
+  // Where another store is: as the meta range says, and as it said itself when it last connected.
+  struct KnownStore {
+    std::string listed;
+    std::string used;
+  };
+  // Inside the shard, once the store is attached.
+  std::map<StoreId, KnownStore> known_stores_;
+  std::string saved_book_;
+  bool retired_ = false;  // The list of stores lacks this one.
+  std::optional<ReplicateLink::Dropped> dropped_;
+  std::string join_text_;  // What the last attempt to join said; of the slow work.
+
   std::mutex adopt_mutex_;  // One store is opened at a time.
   mutable std::mutex manifest_mutex_;
   std::optional<storage::v1::StoreManifest> manifest_;  // On disk; the store may not be open.
   std::atomic<bool> ready_{false};
+  std::atomic<bool> stopping_{false};
   // As of the last metrics page.
   std::atomic<uint64_t> replicas_{0};
   std::atomic<uint64_t> ranges_led_{0};

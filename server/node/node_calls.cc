@@ -169,6 +169,13 @@ std::vector<InboundCallMethod> Node::PeerCalls() {
                        return ToResult(peer::v1::BootstrapResponse());
                      });
                    }});
+  calls.push_back(
+      {absl::StrCat(kPeerService, "Join"), [this](const absl::Cord& request, const Done& done) {
+         // Not here: this thread keeps the leases and must not wait for the shard.
+         if (!slow_work_.Add([this, request, done] { AnswerJoin(request, done); })) {
+           done(ToResult(absl::UnavailableError("too much slow work waits already")));
+         }
+       }});
   return calls;
 }
 

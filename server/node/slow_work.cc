@@ -10,7 +10,9 @@
 namespace rasputin::server {
 namespace {
 
-constexpr int kThreads = 2;
+// A node that is asked to initialise, that looks for a cluster meanwhile, and that gets its
+// identity by a call of another node, does three things at once, of which two wait for the third.
+constexpr int kThreads = 3;
 
 }  // namespace
 
@@ -37,13 +39,30 @@ bool SlowWork::Add(std::function<void()> work) {
   return true;
 }
 
+void SlowWork::AddAfter(std::chrono::milliseconds wait, std::function<void()> work) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    later_.emplace(std::chrono::steady_clock::now() + wait, std::move(work));
+  }
+  wake_.notify_one();
+}
+
 void SlowWork::Run(int number) {
   pthread_setname_np(pthread_self(), ("slow-" + std::to_string(number)).c_str());
   while (true) {
     std::function<void()> work;
     {
       std::unique_lock<std::mutex> lock(mutex_);
-      wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      while (!stopping_ && queue_.empty()) {
+        if (later_.empty()) {
+          wake_.wait(lock);
+        } else if (later_.begin()->first > std::chrono::steady_clock::now()) {
+          wake_.wait_until(lock, later_.begin()->first);
+        } else {
+          queue_.push_back(std::move(later_.begin()->second));
+          later_.erase(later_.begin());
+        }
+      }
       if (stopping_) return;
       work = std::move(queue_.front());
       queue_.pop_front();

@@ -1,4 +1,5 @@
-// Two threads for work that may block: initialising, opening a store, calls that await other nodes.
+// Threads for work that may block: initialising, joining, opening a store, calls that await other
+// nodes.
 //
 // Nothing that serves clients or keeps leases waits for them. Thread-safe. Work that is still
 // queued at the end is dropped.
@@ -6,9 +7,11 @@
 #ifndef RASPUTIN_SERVER_NODE_SLOW_WORK_H_
 #define RASPUTIN_SERVER_NODE_SLOW_WORK_H_
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -24,6 +27,8 @@ class SlowWork {
 
   // False: too much is queued; the work will not be done.
   bool Add(std::function<void()> work);
+  // The same, not before `wait` has passed. Dropped at the end.
+  void AddAfter(std::chrono::milliseconds wait, std::function<void()> work);
 
  private:
   void Run(int number);
@@ -31,6 +36,7 @@ class SlowWork {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::function<void()>> queue_;
+  std::multimap<std::chrono::steady_clock::time_point, std::function<void()>> later_;
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 #include <system_error>
 
 #include "absl/strings/match.h"
@@ -19,6 +21,7 @@ namespace rasputin::server {
 namespace {
 
 constexpr char kMarker[] = "/INITIALIZED";
+constexpr char kStores[] = "/STORES";
 constexpr mode_t kFolderMode = 0700;
 
 absl::Status Unusable(const std::string& path, const std::string& why) {
@@ -101,6 +104,26 @@ absl::Status StorageDir::MarkInitializationComplete() {
   if (fd >= 0) close(fd);
   if (!synced) return Unusable(path_, strerror(cause));
   return SyncDirectory(path_);
+}
+
+std::string StorageDir::ReadStores() const {
+  std::stringstream content;
+  content << std::ifstream(path_ + kStores, std::ios::binary).rdbuf();
+  return content.str();
+}
+
+absl::Status StorageDir::WriteStores(const std::string& book) {
+  const std::string path = path_ + kStores;
+  const std::string draft = path + ".new";
+  const int fd = open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  const bool written = fd >= 0 &&
+                       write(fd, book.data(), book.size()) == static_cast<ssize_t>(book.size()) &&
+                       fsync(fd) == 0;
+  int cause = errno;
+  if (fd >= 0) close(fd);
+  if (written && rename(draft.c_str(), path.c_str()) == 0) return SyncDirectory(path_);
+  if (written) cause = errno;
+  return Unusable(path_, strerror(cause));
 }
 
 }  // namespace rasputin::server

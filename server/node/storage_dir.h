@@ -1,8 +1,8 @@
 // The directory of a store: made, locked, and looked at before anything in it is touched.
 //
-// Layout: LOCK, INITIALIZED (of the node that initialised the cluster), log/ (shared log and
-// manifest), state/ (engine). Holds the lock until destroyed. Errors are one sentence for the user.
-// Not thread-safe.
+// Layout: LOCK, INITIALIZED (of the node that initialised the cluster), STORES (where the other
+// stores are), log/ (shared log and manifest), state/ (engine). Holds the lock until destroyed.
+// Errors are one sentence for the user. Not thread-safe.
 
 #ifndef RASPUTIN_SERVER_NODE_STORAGE_DIR_H_
 #define RASPUTIN_SERVER_NODE_STORAGE_DIR_H_
@@ -34,6 +34,11 @@ class StorageDir {
   // See ClusterInit::Ports::is_complete.
   bool IsInitializationComplete() const;
   absl::Status MarkInitializationComplete();
+
+  // Where the other stores are: an encoded storage.v1.StoreBook, replaced as a whole. Empty: none
+  // was written, or it cannot be read.
+  std::string ReadStores() const;
+  absl::Status WriteStores(const std::string& book);
 
  private:
   StorageDir(std::string path, int lock_fd) : path_(std::move(path)), lock_fd_(lock_fd) {}

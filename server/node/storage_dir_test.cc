@@ -66,6 +66,15 @@ TEST_F(StorageDirTest, FilesOfAStoreWithoutItsManifestAreRefusedWhicheverTheyAre
   }
 }
 
+TEST_F(StorageDirTest, TheListOfStoresIsReplacedAsAWhole) {
+  EXPECT_EQ(directory_->ReadStores(), "");
+  for (const std::string& book : {std::string("long\0list", 9), std::string("short")}) {
+    ASSERT_TRUE(directory_->WriteStores(book).ok());
+    EXPECT_EQ(directory_->ReadStores(), book);
+  }
+  EXPECT_TRUE(directory_->CheckManifestIsThere().ok());
+}
+
 TEST_F(StorageDirTest, TheStateIsForItsOwnerAloneAlsoIfItWasNot) {
   const auto mode = [this] {
     struct stat found {};

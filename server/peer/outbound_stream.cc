@@ -18,12 +18,13 @@ namespace {
 
 constexpr consensus::Duration kRetryMin = std::chrono::milliseconds(50);
 constexpr consensus::Duration kRetryMax = std::chrono::seconds(1);
+constexpr int kConnectMs = 50;
 
 class Stream final : public OutboundStream {
  public:
   Stream(const std::string& address, const std::string& path, EventQueue* queue,
          FrameSource* source)
-      : path_(path), queue_(queue), source_(source), stub_(MakePeerChannel(address)) {}
+      : path_(path), queue_(queue), source_(source), stub_(MakePeerChannel(address, kConnectMs)) {}
 
   void Tick(consensus::Instant now) override {
     if (!open_ && !stopping_ && now >= retry_at_) Open();

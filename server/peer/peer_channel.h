@@ -13,7 +13,8 @@
 namespace rasputin::server {
 
 // A channel that shares its connection with no other, so that bulk data cannot delay leases.
-std::shared_ptr<grpc::Channel> MakePeerChannel(const std::string& address);
+// `connect_ms`: what its first attempt to connect may take before another one is made.
+std::shared_ptr<grpc::Channel> MakePeerChannel(const std::string& address, int connect_ms);
 
 }  // namespace rasputin::server
 

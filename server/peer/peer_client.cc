@@ -4,6 +4,7 @@
 
 #include <grpc/support/time.h>
 
+#include <chrono>
 #include <memory>
 
 #include "grpcpp/client_context.h"
@@ -17,7 +18,9 @@ namespace rasputin::server {
 absl::Status CallPeer(const std::string& address, const std::string& path,
                       const google::protobuf::MessageLite& request,
                       google::protobuf::MessageLite* response, consensus::Duration timeout) {
-  grpc::GenericStub stub(MakePeerChannel(address));
+  // A call fails with its first attempt to connect: that may take as long as the call.
+  const auto connect = std::chrono::duration_cast<std::chrono::milliseconds>(timeout);
+  grpc::GenericStub stub(MakePeerChannel(address, static_cast<int>(connect.count())));
   grpc::CompletionQueue queue;
   grpc::ClientContext context;
   context.set_deadline(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),

@@ -14,16 +14,9 @@ namespace {
 using consensus::wire::Hello;
 using consensus::wire::kFormat;
 
-bool IsPeer(const storage::v1::StoreManifest& manifest, consensus::StoreId store) {
-  if (store.value() == manifest.store_id()) return false;
-  for (const auto& listed : manifest.bootstrap().stores()) {
-    if (listed.store_id() == store.value()) return true;
-  }
-  return false;
-}
-
 // Empty: nothing is.
-std::string WhatIsWrong(const storage::v1::StoreManifest& manifest, const Hello& hello) {
+std::string WhatIsWrong(const storage::v1::StoreManifest& manifest, bool known,
+                        const Hello& hello) {
   if (hello.cluster.value() != manifest.cluster_id()) {
     return absl::StrCat("this is a store of cluster ", manifest.cluster_id(), ", not of ",
                         hello.cluster.value());
@@ -35,24 +28,24 @@ std::string WhatIsWrong(const storage::v1::StoreManifest& manifest, const Hello&
     return absl::StrCat("frames of format ", kFormat, " and lower are understood here, not ",
                         hello.format);
   }
-  if (!IsPeer(manifest, hello.store)) {
+  if (!known) {
     return absl::StrCat("store ", hello.store.value(), " is no other store of cluster ",
-                        manifest.cluster_id(), " as store ", manifest.store_id(), " knows it");
+                        manifest.cluster_id(), " as store ", manifest.store_id(), " knows it now");
   }
   return "";
 }
 
 }  // namespace
 
-absl::Status GreetingCheck::Check(const storage::v1::StoreManifest& manifest, const Hello& hello,
-                                  consensus::Instant now) {
-  const std::string wrong = WhatIsWrong(manifest, hello);
+absl::Status GreetingCheck::Check(const storage::v1::StoreManifest& manifest, bool known,
+                                  const Hello& hello, consensus::Instant now) {
+  const std::string wrong = WhatIsWrong(manifest, known, hello);
   if (wrong.empty()) return absl::OkStatus();
   if (now >= next_log_) {
     next_log_ = now + kLogInterval;
     ++logged_;
-    LOG(ERROR) << "refused a stream of store " << hello.store << " of cluster " << hello.cluster
-               << ": " << wrong;
+    LOG(WARNING) << "refused a stream of store " << hello.store << " of cluster " << hello.cluster
+                 << ": " << wrong;
   }
   return absl::FailedPreconditionError(wrong);
 }

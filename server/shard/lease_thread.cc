@@ -58,9 +58,22 @@ void LeaseThread::Attach(range::Store* store, const std::vector<Peer>& peers) {
   std::lock_guard<std::mutex> lock(mutex_);
   store_ = store;
   new_peers_ = peers;
+  for (const Peer& peer : peers) known_.insert(peer.hello.to_store);
 }
 
-void LeaseThread::SetPeers(const std::vector<consensus::StoreId>& peers) {
+void LeaseThread::SetPeer(const Peer& peer) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  known_.insert(peer.hello.to_store);
+  new_peers_.push_back(peer);
+}
+
+void LeaseThread::DropPeer(consensus::StoreId store) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  known_.erase(store);
+  dropped_peers_.push_back(store);
+}
+
+void LeaseThread::SetLeasePeers(const std::vector<consensus::StoreId>& peers) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (store_ == nullptr) return;
   store_->SetLeasePeers(peers);
@@ -92,17 +105,29 @@ void LeaseThread::Run() {
       wake_.wait_for(lock, period_, [this] { return stopping_; });
       if (stopping_) return;
     }
-    OpenLinks();
+    ChangeLinks();
     PollEvents();
     DriveLeases();
   }
 }
 
-void LeaseThread::OpenLinks() {
+void LeaseThread::ChangeLinks() {
   std::vector<Peer> peers;
+  std::vector<consensus::StoreId> dropped;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     peers.swap(new_peers_);
+    dropped.swap(dropped_peers_);
+    const auto returned = [this](consensus::StoreId store) { return known_.count(store) > 0; };
+    dropped.erase(std::remove_if(dropped.begin(), dropped.end(), returned), dropped.end());
+  }
+  for (const Peer& peer : peers) dropped.push_back(peer.hello.to_store);
+  for (const consensus::StoreId store : dropped) {
+    const auto old = links_.find(store);
+    if (old == links_.end()) continue;
+    old->second->stream->Stop();
+    ending_.push_back(std::move(old->second));
+    links_.erase(old);
   }
   for (const Peer& peer : peers) {
     auto link = std::make_unique<Link>(peer.hello);
@@ -151,6 +176,9 @@ void LeaseThread::DriveLeases() {
 void LeaseThread::TickLinks() {
   const consensus::Instant now = Now();
   links_due_ = consensus::Instant::max();
+  ending_.erase(std::remove_if(ending_.begin(), ending_.end(),
+                               [](const auto& link) { return link->stream->Ended(); }),
+                ending_.end());
   for (const auto& [store, link] : links_) {
     link->stream->Tick(now);
     link->stream->Wake();
@@ -164,7 +192,8 @@ absl::Status LeaseThread::Greet(uint64_t stream, const wire::Hello& hello) {
     if (store_ == nullptr) {
       return absl::FailedPreconditionError("this node does not belong to a cluster yet");
     }
-    const absl::Status status = greetings_.Check(store_->manifest(), hello, Now());
+    const absl::Status status =
+        greetings_.Check(store_->manifest(), known_.count(hello.store) > 0, hello, Now());
     if (!status.ok()) return status;
   }
   if (absl::Status status = CheckLeaseRules(hello.to_store, rules_, hello); !status.ok()) {
@@ -189,12 +218,20 @@ absl::Status LeaseThread::OnFrame(uint64_t stream, bool first, const absl::Cord&
     if (absl::Status status = Greet(stream, *decoded->hello); !status.ok()) return status;
   }
   const consensus::StoreId from = inbound_.at(stream);
+  if (!Knows(from)) {
+    return absl::FailedPreconditionError("the store was taken off the list of stores");
+  }
   // Before the messages: a store leads by the support of others, and by then knows their clocks.
   if (decoded->hello.has_value()) ports_.peer_clock(from, Now(), decoded->hello->wall_us);
   for (const consensus::lease::LeaseMessage& message : decoded->messages) {
     if (message.from == from) received_.push_back(message);
   }
   return absl::OkStatus();
+}
+
+bool LeaseThread::Knows(consensus::StoreId store) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return known_.count(store) > 0;
 }
 
 void LeaseThread::OnEnd(uint64_t stream) { inbound_.erase(stream); }

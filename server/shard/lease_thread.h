@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -55,7 +56,11 @@ class LeaseThread final : public FrameSink {
   // Begins to drive the store's lease side, which it must not outlive. Any thread.
   void Attach(range::Store* store, const std::vector<Peer>& peers);
   // See range::Store::SetLeasePeers. Any thread.
-  void SetPeers(const std::vector<consensus::StoreId>& peers);
+  void SetLeasePeers(const std::vector<consensus::StoreId>& peers);
+  // Opens a stream to a store, instead of the one there is, and listens to it. Any thread.
+  void SetPeer(const Peer& peer);
+  // Ends the stream to a store and listens to it no more. Any thread.
+  void DropPeer(consensus::StoreId store);
   // The log writer's report; see range::Store::LeaseLogDurable. Any thread.
   void OnLogDurable(const consensus::DualInstant& started, consensus::log::Lsn durable);
   // Ends the thread; the store is not touched any more.
@@ -82,11 +87,12 @@ class LeaseThread final : public FrameSink {
   };
 
   void Run();
-  void OpenLinks();
+  void ChangeLinks();
   void PollEvents();
   void DriveLeases();
   void TickLinks();
   absl::Status Greet(uint64_t stream, const consensus::wire::Hello& hello);
+  bool Knows(consensus::StoreId store);
 
   const Ports ports_;
   const LeaseRules rules_;
@@ -97,11 +103,14 @@ class LeaseThread final : public FrameSink {
   std::condition_variable wake_;
   range::Store* store_ = nullptr;
   std::vector<Peer> new_peers_;
-  bool output_pending_ = false;  // The log writer's report may have left something to take.
+  std::vector<consensus::StoreId> dropped_peers_;
+  std::set<consensus::StoreId> known_;  // Stores that may speak.
+  bool output_pending_ = false;         // The log writer's report may have left something to take.
   bool stopping_ = false;
 
   // The thread's own.
   std::map<consensus::StoreId, std::unique_ptr<Link>> links_;
+  std::vector<std::unique_ptr<Link>> ending_;  // Until their streams have ended.
   GreetingCheck greetings_;
   std::map<uint64_t, consensus::StoreId> inbound_;
   // When a refusal for other rules was last logged; a refused store asks again and again.

@@ -21,7 +21,9 @@ class LeaseThreadTest : public ::testing::Test {
         thread_({&recorder_, [](std::vector<consensus::lease::LeaseUpdate>) {},
                  [](consensus::StoreId, consensus::Instant, uint64_t) {}, [] {}},
                 rules_) {
-    thread_.Attach(&cluster_.store(1), {});
+    LeaseThread::Peer peer;
+    peer.hello.to_store = consensus::StoreId(2);
+    thread_.Attach(&cluster_.store(1), {peer});
   }
 
   absl::Status Greet(const LeaseRules& rules) {
@@ -43,6 +45,18 @@ class LeaseThreadTest : public ::testing::Test {
 };
 
 TEST_F(LeaseThreadTest, AStoreOfTheSameRulesMaySpeak) { EXPECT_TRUE(Greet(rules_).ok()); }
+
+TEST_F(LeaseThreadTest, AStoreThatWasRetiredMayNotSpeakUntilItIsListedAgain) {
+  ASSERT_TRUE(Greet(rules_).ok());
+  thread_.DropPeer(consensus::StoreId(2));
+  EXPECT_EQ(thread_.OnFrame(stream_, false, wire::EncodeLeaseFrame({})).code(),
+            absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Greet(rules_).code(), absl::StatusCode::kFailedPrecondition);
+  LeaseThread::Peer peer;
+  peer.hello.to_store = consensus::StoreId(2);
+  thread_.SetPeer(peer);
+  EXPECT_TRUE(Greet(rules_).ok());
+}
 
 // With 6 s on one node and 2 s on the others, the one answered old values after the others had
 // acknowledged newer ones: it counted for 6 s on promises of 2 s.

@@ -14,6 +14,7 @@ namespace {
 
 // Rounds of store and front end in one turn; what is left is due at once in the next.
 constexpr int kRoundsMax = 4;
+constexpr char kRetired[] = "the store was taken off the list of stores";
 
 }  // namespace
 
@@ -110,6 +111,8 @@ void Shard::Turn() {
     store_->Step(now, std::move(messages));
   }
   StartCalls(now);
+  if (look_for_stores_) front_->LookForStores();
+  look_for_stores_ = false;
   front_->Run(now);
   for (int round = 0; round < kRoundsMax; ++round) {
     const absl::Status status = store_->RunTurn(now);
@@ -117,15 +120,18 @@ void Shard::Turn() {
       fatal_(status);
       return;
     }
-    if (store_->log()->HasPending()) wake_log_writer_();
+    if (store_->log()->HasPending()) hooks_.wake_log_writer();
     front_->Run(now);
     if (store_->NextDeadline() > now.boot && front_->NextDeadline() > now.boot) break;
   }
-  if (const auto peers = store_->TakeLeasePeers()) set_lease_peers_(*peers);
+  if (const auto peers = store_->TakeLeasePeers()) hooks_.lease_peers(*peers);
   for (const auto& [store, link] : links_) {
     link->stream()->Tick(now.boot);
     link->Flush();
   }
+  ending_links_.erase(std::remove_if(ending_links_.begin(), ending_links_.end(),
+                                     [](const auto& link) { return link->stream()->Ended(); }),
+                      ending_links_.end());
   if (shutting_down_) leads_any_.store(store_->LeadsAny());
   due_ns_.store(NextDeadline().time_since_epoch().count());
   turns_->Increment();
@@ -139,22 +145,34 @@ consensus::Instant Shard::NextDeadline() const {
 }
 
 void Shard::Attach(std::unique_ptr<range::Store> store, const FrontOptions& front_options,
-                   std::map<StoreId, std::unique_ptr<ReplicateLink>> links,
-                   std::function<void()> wake_log_writer, LeasePeersPort set_lease_peers) {
+                   std::map<StoreId, std::unique_ptr<ReplicateLink>> links, Hooks hooks) {
   CHECK(store_ == nullptr);
   store_ = std::move(store);
   links_ = std::move(links);
-  wake_log_writer_ = std::move(wake_log_writer);
-  set_lease_peers_ = std::move(set_lease_peers);
+  hooks_ = std::move(hooks);
   store_port_ = std::make_unique<RangeStorePort>(store_.get());
   FrontPorts ports;
   ports.store = store_port_.get();
   ports.peers = this;
+  ports.stores = this;
   front_ = std::make_unique<FrontEnd>(front_options, ports);
   for (const range::RangeDescriptor& descriptor : early_descriptors_) {
     front_->OnDescriptor(descriptor, false);
   }
   early_descriptors_.clear();
+}
+
+void Shard::SetLink(StoreId store, std::unique_ptr<ReplicateLink> link) {
+  DropLink(store);
+  links_.emplace(store, std::move(link));
+}
+
+void Shard::DropLink(StoreId store) {
+  const auto found = links_.find(store);
+  if (found == links_.end()) return;
+  found->second->stream()->Stop();
+  ending_links_.push_back(std::move(found->second));
+  links_.erase(found);
 }
 
 void Shard::Detach() {
@@ -182,6 +200,7 @@ void Shard::CancelCall(ServerCall* call) {
 }
 
 void Shard::OnPeerBroken(StoreId peer, const std::vector<uint64_t>& not_sent) {
+  look_for_stores_ = true;  // It may come back elsewhere.
   if (front_ != nullptr) front_->OnPeerBroken(ReadClocks(), peer, not_sent);
 }
 
@@ -194,7 +213,9 @@ void Shard::BeginShutdown() {
 
 ReplicateLink* Shard::LinkTo(StoreId store) {
   const auto found = links_.find(store);
-  return found == links_.end() ? nullptr : found->second.get();
+  if (found != links_.end()) return found->second.get();
+  look_for_stores_ = true;
+  return nullptr;
 }
 
 void Shard::Send(StoreId to, std::vector<consensus::Message> messages) {
@@ -226,11 +247,18 @@ void Shard::Reply(StoreId to, ForwardReply reply) {
   if (link != nullptr) link->Send(reply);
 }
 
+void Shard::OnStores(const std::vector<type::v1::StoreDescriptor>& stores,
+                     const range::RangeDescriptor& meta_range) {
+  hooks_.stores(stores, meta_range);
+}
+
 absl::Status Shard::Greet(uint64_t stream, const wire::Hello& hello) {
-  const absl::Status status = greetings_.Check(store_->manifest(), hello, server::Now());
+  const bool known = LinkTo(hello.store) != nullptr;
+  const absl::Status status = greetings_.Check(store_->manifest(), known, hello, server::Now());
   if (!status.ok()) return status;
   inbound_[stream] = hello.store;
   newest_inbound_[hello.store] = stream;
+  hooks_.greeted(hello.store, hello.peer_address);
   if (ReplicateLink* link = LinkTo(hello.store)) link->stream()->RetrySoon();
   return absl::OkStatus();
 }
@@ -247,6 +275,7 @@ absl::Status Shard::OnFrame(uint64_t stream, bool first, const absl::Cord& frame
     if (!status.ok()) return status;
   }
   const StoreId from = inbound_.at(stream);
+  if (links_.count(from) == 0) return absl::FailedPreconditionError(kRetired);
   for (consensus::Message& message : decoded->messages) {
     if (message.from_store == from) messages_.push_back(std::move(message));
   }

@@ -42,6 +42,7 @@ class Shard final : public range::Transport,
                     public range::Observer,
                     public range::Clock,
                     public PeerPort,
+                    public StoresPort,
                     public FrameSink {
  public:
   // Reports an error that must end the process [H-18].
@@ -65,13 +66,27 @@ class Shard final : public range::Transport,
   // When the executor must run a turn at the latest; Instant::min(): at once.
   consensus::Instant due() const { return consensus::Instant(consensus::Duration(due_ns_.load())); }
 
+  // What the shard tells its node; all are called inside.
+  struct Hooks {
+    std::function<void()> wake_log_writer;  // Something was appended.
+    // Store leases are to be with other stores than before.
+    std::function<void(const std::vector<StoreId>& peers)> lease_peers;
+    // See StoresPort.
+    std::function<void(const std::vector<type::v1::StoreDescriptor>& stores,
+                       const range::RangeDescriptor& meta_range)>
+        stores;
+    // A known store opened a stream, and says that it is reached at this address.
+    std::function<void(StoreId store, const std::string& peer_address)> greeted;
+  };
+
   // ---- Inside only.
-  using LeasePeersPort = std::function<void(const std::vector<StoreId>&)>;
-  // Begins to serve. `links` are to the other stores; `wake_log_writer` is called after appends,
-  // `set_lease_peers` when store leases are to be with other stores than before.
+  // Begins to serve. `links` are to the other stores that are known.
   void Attach(std::unique_ptr<range::Store> store, const FrontOptions& front_options,
-              std::map<StoreId, std::unique_ptr<ReplicateLink>> links,
-              std::function<void()> wake_log_writer, LeasePeersPort set_lease_peers);
+              std::map<StoreId, std::unique_ptr<ReplicateLink>> links, Hooks hooks);
+  // Opens a link to a store, instead of the one there is, and listens to it.
+  void SetLink(StoreId store, std::unique_ptr<ReplicateLink> link);
+  // Ends the link to a store and listens to it no more.
+  void DropLink(StoreId store);
   bool attached() const { return store_ != nullptr; }
   range::Store* store() { return store_.get(); }
   FrontEnd* front() { return front_.get(); }
@@ -96,6 +111,8 @@ class Shard final : public range::Transport,
   ClockReading Now() override;
   bool Forward(StoreId to, ForwardRequest request) override;
   void Reply(StoreId to, ForwardReply reply) override;
+  void OnStores(const std::vector<type::v1::StoreDescriptor>& stores,
+                const range::RangeDescriptor& meta_range) override;
   absl::Status OnFrame(uint64_t stream, bool first, const absl::Cord& frame) override;
   void OnEnd(uint64_t stream) override;
 
@@ -107,6 +124,7 @@ class Shard final : public range::Transport,
   void StartCalls(const ClockReading& now);
   absl::Status Greet(uint64_t stream, const consensus::wire::Hello& hello);
   consensus::Instant NextDeadline() const;
+  // Null: no such store is known; the list of stores is then looked at.
   ReplicateLink* LinkTo(StoreId store);
 
   EventRecorder* const recorder_;
@@ -133,9 +151,10 @@ class Shard final : public range::Transport,
   std::unique_ptr<range::Store> store_;
   std::unique_ptr<RangeStorePort> store_port_;
   std::unique_ptr<FrontEnd> front_;
-  std::function<void()> wake_log_writer_;
-  LeasePeersPort set_lease_peers_;
+  Hooks hooks_;
   std::map<StoreId, std::unique_ptr<ReplicateLink>> links_;
+  std::vector<std::unique_ptr<ReplicateLink>> ending_links_;  // Until their streams have ended.
+  bool look_for_stores_ = false;
   GreetingCheck greetings_;
   std::map<uint64_t, StoreId> inbound_;         // Stream to the store that speaks.
   std::map<StoreId, uint64_t> newest_inbound_;  // Store to its newest stream.
