@@ -22,6 +22,8 @@ constexpr char kReplicatePath[] = "/rasputin.peer.v1.PeerService/Replicate";
 constexpr char kLeasesPath[] = "/rasputin.peer.v1.PeerService/Leases";
 constexpr char kProbePath[] = "/rasputin.peer.v1.PeerService/Probe";
 constexpr consensus::Duration kProbeAtStart = std::chrono::milliseconds(300);
+// Patient: what answers there must not be overlooked. Where nothing runs the answer comes at once.
+constexpr consensus::Duration kProbeOldAddress = std::chrono::seconds(5);
 // How often the list of stores is read.
 constexpr consensus::Duration kStoresPeriod = std::chrono::seconds(10);
 // Calls under way get so long to be answered after leaderships were handed over.
@@ -198,7 +200,7 @@ absl::Status Node::CheckManifest(const storage::v1::StoreManifest& manifest) con
     // Two processes with one identity would vote twice [S-6].
     peer::v1::ProbeResponse probe;
     const absl::Status answered =
-        CallPeer(address, kProbePath, peer::v1::ProbeRequest(), &probe, kProbeAtStart);
+        CallPeer(address, kProbePath, peer::v1::ProbeRequest(), &probe, kProbeOldAddress);
     if (answered.ok() && probe.cluster_id() == manifest.cluster_id() &&
         probe.store_id() == manifest.store_id()) {
       return absl::FailedPreconditionError(absl::StrCat(

@@ -67,6 +67,7 @@ void Load::Increment(uint64_t process, int counter) {
   const auto current = client_.Get(read);
   if (!current.ok()) {  // A read without an answer says nothing.
     LOG(WARNING) << "read failed: " << current.status();
+    ++failed_;
     return;
   }
   get.returned_ns = NowNs();
@@ -93,6 +94,7 @@ void Load::Increment(uint64_t process, int counter) {
   cas.called_ns = NowNs();
   const auto swapped = client_.Cas(write);
   const int64_t returned = NowNs();
+  if (!swapped.ok()) ++failed_;
   const std::lock_guard<std::mutex> lock(mutex_);
   CounterTally& tally = tallies_[static_cast<size_t>(counter)];
   if (swapped.ok()) {

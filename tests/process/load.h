@@ -44,6 +44,8 @@ class Load {
   // Nanoseconds of the monotonic clock at which writes were acknowledged. Thread-safe.
   std::vector<int64_t> WriteTimes() const;
   uint64_t acknowledged() const { return acknowledged_; }
+  // Calls that ended with an error in spite of their repetitions. Thread-safe.
+  uint64_t failed() const { return failed_; }
   // After Stop: the tallies, and everything that was done.
   const std::vector<CounterTally>& tallies() const { return tallies_; }
   const linearizability::History& history() const { return history_; }
@@ -63,6 +65,7 @@ class Load {
   std::vector<std::thread> threads_;
   std::atomic<bool> stop_{false};
   std::atomic<uint64_t> acknowledged_{0};
+  std::atomic<uint64_t> failed_{0};
   mutable std::mutex mutex_;
   std::vector<CounterTally> tallies_;
   std::vector<int64_t> write_times_;

@@ -104,7 +104,8 @@ void ServerCluster::Start(int node) {
   CHECK(!Running(node)) << "node " << node << " runs";
   const Ports& ports = ports_.at(static_cast<size_t>(node));
   std::string seeds;
-  for (const Ports& other : ports_) seeds += (seeds.empty() ? "" : ",") + Local(other.peer);
+  const size_t count = options_.seeds == 0 ? ports_.size() : static_cast<size_t>(options_.seeds);
+  for (size_t i = 0; i < count; ++i) seeds += (i == 0 ? "" : ",") + Local(ports_[i].peer);
   const std::string home = Home(node);
   std::vector<std::string> arguments = {options_.binary,
                                         "--peer-port=" + std::to_string(ports.peer),

@@ -18,6 +18,7 @@ struct ServerClusterOptions {
   std::string binary;              // Path of rasputind.
   std::string directory;           // Existing; data and logs of node i go to DIRECTORY/i.
   std::vector<std::string> flags;  // For every node, besides ports and directories.
+  int seeds = 0;                   // The first so many nodes make the cluster; 0: all.
 };
 
 class ServerCluster {

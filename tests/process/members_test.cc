@@ -1,0 +1,231 @@
+// Stores that come and go under load, on real servers: 3 -> 5 -> 3, and a dead one replaced.
+//
+// Every increment that was acknowledged must be there, once, and no call may fail in spite of its
+// repetitions. What the load gets through meanwhile is printed, not judged.
+
+#include <glog/logging.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "client/admin.h"
+#include "rasputin/admin/v1/admin.pb.h"
+#include "tests/linearizability/checker.h"
+#include "tests/process/load.h"
+#include "tests/process/server_cluster.h"
+
+namespace rasputin::process {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr auto kPatience = std::chrono::minutes(3);
+
+class MembersTest : public testing::Test {
+ protected:
+  MembersTest() {
+    for (int node = 0; node < 3; ++node) cluster_.Start(node);
+    cluster_.Init();
+    LoadOptions options;
+    options.endpoints = cluster_.ClientAddresses();
+    load_ = std::make_unique<Load>(options);
+    load_->Start();
+    AwaitWrites(100);
+  }
+
+  // Progress is an event of another process: there is nothing to wait on.
+  void AwaitWrites(uint64_t more) {
+    const auto end = std::chrono::steady_clock::now() + kPatience;
+    const uint64_t target = load_->acknowledged() + more;
+    while (load_->acknowledged() < target) {
+      CHECK(std::chrono::steady_clock::now() < end) << "no writes";
+      std::this_thread::sleep_for(milliseconds(10));
+    }
+  }
+
+  // Does something and prints what the load got through meanwhile.
+  template <typename Work>
+  void Phase(const std::string& name, const Work& work) {
+    const uint64_t before = load_->acknowledged();
+    const auto begin = std::chrono::steady_clock::now();
+    work();
+    const double took =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    std::cout << name << ": " << static_cast<int>(took * 1000) << " ms, "
+              << static_cast<int>(static_cast<double>(load_->acknowledged() - before) / took)
+              << " increments/s\n";
+  }
+
+  std::vector<admin::v1::StoreStatus> Stores() {
+    const auto response = admin_.ListStores();
+    CHECK(response.ok()) << response.status();
+    return {response->statuses().begin(), response->statuses().end()};
+  }
+
+  // The store of a node, once it answers.
+  uint64_t AwaitStore(int node) {
+    for (const auto end = std::chrono::steady_clock::now() + kPatience;
+         std::chrono::steady_clock::now() < end;) {
+      for (const admin::v1::StoreStatus& store : Stores()) {
+        const bool here = store.store().client_address() == cluster_.ClientAddress(node);
+        if (here && store.reachable()) return store.store().store_id();
+      }
+    }
+    LOG(FATAL) << "node " << node << " has not joined";
+  }
+
+  int NodeOf(uint64_t store) {
+    for (const admin::v1::StoreStatus& one : Stores()) {
+      for (int node = 0; node < cluster_.nodes(); ++node) {
+        const bool here = one.store().client_address() == cluster_.ClientAddress(node);
+        if (here && one.store().store_id() == store) return node;
+      }
+    }
+    LOG(FATAL) << "no store " << store;
+  }
+
+  void Change(uint64_t add, uint64_t remove) {
+    const auto routes = admin_.ListRanges("");
+    ASSERT_TRUE(routes.ok()) << routes.status();
+    for (const admin::v1::RangeRoute& route : *routes) {
+      admin::v1::ChangeReplicasRequest request;
+      request.set_range_id(route.range().range_id());
+      request.set_add_store_id(add);
+      request.set_remove_store_id(remove);
+      const auto changed = admin_.ChangeReplicas(request, nullptr);
+      ASSERT_TRUE(changed.ok()) << changed.status();
+    }
+  }
+
+  // "1,2,3": the stores of each range, all of which are voters.
+  std::set<std::string> Members() {
+    std::set<std::string> members;
+    const auto routes = admin_.ListRanges("");
+    CHECK(routes.ok()) << routes.status();
+    for (const admin::v1::RangeRoute& route : *routes) {
+      std::set<uint64_t> stores;
+      for (const auto& replica : route.range().replicas()) {
+        EXPECT_NE(replica.role(), type::v1::REPLICA_ROLE_LEARNER);
+        stores.insert(replica.store_id());
+      }
+      members.insert(absl::StrJoin(stores, ","));
+    }
+    return members;
+  }
+
+  // What the command prints; it must succeed.
+  std::string Rasputin(const std::string& command, int node) {
+    const std::string line = absl::StrCat("client/rasputin --endpoints ",
+                                          cluster_.ClientAddress(node), " ", command, " 2>&1");
+    FILE* pipe = popen(line.c_str(), "r");
+    PCHECK(pipe != nullptr);
+    std::string output;
+    std::array<char, 4096> buffer;
+    while (fgets(buffer.data(), buffer.size(), pipe) != nullptr) output += buffer.data();
+    EXPECT_EQ(pclose(pipe), 0) << command << ": " << output;
+    return output;
+  }
+
+  // Nothing lost, nothing doubled, nothing failed.
+  void Judge() {
+    load_->Stop();
+    uint64_t acknowledged = 0;
+    for (size_t i = 0; i < load_->tallies().size(); ++i) {
+      const CounterTally& tally = load_->tallies()[i];
+      const uint64_t value = load_->ReadCounter(static_cast<int>(i));
+      EXPECT_GE(value, tally.acknowledged) << "lost, counter " << i;
+      EXPECT_LE(value, tally.acknowledged + tally.unknown) << "doubled, counter " << i;
+      acknowledged += tally.acknowledged;
+    }
+    EXPECT_EQ(load_->failed(), 0u) << "calls that failed in spite of their repetitions";
+    const linearizability::Verdict verdict = linearizability::CheckLinearizable(load_->history());
+    EXPECT_EQ(verdict.judgement, linearizability::Judgement::kLinearizable) << verdict.explanation;
+    std::cout << acknowledged << " increments acknowledged, " << load_->failed()
+              << " calls failed\n";
+  }
+
+  ServerCluster cluster_{{5, "server/rasputind", testing::TempDir(), {}, 3}};
+  client::Admin admin_{[this] {
+    client::ClientOptions options;
+    options.endpoints = cluster_.ClientAddresses();
+    options.deadline = kPatience;
+    return options;
+  }()};
+  std::unique_ptr<Load> load_;
+};
+
+TEST_F(MembersTest, GrowsFromThreeToFiveAndShrinksToThreeOthersUnderLoad) {
+  Phase("three stores", [this] { AwaitWrites(500); });
+  std::vector<uint64_t> added;
+  Phase("two nodes join", [&] {
+    for (const int node : {3, 4}) cluster_.Start(node);
+    for (const int node : {3, 4}) added.push_back(AwaitStore(node));
+  });
+  Phase("3 -> 5 replicas", [&] {
+    for (const uint64_t store : added) Change(store, 0);
+  });
+  EXPECT_EQ(Members(), std::set<std::string>{"1,2,3,4,5"});
+  Phase("five stores", [this] { AwaitWrites(500); });
+  Phase("5 -> 3 replicas", [this] {
+    for (const uint64_t store : {1, 2}) Change(0, store);
+  });
+  EXPECT_EQ(Members(), std::set<std::string>{"3,4,5"});
+  Phase("two nodes leave", [this] {
+    for (const uint64_t store : {1, 2}) {
+      const int node = NodeOf(store);
+      const auto forgotten = admin_.DecommissionStore(store);
+      ASSERT_TRUE(forgotten.ok()) << forgotten.status();
+      EXPECT_EQ(cluster_.Stop(node), 0);
+    }
+  });
+  Phase("three other stores", [this] { AwaitWrites(500); });
+  EXPECT_EQ(Stores().size(), 3u);
+  Judge();
+}
+
+TEST_F(MembersTest, ADeadNodeIsReplacedUnderLoadByThreeCommands) {
+  Phase("three stores", [this] { AwaitWrites(500); });
+  const int victim = cluster_.Leader(Load::Key(0));
+  ASSERT_GE(victim, 0);
+  const uint64_t dead = AwaitStore(victim);
+  cluster_.Kill(victim);
+  Phase("the leader's node is dead", [this] { AwaitWrites(100); });
+  const int witness = (victim + 1) % 3;
+  uint64_t fresh = 0;
+  Phase("another node joins", [&] {
+    cluster_.Start(3);
+    fresh = AwaitStore(3);
+  });
+  Phase("store replace", [&] {
+    const std::string output = Rasputin(absl::StrCat("store replace ", dead, " ", fresh), witness);
+    EXPECT_NE(output.find("2 ranges"), std::string::npos) << output;
+  });
+  Rasputin(absl::StrCat("store forget ", dead), witness);
+  const std::vector<admin::v1::StoreStatus> stores = Stores();
+  EXPECT_EQ(stores.size(), 3u);
+  for (const admin::v1::StoreStatus& store : stores) {
+    EXPECT_TRUE(store.reachable()) << store.store().store_id();
+    EXPECT_EQ(store.ranges(), 2u) << store.store().store_id();
+  }
+  Phase("three stores again", [this] { AwaitWrites(500); });
+  // The replica that was copied counts: another of the old ones may go.
+  const int second = cluster_.Leader(Load::Key(0)) == witness ? witness : (victim + 2) % 3;
+  cluster_.Kill(second);
+  Phase("one of them is dead", [this] { AwaitWrites(100); });
+  Judge();
+}
+
+}  // namespace
+}  // namespace rasputin::process
