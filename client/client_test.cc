@@ -66,6 +66,19 @@ TEST(Client, RepeatsALostMutationWhichIsExecutedOnce) {
   EXPECT_EQ(server.Calls("Cas"), 2);
 }
 
+TEST(Client, RepeatsWhatAServerThatStopsHasCutOff) {
+  FakeServer server;
+  server.Put("k", "v");
+  FakeFailure cut_off = LostAnswer(/*executed=*/false);
+  cut_off.code = 1;  // CANCELLED
+  for (const char* method : {"Get", "Set"}) server.Fail(method, cut_off);
+  Client client(Options({server.address()}));
+  EXPECT_EQ(client.Get(GetOf("k"))->value(), "v");
+  EXPECT_TRUE(client.Set(SetOf("k", "w")).ok());
+  EXPECT_EQ(server.Calls("Get"), 2);
+  EXPECT_EQ(server.Calls("Set"), 2);
+}
+
 TEST(Client, CallsTheOutcomeUnknownIfALostAttemptIsFollowedByRefusals) {
   FakeServer server;
   server.Fail("Set", LostAnswer(/*executed=*/true));

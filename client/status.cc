@@ -49,8 +49,10 @@ std::optional<v1::ErrorDetail> DetailOf(const grpc::Status& status) {
 Failure FailureOf(const grpc::Status& status, const std::optional<v1::ErrorDetail>& detail) {
   CHECK(!status.ok());
   if (!detail.has_value()) {
-    return status.error_code() == grpc::StatusCode::UNAVAILABLE ? Failure::kBroken
-                                                                : Failure::kFinal;
+    // Nobody here cancels: a call that is cancelled was cut off by a server that stops.
+    const bool broken = status.error_code() == grpc::StatusCode::UNAVAILABLE ||
+                        status.error_code() == grpc::StatusCode::CANCELLED;
+    return broken ? Failure::kBroken : Failure::kFinal;
   }
   switch (detail->reason()) {
     case v1::ERROR_REASON_NOT_LEADER:
