@@ -52,7 +52,7 @@ Replica::Replica(ReplicaContext* context, RangeDescriptor descriptor,
       highest_version_(applied.version_floor) {}
 
 void Replica::Start(const consensus::CoreOptions& options, const consensus::HardState& hard_state,
-                    bool leads_first_term, const ClockReading& now) {
+                    bool leads_first_term, const ClockReading& now, Index committed) {
   CHECK(group_ == nullptr) << "range " << range() << " was started";
   consensus::CoreOptions own = options;
   own.range = range();
@@ -64,8 +64,33 @@ void Replica::Start(const consensus::CoreOptions& options, const consensus::Hard
   initial.hard_state = hard_state;
   initial.configuration = ToConfiguration(descriptor_);
   initial.applied = applied();
+  initial.committed = committed;
   initial.leads_first_term = leads_first_term;
   group_ = std::make_unique<consensus::Group>(own, initial, context_->log, context_->leases, now);
+}
+
+absl::StatusOr<Index> Replica::LastSplitInto(const std::set<RangeId>& children) const {
+  Index found;
+  std::set<RangeId> left = children;
+  const Index last = context_->log->Last(range()).index;
+  for (Index next = applied().Next(); next <= last && !left.empty();) {
+    absl::StatusOr<std::vector<consensus::Entry>> entries =
+        context_->log->ReadEntries(range(), next, last, 1 << 20);
+    if (!entries.ok()) return entries.status();
+    for (const consensus::Entry& entry : *entries) {
+      next = entry.index.Next();
+      if (entry.type != consensus::EntryType::kCommand) continue;
+      const absl::StatusOr<kv::Command> command = kv::DecodeCommand(entry.payload);
+      if (!command.ok()) return command.status();
+      storage::v1::SplitCommand split;
+      if (command->operation != kv::Operation::kSplit ||
+          !split.ParseFromString(std::string(command->body))) {
+        continue;
+      }
+      if (left.erase(RangeId(split.child_range_id())) != 0) found = entry.index;
+    }
+  }
+  return found;
 }
 
 StoreId Replica::LeaderStore() const {

@@ -13,6 +13,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -88,9 +89,12 @@ class Replica {
  public:
   Replica(ReplicaContext* context, RangeDescriptor descriptor, const kv::AppliedState& applied);
 
-  // Brings the group to life; what the log holds of it must be durable.
+  // Brings the group to life; what the log holds of it must be durable. `committed`: see
+  // InitialState.
   void Start(const consensus::CoreOptions& options, const consensus::HardState& hard_state,
-             bool leads_first_term, const ClockReading& now);
+             bool leads_first_term, const ClockReading& now, consensus::Index committed = {});
+  // The last entry that is not applied and split one of `children` off, or 0.
+  absl::StatusOr<consensus::Index> LastSplitInto(const std::set<RangeId>& children) const;
   bool started() const { return group_ != nullptr; }
   consensus::Group& group() { return *group_; }
   const consensus::Group& group() const { return *group_; }

@@ -136,10 +136,12 @@ class Store::Impl {
   absl::Status RecoverReplica(const RangeDescriptor& descriptor,
                               consensus::log::Recovered* recovered);
   absl::Status RecoverTombstones(consensus::log::Recovered* recovered);
-  void StartRecovered(const consensus::log::Recovered& recovered, const ClockReading& now);
+  absl::Status StartRecovered(const consensus::log::Recovered& recovered, const ClockReading& now);
+  absl::Status StartAgain(const ClockReading& now, Replica* replica,
+                          const consensus::HardState& hard_state);
   consensus::CoreOptions GroupOptions() const;
   Replica* AddReplica(RangeDescriptor descriptor, const kv::AppliedState& applied);
-  void CreateChild(const ClockReading& now, SplitEffect split);
+  absl::Status CreateChild(const ClockReading& now, SplitEffect split);
   void StartNascent(const ClockReading& now);
   void DeliverEarly(const ClockReading& now, RangeId range);
 
@@ -163,6 +165,9 @@ class Store::Impl {
   bool IsRemoved(RangeId range, ReplicaId replica) const;
   bool TakeMembershipMessage(const ClockReading& now, const consensus::Message& message);
   void OnRemoved(const ClockReading& now, const consensus::Message& message);
+  void ReleaseForNobody(const consensus::Message& message);
+  void AskWhetherMember(const Replica& replica, const type::v1::ReplicaDescriptor& member);
+  void AskInTurn(const ClockReading& now);
   void AnswerStranger(const ClockReading& now, const consensus::Message& message);
   consensus::Instant MembershipDeadline() const;
 
@@ -266,6 +271,9 @@ class Store::Impl {
   std::map<RangeId, Removal> removals_;
   std::map<RangeId, ReplicaId> tombstones_;  // Highest removed replica id.
   std::vector<Departed> departed_;
+  consensus::Instant ask_at_ = consensus::Instant::min();
+  RangeId asked_last_;
+  uint64_t ask_round_ = 0;
   // Ranges unknown here whose leaders send to this store.
   struct Stranger {
     consensus::Instant first_heard;

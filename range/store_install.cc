@@ -58,7 +58,12 @@ std::optional<SnapshotStatus> Store::Impl::JudgeSnapshot(const ClockReading& now
   }
   // Its keys lie in another replica here, which has to apply a split, or be removed, first.
   for (const auto& [other, replica] : replicas_) {
-    if (other != range && Overlaps(replica->descriptor(), descriptor)) return SnapshotStatus::kBusy;
+    if (other == range || !Overlaps(replica->descriptor(), descriptor)) continue;
+    for (const auto& fellow : replica->descriptor().replicas()) {
+      const bool own = fellow.replica_id() == replica->self().value();
+      if (!own && replica->started()) AskWhetherMember(*replica, fellow);
+    }
+    return SnapshotStatus::kBusy;
   }
   for (const auto& [other, removal] : removals_) {
     if (Overlaps(removal.descriptor, descriptor)) return SnapshotStatus::kBusy;

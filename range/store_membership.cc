@@ -27,6 +27,8 @@ bool Has(const Message& message) {
 
 // What a replica sends that wants something; one that was removed is told so instead.
 bool Asks(const Message& message) {
+  const auto* ack = std::get_if<consensus::SnapshotAck>(&message.body);
+  if (ack != nullptr) return ack->snapshot_id == 0;  // See AskWhetherMember.
   return Has<consensus::ProbeRequest>(message) || Has<consensus::VoteRequest>(message) ||
          Has<consensus::PullRequest>(message) || Has<consensus::ReleaseQuery>(message);
 }
@@ -63,6 +65,7 @@ absl::Status Store::Impl::RunMembership(const ClockReading& now) {
   if (absl::Status status = RemoveReplicas(now); !status.ok()) return status;
   if (absl::Status status = InstallSnapshots(now); !status.ok()) return status;
   TellDeparted(now);
+  AskInTurn(now);
   return absl::OkStatus();
 }
 
@@ -145,12 +148,13 @@ bool Store::Impl::IsRemoved(RangeId range, ReplicaId replica) const {
 }
 
 bool Store::Impl::TakeMembershipMessage(const ClockReading& now, const Message& message) {
+  if (Find(message.range) == nullptr) ReleaseForNobody(message);
   if (IsRemoved(message.range, message.to)) return true;
   if (Has<consensus::SnapshotChunk>(message)) {
     OnSnapshotChunk(now, message);
     return true;
   }
-  if (Has<consensus::SnapshotAck>(message)) {
+  if (Has<consensus::SnapshotAck>(message) && !Asks(message)) {
     OnSnapshotAck(now, message);
     return true;
   }
@@ -172,11 +176,58 @@ bool Store::Impl::TakeMembershipMessage(const ClockReading& now, const Message& 
   if (!replica->started() || !Asks(message) ||
       message.from.value() >= descriptor.next_replica_id() ||
       FindReplica(descriptor, message.from) != nullptr) {
-    return false;
+    return Has<consensus::SnapshotAck>(message);
   }
   // Ids are never used again: whoever is not there any more has left for good.
   TellRemoved(*replica, message.from, message.from_store);
   return true;
+}
+
+// [H-7]: a replica that is gone cannot release those who are bound to it, so its store does: it
+// leads no term of the group, and whatever comes to be here later does not lead one that it led
+// before [H-15]. Counter-example without it: a leader's store restarts and gets the parent's
+// snapshot from behind the split, so that the child's replica is not there; its followers stay
+// bound, and without a leader nobody sends it the child.
+void Store::Impl::ReleaseForNobody(const Message& message) {
+  const auto* query = std::get_if<consensus::ReleaseQuery>(&message.body);
+  if (query == nullptr) return;
+  consensus::Release release;
+  release.released_term = query->bound_term;
+  effects_.messages.push_back(Reply(message, release));
+}
+
+// Asks `member` whether `replica` is one still: an answer to no snapshot. Who has left is told so.
+void Store::Impl::AskWhetherMember(const Replica& replica,
+                                   const type::v1::ReplicaDescriptor& member) {
+  Message message;
+  message.range = replica.range();
+  message.from = replica.self();
+  message.to = ReplicaId(member.replica_id());
+  message.from_store = id_;
+  message.to_store = StoreId(member.store_id());
+  message.term = replica.group().core().term();
+  message.body = consensus::SnapshotAck{0, 0, consensus::SnapshotStatus::kLost};
+  effects_.messages.push_back(std::move(message));
+}
+
+// A learner, or a replica that is bound, does not ask by itself. One replica in D, in turn, asks
+// one of its fellows: strays are found in the end, and idle ranges cost next to nothing.
+void Store::Impl::AskInTurn(const ClockReading& now) {
+  if (now.boot < ask_at_) return;
+  ask_at_ = now.boot + options_.lease_duration;
+  auto it = replicas_.upper_bound(asked_last_);
+  if (it == replicas_.end()) {
+    it = replicas_.begin();
+    ++ask_round_;
+  }
+  if (it == replicas_.end()) return;
+  asked_last_ = it->first;
+  const Replica& replica = *it->second;
+  const int members = replica.descriptor().replicas_size();
+  if (!replica.started() || LeadsRange(it->first) || members == 0) return;
+  const auto& member =
+      replica.descriptor().replicas(static_cast<int>(ask_round_ % static_cast<uint64_t>(members)));
+  if (member.replica_id() != replica.self().value()) AskWhetherMember(replica, member);
 }
 
 void Store::Impl::OnRemoved(const ClockReading& now, const Message& message) {

@@ -190,6 +190,25 @@ TEST(StoreMembership, ALeaderMayRemoveItself) {
   EXPECT_TRUE(cluster.RunUntil([&] { return !Holds(&cluster, leader, 2); }));
 }
 
+// [H-7]: nobody else can, and they would stay bound for as long as its store is there.
+TEST(StoreMembership, AStoreReleasesThoseWhoAreBoundToAReplicaThatItDoesNotHave) {
+  TestCluster cluster(Small(3, 3));
+  Set(&cluster, 2, "a", "1");
+  cluster.RunFor(3000);
+  consensus::Message query;
+  query.range = RangeId(99);
+  query.from = ReplicaId(2);
+  query.to = ReplicaId(1);
+  query.from_store = StoreId(2);
+  query.to_store = StoreId(1);
+  query.term = consensus::Term(5);
+  query.body = consensus::ReleaseQuery{consensus::Term(5)};
+  const uint64_t before = cluster.messages_sent();
+  cluster.store(1).Step(cluster.Now(), {query});
+  cluster.RunFor(1);
+  EXPECT_EQ(cluster.messages_sent(), before + 1);
+}
+
 TEST(StoreMembership, ALearnerReceivesEverythingAndLeavesAgain) {
   TestCluster cluster(Small(3, 4));
   ASSERT_TRUE(cluster.AddLearner(2, 4));
@@ -359,6 +378,36 @@ TEST(StoreSnapshot, AReplicaThatMissedASplitGetsBothHalves) {
   EXPECT_TRUE(cluster.Converges(2));
   EXPECT_TRUE(cluster.Converges(10));
   EXPECT_EQ(cluster.store(away).counters().snapshots_installed, 2u);
+}
+
+// The log remembers the child, the engine has forgotten the split, and nobody has the parent's log
+// up to there any more: what was acknowledged for the child must not be lost with it.
+TEST(StoreSnapshot, AChildThatTheEngineForgotIsMadeAgainBeforeItsParentTakesASnapshot) {
+  TestCluster cluster(Small(3, 3));
+  Set(&cluster, 2, "a", "1");
+  const int away = cluster.Leader(2) % 3 + 1;
+  cluster.HoldFlushes(away, true);
+  Set(&cluster, 2, "z", "1");
+  ASSERT_EQ(cluster
+                .CallLeader(2, kv::Operation::kSplit, Key("m"),
+                            SplitBody(Key("m"), 10, kDefaultCollectionId))
+                .outcome,
+            Outcome::kOk);
+  Set(&cluster, 10, "n", "1");
+  ASSERT_TRUE(cluster.RunUntil([&] { return Holds(&cluster, away, 10); }));
+  cluster.RunFor(500);
+  cluster.Crash(away);
+  WriteMuch(&cluster, 2, "b");
+  cluster.RunFor(12000);
+  WriteMuch(&cluster, 2, "c");
+  cluster.HoldFlushes(away, false);
+  cluster.Restart(away);
+  cluster.RunFor(3);
+  EXPECT_TRUE(Holds(&cluster, away, 10));
+  EXPECT_EQ(cluster.store(away).counters().snapshots_installed, 0u);
+  EXPECT_TRUE(cluster.Converges(2));
+  EXPECT_TRUE(cluster.Converges(10));
+  EXPECT_EQ(cluster.store(away).counters().snapshots_installed, 1u) << "of the parent alone";
 }
 
 TEST(StoreSnapshot, AFullDiskDelaysTheInstallAndChangesNothing) {

@@ -3,6 +3,7 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -192,8 +193,7 @@ absl::Status Store::Impl::Recover(const ClockReading& now) {
   }
   if (absl::Status status = RecoverTombstones(&recovered); !status.ok()) return status;
   if (absl::Status status = WriteLogNow(log_.get()); !status.ok()) return status;
-  StartRecovered(recovered, now);
-  return absl::OkStatus();
+  return StartRecovered(recovered, now);
 }
 
 // What the log holds of replicas that were removed goes.
@@ -304,25 +304,45 @@ absl::Status Store::Impl::RecoverReplica(const RangeDescriptor& descriptor, Reco
   return absl::OkStatus();
 }
 
-void Store::Impl::StartRecovered(const Recovered& recovered, const ClockReading& now) {
+absl::Status Store::Impl::StartRecovered(const Recovered& recovered, const ClockReading& now) {
+  for (const auto& [range, known] : recovered.ranges) {
+    if (Find(range) == nullptr && removals_.count(range) == 0) orphans_[range] = known.hard_state;
+  }
   for (const auto& [range, known] : recovered.ranges) {
     Replica* replica = Find(range);
-    if (replica == nullptr) {
-      if (removals_.count(range) == 0) orphans_[range] = known.hard_state;
-      continue;
+    if (replica == nullptr) continue;
+    if (absl::Status status = StartAgain(now, replica, known.hard_state); !status.ok()) {
+      return status;
     }
-    replica->Start(GroupOptions(), known.hard_state, /*leads_first_term=*/false, now);
-    Wake(replica);
     ports_.observer->OnDescriptor(replica->descriptor(), false);
   }
   UpdatePeers();
   SetLeasePeers(lease_peers_);
   lease_peers_changed_ = false;
+  return absl::OkStatus();
+}
+
+// A child that the log knows and the engine does not was made here by an applied split: its
+// parent's log is committed up to that split, whoever else may still hold it. Counter-example
+// without it: the engine forgets the split, the others cut their logs behind it, and the parent is
+// brought up to date by a snapshot; the child's state is gone then, with the entries that this
+// store acknowledged on top of it.
+absl::Status Store::Impl::StartAgain(const ClockReading& now, Replica* replica,
+                                     const HardState& hard_state) {
+  std::set<RangeId> children;
+  for (const auto& [range, state] : orphans_) {
+    if (log_->Start(range).index.value() >= kFirstIndex) children.insert(range);
+  }
+  const absl::StatusOr<consensus::Index> committed = replica->LastSplitInto(children);
+  if (!committed.ok()) return committed.status();
+  replica->Start(GroupOptions(), hard_state, /*leads_first_term=*/false, now, *committed);
+  Wake(replica);
+  return absl::OkStatus();
 }
 
 // [H-15]: term 1, the vote given to the member that the command names; both durable before the
 // child acts. A replay finds the child in the log and changes nothing there.
-void Store::Impl::CreateChild(const ClockReading& now, SplitEffect split) {
+absl::Status Store::Impl::CreateChild(const ClockReading& now, SplitEffect split) {
   const RangeId range(split.right.range_id());
   ports_.observer->OnDescriptor(split.left, LeadsRange(RangeId(split.left.range_id())));
   ports_.observer->OnDescriptor(split.right, false);
@@ -340,10 +360,9 @@ void Store::Impl::CreateChild(const ClockReading& now, SplitEffect split) {
     const HardState hard_state = orphan->second;
     orphans_.erase(orphan);
     if (has_start) {
-      child->Start(GroupOptions(), hard_state, /*leads_first_term=*/false, now);
-      Wake(child);
-      DeliverEarly(now, range);
-      return;
+      absl::Status status = StartAgain(now, child, hard_state);
+      if (status.ok()) DeliverEarly(now, range);
+      return status;
     }
     // The crash came between the two records of its creation.
     nascent.leads_first_term = false;
@@ -358,6 +377,7 @@ void Store::Impl::CreateChild(const ClockReading& now, SplitEffect split) {
   append.log_start = FirstPosition();
   nascent.lsn = log_->Append({std::move(append)});
   nascent_.emplace(range, nascent);
+  return absl::OkStatus();
 }
 
 void Store::Impl::StartNascent(const ClockReading& now) {

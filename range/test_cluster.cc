@@ -176,7 +176,7 @@ void TestCluster::StepNode(Node* node) {
   if (before_turn != nullptr) before_turn(node->id);
   const absl::Status status = node->store->RunTurn(now);
   if (const auto peers = node->store->TakeLeasePeers()) node->store->SetLeasePeers(*peers);
-  if (options_.complete_flushes) node->engine.CompleteFlush();
+  if (options_.complete_flushes && !flushes_held_[node->id]) node->engine.CompleteFlush();
   if (status.ok()) return;
   CHECK(on_failure != nullptr) << "store " << node->id << " stopped: " << status;
   node->store.reset();

@@ -74,6 +74,8 @@ class TestCluster {
   void Crash(int id);
   void Restart(int id);
   absl::Status TryRestart(int id);
+  // Until undone, no flush of this engine is complete by itself.
+  void HoldFlushes(int id, bool held) { flushes_held_[id] = held; }
   // Length D of the leases of stores that are started from now on.
   void SetLeaseDuration(consensus::Duration duration) { lease_duration_ = duration; }
   // Until undone, nothing goes from or to the store.
@@ -113,6 +115,7 @@ class TestCluster {
   int64_t suspended_ms_ = 0;
   std::map<int, std::unique_ptr<Node>> nodes_;
   std::map<int, bool> isolated_;
+  std::map<int, bool> flushes_held_;
   std::map<int, int64_t> wall_error_ms_;
   std::vector<Mail> in_flight_;
   std::vector<consensus::Event> events_;

@@ -28,7 +28,7 @@ Core::Impl::Impl(const CoreOptions& options, const InitialState& initial, const 
       log_(log),
       hs_(initial.hard_state),
       durable_vote_(initial.hard_state),
-      commit_(initial.applied),
+      commit_(std::max(initial.applied, initial.committed)),
       applied_(initial.applied),
       handed_out_(initial.applied),
       now_(now),
@@ -36,6 +36,7 @@ Core::Impl::Impl(const CoreOptions& options, const InitialState& initial, const 
       next_nonce_(0) {
   CHECK(options.self.IsSet() && options.self_store.IsSet());
   CHECK(applied_ <= log_.Last().index) << "the state machine is ahead of the log";
+  CHECK(commit_ <= log_.Last().index) << "what is committed is not in the log";
   CHECK(log_.Start().index <= applied_) << "entries to be applied were cut from the log";
   CHECK(options.election_delay_min > Duration::zero() &&
         options.election_delay_min < options.election_delay_max);

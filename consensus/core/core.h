@@ -60,6 +60,9 @@ struct InitialState {
   // [H-15] The process that created this child durably by applying the split on the proposer's
   // store: its replica leads term 1 at once. Never set after a restart or a replay.
   bool leads_first_term = false;
+  // Entries up to here are known to be committed though `applied` is lower: the state machine lost
+  // what it had applied at a crash. In the log (CHECK).
+  Index committed;
 };
 
 enum class ProposeStatus : uint8_t {

@@ -39,13 +39,22 @@ void Checkers::DescribeStores() {
   for (int node = 0; node < stores_->StoreCount(); ++node) {
     for (const range::ReplicaStatus& replica : stores_->ReplicasAt(node)) {
       const range::RangeDescriptor& descriptor = replica.descriptor;
+      std::string members;
+      for (const auto& member : descriptor.replicas()) {
+        absl::StrAppend(&members, " ", member.replica_id(), "@", member.store_id(), "/",
+                        static_cast<int>(member.role()));
+      }
+      for (const consensus::MemberProgress& member : replica.members) {
+        if (member.needs_snapshot) absl::StrAppend(&members, " ", member.id.value(), " needs one");
+      }
       scheduler_->Note(absl::StrCat(
           "store ", node + 1, " range ", descriptor.range_id(), " generation ",
           descriptor.generation(), " [", absl::CEscape(descriptor.start_key()), ", ",
           absl::CEscape(descriptor.end_key()), ") role ", static_cast<int>(replica.role), " term ",
           replica.term.value(), " committed ", replica.committed.value(), " applied ",
           replica.applied.value(), " last ", replica.last.value(), " leader store ",
-          replica.leader_store.value(), replica.serving ? " serving" : ""));
+          replica.leader_store.value(), replica.serving ? " serving" : "", " replica ",
+          replica.replica.value(), " of", members));
     }
   }
 }
