@@ -26,11 +26,13 @@ bool Binds(const ReplicaFacts& facts, const PairLeases& leases, uint8_t self) {
 
 // A question that changes nothing where it arrives but what was answered ([H-5], pulls) may as well
 // arrive at once: it stays in the network, so it can arrive again later, and answers that nobody
-// takes do no harm. Then nothing else needs to be tried in this state.
-bool Explorer::ArrivesAtOnce(const Action& action) const {
+// takes do no harm. Then nothing else needs to be tried in this state. A leader is another case:
+// whatever arrives makes it look at its lease, and it may abdicate.
+bool Explorer::ArrivesAtOnce(const Action& action, const GroupState& state) const {
   if (action.input.kind != InputKind::kMessage) return false;
   const Kind kind = messages_.facts(action.input.argument).kind;
-  return kind == Kind::kProbeRequest || kind == Kind::kPullRequest;
+  return (kind == Kind::kProbeRequest || kind == Kind::kPullRequest) &&
+         FactsAt(state, action.replica).role != Role::kLeader;
 }
 
 std::vector<Explorer::Action> Explorer::ActionsOf(const GroupState& state) {
@@ -106,7 +108,7 @@ void Explorer::AddLeaseActions(const GroupState& state, uint8_t holder, uint8_t 
   const PairLease pair = state.leases.Get(holder, grantor);
   const bool outlives = options_.lease_fault == LeaseFault::kHolderOutlivesPromise;
   if (pair.held && Left(state, kLeaseEnds) > 0) add(ActionKind::kLeaseEnds, holder, grantor);
-  if (!pair.held && leads && pair.lowest >= pair.asks_from) {
+  if (!pair.held && leads && pair.lowest >= pair.asks_from && Left(state, kSupports) > 0) {
     add(ActionKind::kSupport, holder, grantor);
   }
   if ((!pair.held || outlives) && pair.lowest < options_.bounds.epochs_max &&
@@ -126,6 +128,7 @@ void Explorer::Spend(GroupState* state, Budget budget) const {
 void Explorer::SpendOn(const Action& action, GroupState* state) const {
   if (action.kind == ActionKind::kLeaseEnds) return Spend(state, kLeaseEnds);
   if (action.kind == ActionKind::kWithdraw) return Spend(state, kWithdrawals);
+  if (action.kind == ActionKind::kSupport) return Spend(state, kSupports);
   if (action.kind != ActionKind::kReplica) return;
   switch (action.input.kind) {
     case InputKind::kElectionTimer:

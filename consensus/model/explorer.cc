@@ -28,7 +28,7 @@ Explorer::~Explorer() = default;
 // ---- The way that the search takes.
 
 ModelResult Explorer::Run() {
-  root_ = Root();
+  root_ = Begin();
   nodes_.push_back({kNoNode, 0});
   Visit(root_);
   Count(root_);
@@ -56,9 +56,9 @@ ModelResult Explorer::Run() {
   result_.executions = replicas_.executed();
   result_.audited = replicas_.audited();
   result_.violation = violation_;
-  if (!violation_.empty()) {
+  if (!result_.exhausted) {
     std::vector<uint32_t> path = PathTo(expanding_);
-    path.push_back(performing_);
+    if (!violation_.empty()) path.push_back(performing_);
     result_.script = ScriptOf(path);
   }
   return result_;
@@ -68,13 +68,13 @@ void Explorer::Expand(const GroupState& state, uint32_t index) {
   expanding_ = index;
   const std::vector<Action> actions = ActionsOf(state);
   for (const Action& action : actions) {
-    if (!ArrivesAtOnce(action)) continue;
+    if (!ArrivesAtOnce(action, state)) continue;
     performing_ = Pack(action);
     GroupState successor = state;
     if (Perform(action, &successor)) return Reach(std::move(successor), index);
   }
   for (const Action& action : actions) {
-    if (ArrivesAtOnce(action)) continue;
+    if (ArrivesAtOnce(action, state)) continue;
     performing_ = Pack(action);
     GroupState successor = state;
     const bool changed = Perform(action, &successor);
@@ -125,16 +125,27 @@ void Explorer::Count(const GroupState& state) {
 
 // ---- Where it begins.
 
-Explorer::GroupState Explorer::Root() {
+Explorer::GroupState Explorer::Begin() {
   GroupState state;
   for (size_t i = 0; i < kReplicas; ++i) state.replicas[i] = replicas_.Initial(i);
-  const Bounds& bounds = options_.bounds;
   const auto set = [&state](Budget budget, uint32_t number) {
     state.budget |= uint64_t{std::min(number, kAnyNumber)} << (4 * budget);
   };
   set(kTimeouts, kAnyNumber);
-  if (options_.begins_led) BeginLed(&state);
+  set(kFailures, kAnyNumber);
+  if (options_.root == Root::kLed) LetCampaign(0, {0, 1, 2}, false, &state);
+  if (options_.root == Root::kStranded) {
+    // Replica 3 campaigns twice, but its requests for votes arrive nowhere.
+    for (int i = 0; i < 2; ++i) LetGiveUp(2, &state);
+    LetCampaign(0, {0, 1}, false, &state);
+  }
+  if (options_.root == Root::kDiverged) {
+    LetCampaign(0, {0, 1}, true, &state);
+    LetCampaign(2, {1, 2}, true, &state);
+  }
+  CHECK(options_.root == Root::kNothing || FactsAt(state, 0).role == Role::kLeader) << violation_;
   state.budget = 0;
+  const Bounds& bounds = options_.bounds;
   set(kTimeouts, bounds.timeouts);
   set(kFailures, bounds.failures);
   set(kCrashes, bounds.crashes);
@@ -144,31 +155,57 @@ Explorer::GroupState Explorer::Root() {
   set(kQueries, bounds.queries);
   set(kWithdrawals, bounds.withdrawals);
   set(kLeaseEnds, bounds.lease_ends);
+  set(kSupports, bounds.supports);
   return state;
 }
 
-// Replica 1 campaigns and everything arrives; what was sent may still arrive again.
-void Explorer::BeginLed(GroupState* state) {
+void Explorer::LetCampaign(uint8_t self, const std::set<uint8_t>& among, bool until_elected,
+                           GroupState* state) {
   Action action;
+  action.replica = self;
   action.input.kind = InputKind::kElectionTimer;
   CHECK(Perform(action, state));
   bool changed = true;
   while (changed && violation_.empty()) {
     changed = false;
-    for (uint8_t i = 0; i < kReplicas && !changed; ++i) {
-      if (!FactsAt(*state, i).writing) continue;
+    for (const uint8_t i : among) {
+      if (changed || !FactsAt(*state, i).writing) continue;
       action.replica = i;
       action.input = {InputKind::kPersisted, 0};
       changed = Perform(action, state);
     }
     const auto network = state->network;
     for (size_t i = 0; i < network.size() && !changed; ++i) {
-      action.replica = messages_.facts(network[i]).to;
+      if (until_elected && FactsAt(*state, self).role == Role::kLeader) return;
+      const MessageFacts& message = messages_.facts(network[i]);
+      if (message.kind == Kind::kAppendRequest && until_elected) continue;
+      if (among.count(message.from) == 0 || among.count(message.to) == 0) continue;
+      action.replica = message.to;
       action.input = {InputKind::kMessage, network[i]};
       changed = Perform(action, state);
     }
   }
-  CHECK(violation_.empty() && FactsAt(*state, 0).role == Role::kLeader) << violation_;
+}
+
+void Explorer::LetGiveUp(uint8_t self, GroupState* state) {
+  const auto network = state->network;
+  LetCampaign(self, {self}, false, state);
+  Action action;
+  for (int round = 0; round < 2; ++round) {
+    for (const auto id : decltype(network)(state->network)) {
+      const Kind kind = messages_.facts(id).kind;
+      const bool probes = kind == (round == 0 ? Kind::kProbeRequest : Kind::kProbeReply);
+      if (!probes || FactsAt(*state, self).stands) continue;
+      action.replica = messages_.facts(id).to;
+      action.input = {InputKind::kMessage, id};
+      Perform(action, state);
+    }
+  }
+  CHECK(FactsAt(*state, self).stands);
+  action.replica = self;
+  action.input = {InputKind::kAttemptTimer, 0};
+  CHECK(Perform(action, state));
+  state->network = network;
 }
 
 // ---- The way back.

@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,7 +39,8 @@ struct Bounds {
   uint32_t abdications = 0;
   uint32_t queries = 0;
   uint32_t withdrawals = 1;
-  uint32_t lease_ends = 1;  // A holder stops to count on a grantor.
+  uint32_t lease_ends = 1;         // A holder stops to count on a grantor.
+  uint32_t supports = kAnyNumber;  // A holder is supported again.
   uint64_t states_max = 20'000'000;
 };
 
@@ -50,12 +52,19 @@ enum class LeaseFault : uint8_t {
   kExpiredIsWithdrawn = 52,    // Not durable: a late request revives the epoch.
 };
 
+// Where an exploration begins. All are reached from nothing by the actions of the model.
+enum class Root : uint8_t {
+  kNothing = 0,
+  kLed = 1,       // Replica 1 leads term 1, replicas 2 and 3 are bound to it.
+  kStranded = 2,  // Replica 1 leads term 1, 2 is bound to it, 3 is in term 2 and unbound [H-12].
+  kDiverged = 3,  // Replica 1 leads term 1, 3 leads term 2, and nobody has heard from either.
+};
+
 struct ModelOptions {
   Bounds bounds;
   ReplicaOptions replicas;
   LeaseFault lease_fault = LeaseFault::kNone;
-  // Begins where replica 1 leads term 1 and all are bound to it, instead of with nothing.
-  bool begins_led = false;
+  Root root = Root::kNothing;
   bool symmetry = true;
   // After each depth: how deep, states so far, states to be looked at next.
   std::function<void(uint64_t, uint64_t, uint64_t)> on_depth;
@@ -77,7 +86,7 @@ struct ModelResult {
   uint64_t with_two_leaders = 0;
   uint64_t with_commit = 0;
   std::string violation;            // Empty: none.
-  std::vector<std::string> script;  // How it came to that, one line each.
+  std::vector<std::string> script;  // Unless exhausted: the way to where it stopped, line by line.
 };
 
 class Explorer {
@@ -101,6 +110,7 @@ class Explorer {
     kWithdrawals,
     kLeaseEnds,
     kAbdications,
+    kSupports,
   };
   enum class ActionKind : uint8_t {
     kReplica = 0,    // An input of one replica alone.
@@ -146,10 +156,14 @@ class Explorer {
   }
   void Spend(GroupState* state, Budget budget) const;
 
-  GroupState Root();
-  void BeginLed(GroupState* state);
+  GroupState Begin();
+  // Replica `self` campaigns, and all messages among the replicas of the set arrive, or just those
+  // that elect it.
+  void LetCampaign(uint8_t self, const std::set<uint8_t>& among, bool until_elected,
+                   GroupState* state);
+  void LetGiveUp(uint8_t self, GroupState* state);
   std::vector<Action> ActionsOf(const GroupState& state);
-  bool ArrivesAtOnce(const Action& action) const;
+  bool ArrivesAtOnce(const Action& action, const GroupState& state) const;
   void Reach(GroupState successor, uint32_t from);
   void AddReplicaActions(const GroupState& state, uint8_t replica, std::vector<Action>* actions);
   void AddLeaseActions(const GroupState& state, uint8_t holder, uint8_t grantor,

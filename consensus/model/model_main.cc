@@ -1,6 +1,8 @@
 // Explores within bounds given on the command line, without or with a mutant, and prints figures.
 //
-//   model [--mutant=N] [--lease-fault=N] [--led] [--audit] [--progress] [--NAME=NUMBER of a bound]
+//   model [--model=NAME of models.cc] [--mutant=N] [--lease-fault=N] [--root=N] [--audit]
+//   [--progress] [--show-last]
+//   [--NAME=NUMBER of a bound]
 //
 // Exit code 0: no violation, 17: a violation, with the script on standard output.
 
@@ -12,6 +14,7 @@
 #include <map>
 #include <string>
 
+#include "consensus/model/models.h"
 #include "consensus/model/report.h"
 
 namespace rasputin::consensus::model {
@@ -19,13 +22,14 @@ namespace {
 
 int Main(int argc, char** argv) {
   ModelOptions options;
+  bool show_last = false;  // The way to the last state that was looked at.
   Bounds& bounds = options.bounds;
   std::map<std::string, uint32_t*> small = {
-      {"timeouts", &bounds.timeouts},    {"failures", &bounds.failures},
-      {"crashes", &bounds.crashes},      {"proposals", &bounds.proposals},
-      {"transfers", &bounds.transfers},  {"abdications", &bounds.abdications},
-      {"queries", &bounds.queries},      {"withdrawals", &bounds.withdrawals},
-      {"lease-ends", &bounds.lease_ends}};
+      {"timeouts", &bounds.timeouts},     {"failures", &bounds.failures},
+      {"crashes", &bounds.crashes},       {"proposals", &bounds.proposals},
+      {"transfers", &bounds.transfers},   {"abdications", &bounds.abdications},
+      {"queries", &bounds.queries},       {"withdrawals", &bounds.withdrawals},
+      {"lease-ends", &bounds.lease_ends}, {"supports", &bounds.supports}};
   std::map<std::string, uint64_t*> large = {{"terms", &bounds.terms_max},
                                             {"rounds", &bounds.rounds_max},
                                             {"epochs", &bounds.epochs_max},
@@ -39,14 +43,22 @@ int Main(int argc, char** argv) {
       name.resize(equals);
     }
     if (name.rfind("--", 0) == 0) name = name.substr(2);
-    if (name == "mutant") {
+    if (name == "model") {
+      const std::string text(argv[i]);
+      const std::string wanted = text.substr(text.find('=') + 1);
+      for (const NamedModel& model : SuiteModels()) {
+        if (model.name == wanted) options = model.options;
+      }
+    } else if (name == "mutant") {
       options.replicas.mutants = Mutants(value);
     } else if (name == "lease-fault") {
       options.lease_fault = static_cast<LeaseFault>(value);
-    } else if (name == "led") {
-      options.begins_led = value != 0;
+    } else if (name == "root") {
+      options.root = static_cast<Root>(value);
     } else if (name == "audit") {
       options.replicas.audit = value != 0;
+    } else if (name == "show-last") {
+      show_last = value != 0;
     } else if (name == "progress") {
       options.on_depth = [](uint64_t depth, uint64_t states, uint64_t next) {
         std::fprintf(stderr, "depth %lu: %lu states, %lu next\n", static_cast<unsigned long>(depth),
@@ -66,6 +78,7 @@ int Main(int argc, char** argv) {
     }
   }
   const ModelResult result = ExploreAloud(options);
+  if (show_last && result.violation.empty()) PrintScript(result.script);
   return result.violation.empty() ? 0 : kViolationExitCode;
 }
 

@@ -32,6 +32,23 @@ bool Binds(const HardState& state, uint32_t lease_view, size_t self) {
              LowestInView(lease_view, self, state.bound_leader.value() - 1);
 }
 
+std::string BytesOf(const Message& message, const StateBytes::Names& names) {
+  StateBytes bytes(names);
+  MessageTable::Encode(message, &bytes);
+  return bytes.bytes();
+}
+
+// What waits for the disk is a set, like what is on its way.
+void AddAnswers(std::vector<Message> more, std::vector<Message>* waiting) {
+  for (Message& message : more) {
+    const std::string bytes = BytesOf(message, kNames[0]);
+    const bool known = std::any_of(waiting->begin(), waiting->end(), [&](const Message& other) {
+      return BytesOf(other, kNames[0]) == bytes;
+    });
+    if (!known) waiting->push_back(std::move(message));
+  }
+}
+
 bool SameBinding(const HardState& a, const HardState& b) {
   return a.bound_leader == b.bound_leader && a.bound_term == b.bound_term &&
          a.bound_epoch == b.bound_epoch;
@@ -202,9 +219,7 @@ void ReplicaStates::CarryOut(Bench* bench, Run* run, Ready ready) {
     // caused it, and a late end the same as a late message.
     if (!options_.slow_disk || (!sends_early && writing.size() == 1)) FinishWrites(bench, run);
   } else if (!writing.empty()) {
-    for (Message& message : ready.send_after_persist) {
-      writing.back().send_after.push_back(std::move(message));
-    }
+    AddAnswers(std::move(ready.send_after_persist), &writing.back().send_after);
   } else {
     for (Message& message : ready.send_after_persist) run->sent.push_back(std::move(message));
   }
@@ -246,6 +261,7 @@ Outcome ReplicaStates::Conclude(Run run) {
       outcome.sent.push_back(*id);
     }
   }
+  std::sort(outcome.sent.begin(), outcome.sent.end());
   if (!run.violations.empty()) outcome.violation = run.violations.front();
   outcome.state = Intern(std::move(run.body));
   return outcome;
@@ -275,7 +291,8 @@ void ReplicaStates::Audit(Id state, uint32_t lease_view, Input input, const Outc
   const Outcome outcome = Conclude(Execute(*other, lease_view, input));
   CHECK(outcome.state == expected.state && outcome.sent == expected.sent &&
         outcome.violation == expected.violation)
-      << "the same state behaves in two ways: a field is missing in CoreAccess::Encode";
+      << "the same state behaves in two ways: a field is missing in CoreAccess::Encode; input "
+      << static_cast<int>(input.kind) << " " << input.argument << " of state " << state;
 }
 
 std::vector<std::string> ReplicaStates::Describe(Id state, uint32_t lease_view, Input input) {
@@ -298,14 +315,18 @@ std::string ReplicaStates::EncodeBody(const Body& body, const StateBytes::Names&
     bytes.State(body.durable);
     bytes.Entries(body.durable_log);
   }
+  std::string waiting;
   for (const Write& write : body.writing) {
     bytes.Number(write.hard_state.has_value() ? 1 : 0);
     if (write.hard_state.has_value()) bytes.State(*write.hard_state);
     bytes.Entries(write.entries);
     bytes.Number(write.send_after.size());
-    for (const Message& message : write.send_after) MessageTable::Encode(message, &bytes);
+    std::vector<std::string> answers;
+    for (const Message& message : write.send_after) answers.push_back(BytesOf(message, names));
+    std::sort(answers.begin(), answers.end());
+    for (const std::string& answer : answers) waiting += answer;
   }
-  return bytes.bytes();
+  return bytes.bytes() + waiting;
 }
 
 // The body's core is on its bench.

@@ -14,10 +14,6 @@ namespace {
 // For the last words of a CHECK, which knows no arguments.
 Explorer* running = nullptr;
 
-void PrintScript(const std::vector<std::string>& script) {
-  for (const std::string& line : script) std::cout << "    " << line << "\n";
-}
-
 [[noreturn]] void EndWithScript() {
   Explorer* explorer = running;
   running = nullptr;
@@ -30,6 +26,10 @@ void PrintScript(const std::vector<std::string>& script) {
 }
 
 }  // namespace
+
+void PrintScript(const std::vector<std::string>& script) {
+  for (const std::string& line : script) std::cout << "    " << line << "\n";
+}
 
 ModelResult ExploreAloud(const ModelOptions& options) {
   const auto begin = std::chrono::steady_clock::now();

@@ -6,13 +6,17 @@
 #ifndef RASPUTIN_CONSENSUS_MODEL_REPORT_H_
 #define RASPUTIN_CONSENSUS_MODEL_REPORT_H_
 
+#include <string>
+#include <vector>
+
 #include "consensus/model/explorer.h"
 
 namespace rasputin::consensus::model {
 
 constexpr int kViolationExitCode = 17;
 
-// Prints to standard output.
+// Both print to standard output.
+void PrintScript(const std::vector<std::string>& script);
 ModelResult ExploreAloud(const ModelOptions& options);
 
 }  // namespace rasputin::consensus::model
