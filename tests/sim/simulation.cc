@@ -133,7 +133,8 @@ class SafetyRun {
   void Settle();
   void JudgeHistory();
   void JudgeCounters();
-  bool DirectoryConverges(const std::vector<RangeDescriptor>& known);
+  std::vector<RangeDescriptor> SortedRanges();
+  bool DirectoryConverges();
   void JudgeDirectory();
   bool ReplicasConverge();
   void JudgeReplicas();
@@ -151,6 +152,7 @@ class SafetyRun {
   std::unique_ptr<Nemesis> nemesis_;
   std::unique_ptr<DirectoryKeeper> directory_;
   Report report_;
+  std::string listed_;  // By the meta range, when it was last asked.
 };
 
 SafetyRun::SafetyRun(const SimulationOptions& options)
@@ -245,10 +247,18 @@ void SafetyRun::JudgeCounters() {
   }
 }
 
+std::vector<RangeDescriptor> SafetyRun::SortedRanges() {
+  std::vector<RangeDescriptor> known;
+  for (auto& [range, descriptor] : cluster_->KnownRanges()) known.push_back(std::move(descriptor));
+  std::sort(known.begin(), known.end(), StartsBefore);
+  return known;
+}
+
 // The meta range lists the ranges that the stores hold, after a while.
-bool SafetyRun::DirectoryConverges(const std::vector<RangeDescriptor>& known) {
+bool SafetyRun::DirectoryConverges() {
   for (int round = 0; round < 40; ++round) {
     cluster_->RunFor(500 * kMillisecond);
+    const std::vector<RangeDescriptor> known = SortedRanges();  // A change may be completed late.
     if (Failed() || !WaitUntil([&] { return directory_->UpToDate(); }, 20 * kSecond)) return false;
     std::vector<RangeDescriptor> listed;
     bool answered = false;
@@ -263,15 +273,15 @@ bool SafetyRun::DirectoryConverges(const std::vector<RangeDescriptor>& known) {
       same = known[i].SerializeAsString() == listed[i].SerializeAsString();
     }
     if (same) return true;
+    listed_.clear();
+    for (const RangeDescriptor& range : listed) listed_ += " " + range.ShortDebugString();
   }
   return false;
 }
 
 // Every key in exactly one range of the stores, and the meta range says the same.
 void SafetyRun::JudgeDirectory() {
-  std::vector<RangeDescriptor> known;
-  for (auto& [range, descriptor] : cluster_->KnownRanges()) known.push_back(std::move(descriptor));
-  std::sort(known.begin(), known.end(), StartsBefore);
+  const std::vector<RangeDescriptor> known = SortedRanges();
   std::string expected_start = client::KeyPrefix(client::kMetaCollectionId);
   for (const RangeDescriptor& descriptor : known) {
     if (descriptor.start_key() != expected_start) {
@@ -282,9 +292,9 @@ void SafetyRun::JudgeDirectory() {
   }
   if (!expected_start.empty())
     Violate("One Serving Range", "the last range does not reach the end");
-  if (!Failed() && !DirectoryConverges(known) && !Failed()) {
+  if (!Failed() && !DirectoryConverges() && !Failed()) {
     Violate("Directory", absl::StrCat("the meta range does not come to list the ", known.size(),
-                                      " ranges that the stores hold"));
+                                      " ranges that the stores hold; it lists:", listed_));
   }
 }
 
