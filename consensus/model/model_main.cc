@@ -64,6 +64,8 @@ int Main(int argc, char** argv) {
         std::fprintf(stderr, "depth %lu: %lu states, %lu next\n", static_cast<unsigned long>(depth),
                      static_cast<unsigned long>(states), static_cast<unsigned long>(next));
       };
+    } else if (name == "core-invariants") {
+      options.replicas.core_invariants = value != 0;
     } else if (name == "symmetry") {
       options.symmetry = value != 0;
     } else if (name == "slow-disk") {

@@ -56,11 +56,13 @@ ModelOptions WithQuery(ModelOptions options) {
 
 ModelOptions With(ModelOptions options, uint64_t mutant) {
   options.replicas.mutants = Mutants(mutant);
+  options.replicas.core_invariants = false;
   return options;
 }
 
 ModelOptions With(ModelOptions options, LeaseFault fault) {
   options.lease_fault = fault;
+  options.replicas.core_invariants = false;
   return options;
 }
 
@@ -85,14 +87,20 @@ std::vector<NamedModel> SuiteModels() {
 std::vector<NamedFault> FaultsFound() {
   const ModelOptions led = Base(Root::kLed, 2, 8);
   const ModelOptions two_candidates = WithTimeouts(Base(Root::kNothing, 1, 8), 2);
+  const ModelOptions diverged = Base(Root::kDiverged, 3, 2);
   return {
+      {"Mutant1AckForTheOldestPending", With(WithAbdications(Base(Root::kLed, 2, 5), 1, 2), 1)},
       {"Mutant5RoleInsteadOfLease", With(WithLeases(Base(Root::kLed, 2, 4), 2, 0), 5)},
       {"Mutant7VoteNotDurable", With(WithCrashes(two_candidates, 1), 7)},
+      {"Mutant10VoteIgnoresTheLastTerm", With(WithTimeouts(WithAbdications(diverged, 2), 2), 10)},
       {"Mutant11TwoVotesInATerm", With(two_candidates, 11)},
+      {"Mutant12LogMatchingUnchecked", With(WithAbdications(Base(Root::kDiverged, 3, 1), 1), 12)},
+      {"Mutant14GapsAccepted", With(WithAbdications(Base(Root::kLed, 2, 5), 1, 2), 14)},
       {"Mutant19VoteBinds", With(Base(Root::kNothing, 1, 8), 19)},
       {"Mutant22ReleaseBeforeGivingUp", With(WithAbdications(led, 1), 22)},
       {"Mutant28ServesBeforeItsFirstEntry", With(WithAbdications(led, 1, 1), 28)},
-      {"Mutant29AckBeforeSync", With(WithCrashes(led, 1), 29)},
+      {"Mutant29AckBeforeSync",
+       With(WithCrashes(WithAbdications(Base(Root::kLed, 2, 4), 1, 1), 1), 29)},
       {"Mutant49ReleasedTermBinds", With(WithLeases(WithAbdications(led, 1), 1, 1), 49)},
       {"Mutant50ReleasedWhileLeadingAHigherTerm", With(WithQuery(Base(Root::kStranded, 4, 8)), 50)},
       {"Mutant51BindingAtAnotherEpoch", With(WithLeases(led, 2, 1), 51)},

@@ -132,6 +132,7 @@ ReplicaStates::Run ReplicaStates::Execute(const Body& from, uint32_t lease_view,
     Settle(bench, &run);
     invariants.Check();
   }
+  if (!options_.core_invariants) run.violations.clear();
   CheckPromises(from, lease_view, input, &run);
   CoreAccess::RenumberRounds(input.kind == InputKind::kRestart ? nullptr : from.core,
                              bench->core.get(), &run.sent);

@@ -78,6 +78,9 @@ struct ReplicaOptions {
   uint64_t append_bytes_max = 1 << 20;
   // What is sent before it is durable may get out before it is, or without it ever being.
   bool slow_disk = true;
+  // Whether a step that breaks an invariant of one core (core_invariants.h) is a violation; if not,
+  // what holds of the group must show the fault.
+  bool core_invariants = true;
   // Each state reached again by another way is kept twice, and both must behave alike.
   bool audit = false;
 };
