@@ -127,7 +127,8 @@ class MembersTest : public testing::Test {
 
   // What the command prints; it must succeed.
   std::string Rasputin(const std::string& command, int node) {
-    const std::string line = absl::StrCat("client/rasputin --endpoints ",
+    // With a time of its own the command waits for a connection longer than on its own account.
+    const std::string line = absl::StrCat("client/rasputin --timeout 2m --endpoints ",
                                           cluster_.ClientAddress(node), " ", command, " 2>&1");
     FILE* pipe = popen(line.c_str(), "r");
     PCHECK(pipe != nullptr);
