@@ -155,8 +155,9 @@ bool Explorer::Perform(const Action& action, GroupState* state) {
   ChangeLeases(action, state);
   // Time passes; the leader notices when it looks.
   if (action.kind == ActionKind::kLeaseEnds) return true;
-  const bool changed = PerformOnReplica(action, state);
-  return changed || action.kind != ActionKind::kReplica;
+  const Effect effect = PerformOnReplica(action, state);
+  return effect == Effect::kChanged ||
+         (effect == Effect::kNone && action.kind != ActionKind::kReplica);
 }
 
 void Explorer::ChangeLeases(const Action& action, GroupState* state) {
@@ -206,7 +207,7 @@ Input Explorer::InputOf(const Action& action) {
   return action.kind == ActionKind::kReplica ? action.input : Input{InputKind::kTick, 0};
 }
 
-bool Explorer::PerformOnReplica(const Action& action, GroupState* state) {
+Explorer::Effect Explorer::PerformOnReplica(const Action& action, GroupState* state) {
   const uint8_t self = action.replica;
   const ReplicaStates::Id before = state->replicas[self];
   const Outcome& outcome = replicas_.Apply(before, state->leases.ViewOf(self), InputOf(action));
@@ -214,14 +215,14 @@ bool Explorer::PerformOnReplica(const Action& action, GroupState* state) {
   const ReplicaFacts& facts = replicas_.facts(outcome.state);
   if (facts.term > options_.bounds.terms_max || facts.rounds_max > options_.bounds.rounds_max) {
     ++result_.cut_off;
-    return false;
+    return Effect::kBeyondBounds;
   }
   const size_t messages = state->network.size();
   state->replicas[self] = outcome.state;
   Receive(outcome, self, state);
   const bool changed = outcome.state != before || state->network.size() != messages;
   if (outcome.state != before) Learn(self, replicas_.facts(before), state);
-  return changed;
+  return changed ? Effect::kChanged : Effect::kNone;
 }
 
 // Messages that can have no effect any more are dropped at once.

@@ -133,15 +133,23 @@ Explorer::GroupState Explorer::Begin() {
   };
   set(kTimeouts, kAnyNumber);
   set(kFailures, kAnyNumber);
+  set(kProposals, kAnyNumber);
+  set(kAbdications, kAnyNumber);
   if (options_.root == Root::kLed) LetCampaign(0, {0, 1, 2}, false, &state);
   if (options_.root == Root::kStranded) {
     // Replica 3 campaigns twice, but its requests for votes arrive nowhere.
     for (int i = 0; i < 2; ++i) LetGiveUp(2, &state);
     LetCampaign(0, {0, 1}, false, &state);
   }
-  if (options_.root == Root::kDiverged) {
+  if (options_.root == Root::kDiverged || options_.root == Root::kOldEntry) {
     LetCampaign(0, {0, 1}, true, &state);
+    if (options_.root == Root::kOldEntry) LetDo(0, InputKind::kPropose, &state);
     LetCampaign(2, {1, 2}, true, &state);
+  }
+  if (options_.root == Root::kOldEntry) {
+    for (const uint8_t leader : {0, 2}) LetDo(leader, InputKind::kAbdicate, &state);
+    state.network.clear();  // What was sent before is lost.
+    LetCampaign(0, {0, 1}, true, &state);
   }
   CHECK(options_.root == Root::kNothing || FactsAt(state, 0).role == Role::kLeader) << violation_;
   state.budget = 0;
@@ -161,10 +169,8 @@ Explorer::GroupState Explorer::Begin() {
 
 void Explorer::LetCampaign(uint8_t self, const std::set<uint8_t>& among, bool until_elected,
                            GroupState* state) {
+  LetDo(self, InputKind::kElectionTimer, state);
   Action action;
-  action.replica = self;
-  action.input.kind = InputKind::kElectionTimer;
-  CHECK(Perform(action, state));
   bool changed = true;
   while (changed && violation_.empty()) {
     changed = false;
@@ -187,6 +193,13 @@ void Explorer::LetCampaign(uint8_t self, const std::set<uint8_t>& among, bool un
   }
 }
 
+void Explorer::LetDo(uint8_t self, InputKind kind, GroupState* state) {
+  Action action;
+  action.replica = self;
+  action.input = {kind, 0};
+  CHECK(Perform(action, state) && violation_.empty()) << NameOf(action) << violation_;
+}
+
 void Explorer::LetGiveUp(uint8_t self, GroupState* state) {
   const auto network = state->network;
   LetCampaign(self, {self}, false, state);
@@ -202,9 +215,7 @@ void Explorer::LetGiveUp(uint8_t self, GroupState* state) {
     }
   }
   CHECK(FactsAt(*state, self).stands);
-  action.replica = self;
-  action.input = {InputKind::kAttemptTimer, 0};
-  CHECK(Perform(action, state));
+  LetDo(self, InputKind::kAttemptTimer, state);
   state->network = network;
 }
 

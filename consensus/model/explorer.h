@@ -58,6 +58,7 @@ enum class Root : uint8_t {
   kLed = 1,       // Replica 1 leads term 1, replicas 2 and 3 are bound to it.
   kStranded = 2,  // Replica 1 leads term 1, 2 is bound to it, 3 is in term 2 and unbound [H-12].
   kDiverged = 3,  // Replica 1 leads term 1, 3 leads term 2, and nobody has heard from either.
+  kOldEntry = 4,  // Replica 1 leads term 3 and holds entries of term 1, 3 one of term 2, 2 none.
 };
 
 struct ModelOptions {
@@ -162,6 +163,7 @@ class Explorer {
   void LetCampaign(uint8_t self, const std::set<uint8_t>& among, bool until_elected,
                    GroupState* state);
   void LetGiveUp(uint8_t self, GroupState* state);
+  void LetDo(uint8_t self, InputKind kind, GroupState* state);
   std::vector<Action> ActionsOf(const GroupState& state);
   bool ArrivesAtOnce(const Action& action, const GroupState& state) const;
   void Reach(GroupState successor, uint32_t from);
@@ -170,7 +172,8 @@ class Explorer {
                        std::vector<Action>* actions);
   // False: nothing changes, or a bound forbids it. A violation on the way goes to `violation_`.
   bool Perform(const Action& action, GroupState* state);
-  bool PerformOnReplica(const Action& action, GroupState* state);
+  enum class Effect : uint8_t { kNone, kChanged, kBeyondBounds };
+  Effect PerformOnReplica(const Action& action, GroupState* state);
   static Input InputOf(const Action& action);
   void SpendOn(const Action& action, GroupState* state) const;
   void ChangeLeases(const Action& action, GroupState* state);

@@ -54,6 +54,12 @@ ModelOptions WithQuery(ModelOptions options) {
   return options;
 }
 
+// A message holds no more than one command and what is empty before it.
+ModelOptions WithShortMessages(ModelOptions options) {
+  options.replicas.append_bytes_max = 0;
+  return options;
+}
+
 ModelOptions With(ModelOptions options, uint64_t mutant) {
   options.replicas.mutants = Mutants(mutant);
   options.replicas.core_invariants = false;
@@ -70,6 +76,8 @@ ModelOptions With(ModelOptions options, LeaseFault fault) {
 
 std::vector<NamedModel> SuiteModels() {
   const ModelOptions led = Base(Root::kLed, 2, 2);
+  ModelOptions challenged = WithAbdications(Base(Root::kStranded, 4, 2), 1);
+  challenged.bounds.failures = 1;
   return {
       {"FromNothingToALease", WithLeases(Base(Root::kNothing, 1, 8), 1, kAnyNumber)},
       {"TwoCandidates", WithTimeouts(Base(Root::kNothing, 2, 1), 2)},
@@ -80,7 +88,9 @@ std::vector<NamedModel> SuiteModels() {
       {"AbdicationWithAProposal", WithAbdications(Base(Root::kLed, 2, 4), 1, 1)},
       {"Handover", WithTransfer(led)},
       {"Death", WithCrashes(WithLeases(Base(Root::kLed, 2, 3), 1, 1), 1)},
+      {"OldEntry", WithAbdications(Base(Root::kOldEntry, 4, 2), 1)},
       {"StrandedTerm", WithTimeouts(WithLeases(Base(Root::kStranded, 3, 2), 1, 1), 0)},
+      {"StrandedTermChallenged", challenged},
   };
 }
 
@@ -90,12 +100,17 @@ std::vector<NamedFault> FaultsFound() {
   const ModelOptions diverged = Base(Root::kDiverged, 3, 2);
   return {
       {"Mutant1AckForTheOldestPending", With(WithAbdications(Base(Root::kLed, 2, 5), 1, 2), 1)},
+      {"Mutant2RefusalIsAnAck", With(WithAbdications(Base(Root::kOldEntry, 4, 3), 1), 2)},
       {"Mutant5RoleInsteadOfLease", With(WithLeases(Base(Root::kLed, 2, 4), 2, 0), 5)},
       {"Mutant7VoteNotDurable", With(WithCrashes(two_candidates, 1), 7)},
       {"Mutant10VoteIgnoresTheLastTerm", With(WithTimeouts(WithAbdications(diverged, 2), 2), 10)},
       {"Mutant11TwoVotesInATerm", With(two_candidates, 11)},
       {"Mutant12LogMatchingUnchecked", With(WithAbdications(Base(Root::kDiverged, 3, 1), 1), 12)},
+      {"Mutant13AppliedUnderTheLeadersCommit",
+       With(WithShortMessages(WithAbdications(Base(Root::kOldEntry, 4, 4), 1)), 13)},
       {"Mutant14GapsAccepted", With(WithAbdications(Base(Root::kLed, 2, 5), 1, 2), 14)},
+      {"Mutant15EarlierTermByCounting",
+       With(WithShortMessages(WithAbdications(Base(Root::kOldEntry, 4, 6), 1)), 15)},
       {"Mutant19VoteBinds", With(Base(Root::kNothing, 1, 8), 19)},
       {"Mutant22ReleaseBeforeGivingUp", With(WithAbdications(led, 1), 22)},
       {"Mutant28ServesBeforeItsFirstEntry", With(WithAbdications(led, 1, 1), 28)},

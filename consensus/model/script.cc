@@ -73,6 +73,7 @@ std::vector<std::string> Explorer::ScriptOf(const std::vector<uint32_t>& path) {
 }
 
 std::vector<std::string> Explorer::CurrentScript() {
+  if (nodes_.empty()) return {"on the way to the root"};
   const std::vector<uint32_t> path = PathTo(expanding_);
   std::vector<std::string> lines = ScriptOf(path);
   lines.push_back(absl::StrCat(path.size() + 1, ". ", NameOf(Unpack(performing_))));
