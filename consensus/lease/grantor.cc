@@ -67,6 +67,22 @@ bool Grantor::WithdrawIfEnded(const ClockReading& now) {
   return true;
 }
 
+// As at its end, so that a restart, a late request and a late answer find what they find there.
+bool Grantor::WithdrawEarly(const ClockReading& now) {
+  CHECK(!HeardLately(now)) << "a store that asks is not dead";
+  if (!promised_.IsSet()) return false;
+  CHECK_EQ(promised_, lowest_accepted_);
+  lowest_accepted_ = promised_.Next();
+  promised_ = Epoch();
+  return true;
+}
+
+// Each request is answered with a new nonce [S-2], so the newest one tells when the last one came.
+bool Grantor::HeardLately(const ClockReading& now) const {
+  return !issued_.empty() &&
+         !issued_.back().at.Plus(options_.lease_duration / 2).EndedForHolder(now);
+}
+
 Epoch Grantor::LowestForGroups(Epoch durable_lowest) const {
   return mutant_ended_.IsSet() ? mutant_ended_.Next() : durable_lowest;
 }

@@ -41,6 +41,13 @@ class Grantor {
   // Begins the withdrawal if the promise has ended [S-4]; returns whether it did.
   bool WithdrawIfEnded(const ClockReading& now);
 
+  // Begins the withdrawal of what is promised before it has ended, by an operator's word that the
+  // peer is dead [S-9]; returns whether anything was promised. The peer must not have been heard
+  // within D/2 (CHECK): see HeardLately.
+  bool WithdrawEarly(const ClockReading& now);
+  // A request came less than D/2 ago: the peer is not dead, or not for long.
+  bool HeardLately(const ClockReading& now) const;
+
   // In memory; ahead of what is durable while a change is being written.
   Epoch lowest_accepted() const { return lowest_accepted_; }
   // What groups may act on, given what is durable.

@@ -108,6 +108,7 @@ class LeaseModel::Impl {
   void FinishWrite(Node* node);
   void Deliver(const LeaseMessage& message, RealTime sent);
   void InjectFault();
+  void WithdrawByOperator();
   void Freeze();
   void Check();
   void CheckGrant(const Node& grantor, const consensus::Event& event);
@@ -320,6 +321,24 @@ void LeaseModel::Impl::InjectFault() {
   At(now_ + Between(0, kD / 2), [this] { InjectFault(); });
 }
 
+// A store that is known to be dead must still be so when the others carry the command out.
+void LeaseModel::Impl::WithdrawByOperator() {
+  if (!faults_) return;
+  const Node* victim = &nodes_[AnyStore()];
+  const bool errs = options_.way_out == LeaseModelOptions::Operator::kWithdrawsFromAnybody;
+  if (errs || victim->leases == nullptr) {
+    for (Node& node : nodes_) {
+      if (node.id == victim->id) continue;
+      InProcess(&node, now_, [this, &node, victim, life = victim->life, errs] {
+        if (!errs && (victim->leases != nullptr || victim->life != life)) return;
+        const Withdrawal done = node.leases->Withdraw(Read(node), victim->id);
+        result_.withdrawn_early += done == Withdrawal::kBegun;
+      });
+    }
+  }
+  At(now_ + Between(0, kD / 4), [this] { WithdrawByOperator(); });
+}
+
 bool LeaseModel::Impl::Counts(const Node& holder, const Node& grantor, Epoch* epoch) const {
   if (holder.table == nullptr || holder.leases == nullptr) return false;
   const Support support = holder.table->SupportFrom(grantor.id);
@@ -428,6 +447,9 @@ LeaseModelResult LeaseModel::Impl::Run() {
   }
   for (Node& node : nodes_) Start(&node);
   At(0, [this] { InjectFault(); });
+  if (options_.way_out != LeaseModelOptions::Operator::kNone) {
+    At(0, [this] { WithdrawByOperator(); });
+  }
   RunUntil(kFaultyTime);
   if (!result_.violation.empty()) return result_;
   Freeze();

@@ -19,6 +19,10 @@ namespace rasputin::consensus::lease {
 struct LeaseModelOptions {
   uint64_t seed = 1;
   int stores = 3;
+  // [S-9]: an operator withdraws, now and then, what is promised to a store that has crashed; or to
+  // any store, which is what the rule forbids.
+  enum class Operator { kNone, kWithdrawsFromDead, kWithdrawsFromAnybody };
+  Operator way_out = Operator::kNone;
   Mutants mutants;
 };
 
@@ -31,6 +35,7 @@ struct LeaseModelResult {
   uint64_t crashes = 0;
   uint64_t suspensions = 0;
   uint64_t disk_stalls = 0;
+  uint64_t withdrawn_early = 0;  // [S-9].
 };
 
 class LeaseModel {

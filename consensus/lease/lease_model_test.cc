@@ -54,6 +54,31 @@ TEST(LeaseModel, NobodyCountsOnWithdrawnSupportAndTwoWayLinksRegainItWithFiveSto
   RunSeeds(5, 500);
 }
 
+// [S-9] with the operator's word being true: what nobody counts on any more may end at any time.
+TEST(LeaseModel, NobodyCountsOnWhatWasWithdrawnFromADeadStore) {
+  uint64_t withdrawn = 0;
+  for (uint64_t seed = 1; seed <= 500; ++seed) {
+    LeaseModelOptions options;
+    options.seed = seed;
+    options.way_out = LeaseModelOptions::Operator::kWithdrawsFromDead;
+    const LeaseModelResult result = LeaseModel(options).Run();
+    ASSERT_EQ(result.violation, "");
+    withdrawn += result.withdrawn_early;
+  }
+  EXPECT_GT(withdrawn, 500u);
+}
+
+// [S-9] with the operator being wrong: why the command wants a proof.
+TEST(LeaseModel, SomebodyCountsOnWhatWasWithdrawnFromALivingStore) {
+  for (uint64_t seed = 1; seed <= 500; ++seed) {
+    LeaseModelOptions options;
+    options.seed = seed;
+    options.way_out = LeaseModelOptions::Operator::kWithdrawsFromAnybody;
+    if (!LeaseModel(options).Run().violation.empty()) return;
+  }
+  FAIL() << "the model does not notice that a living store loses what it counts on";
+}
+
 TEST(LeaseModel, SameSeedIsTheSameRun) {
   LeaseModelOptions options;
   options.seed = 77;

@@ -71,6 +71,7 @@ class StoreLeases::Impl {
   void Step(const ClockReading& reading, const LeaseMessage& message);
   void OnPersisted(const ClockReading& reading, uint64_t persist_sequence);
   void OnLogWriteCompleted(const ClockReading& reading, const DualInstant& started);
+  Withdrawal Withdraw(const ClockReading& reading, StoreId peer);
   LeaseEffects TakeEffects();
   Instant NextDeadline() const;
 
@@ -265,6 +266,23 @@ void StoreLeases::Impl::OnLogWriteCompleted(const ClockReading& reading,
   WatchDisk(now);
   AskWhereDue(now);
   Publish(now);
+}
+
+Withdrawal StoreLeases::Impl::Withdraw(const ClockReading& reading, StoreId peer) {
+  const ClockReading now = Observe(reading);
+  const auto found = pairs_.find(peer);
+  if (found == pairs_.end()) return Withdrawal::kNothing;
+  Pair& pair = found->second;
+  if (pair.grantor.HeardLately(now)) return Withdrawal::kRefused;
+  if (pair.grantor.WithdrawEarly(now)) {
+    changed_.insert(peer);
+    // An answer that still waits for the disk would give the peer what is being taken.
+    pair.waiting_promise.reset();
+  } else if (pair.durable.lowest_accepted == pair.grantor.lowest_accepted()) {
+    return Withdrawal::kNothing;
+  }
+  Publish(now);
+  return Withdrawal::kBegun;
 }
 
 LeaseEffects StoreLeases::Impl::TakeEffects() {
@@ -542,6 +560,9 @@ void StoreLeases::OnPersisted(const ClockReading& now, uint64_t persist_sequence
 }
 void StoreLeases::OnLogWriteCompleted(const ClockReading& now, const DualInstant& started) {
   impl_->OnLogWriteCompleted(now, started);
+}
+Withdrawal StoreLeases::Withdraw(const ClockReading& now, StoreId peer) {
+  return impl_->Withdraw(now, peer);
 }
 LeaseEffects StoreLeases::TakeEffects() { return impl_->TakeEffects(); }
 Instant StoreLeases::NextDeadline() const { return impl_->NextDeadline(); }

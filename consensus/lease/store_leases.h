@@ -80,6 +80,13 @@ struct LeaseEffects {
   std::vector<Event> events;
 };
 
+// What became of an operator's withdrawal [S-9].
+enum class Withdrawal : uint8_t {
+  kRefused = 1,  // The store asked for support less than D/2 ago: it is not dead. Nothing changed.
+  kBegun = 2,    // Acted upon once LeaseUpdate::lowest_accepted says so.
+  kNothing = 3,  // Nothing is promised to it, durably: the replicas here are free of it already.
+};
+
 class StoreLeases {
  public:
   StoreLeases(const LeaseOptions& options, const DurableLeases& durable, const ClockReading& now);
@@ -97,6 +104,11 @@ class StoreLeases {
   // A write of the shared log, by the path of clients' writes, began at `started` and completed
   // (was synced) by `now` [S-3], [S-7].
   void OnLogWriteCompleted(const ClockReading& now, const DualInstant& started);
+
+  // [S-9]: withdraws at once whatever is promised to `peer`, which an operator has proved dead: the
+  // rule by which an epoch ends is that of [S-4], only its instant is another one. If `peer` was
+  // not dead, it may serve stale reads for up to P; no write is lost (README.md). May be repeated.
+  Withdrawal Withdraw(const ClockReading& now, StoreId peer);
 
   LeaseEffects TakeEffects();
   // Earliest instant at which Tick() has something to do; Instant::max(): only an input wakes it.

@@ -206,6 +206,91 @@ TEST(Withdrawal, ComesOnePromiseAfterTheLastGrant) {
   EXPECT_EQ(rig.table.LowestAccepted(kPeer), Epoch(6));
 }
 
+// [S-9] "An audited operator command withdraws promises to a store that is proved dead."
+TEST(WayOut, WithdrawsBeforeThePromiseHasEndedOnceItIsDurable) {
+  LeaseRig rig;
+  rig.SetPeers({kPeer});
+  EXPECT_TRUE(rig.AskedTwice(kPeer, Epoch(5)).supported);
+  rig.Pass(rig.D() / 2);
+  rig.disk_works = false;
+  EXPECT_EQ(rig.leases->Withdraw(rig.now, kPeer), Withdrawal::kBegun);
+  rig.Pump();
+  EXPECT_EQ(rig.table.LowestAccepted(kPeer), Epoch(5)) << "[S-4] acted upon before it is durable";
+  EXPECT_EQ(rig.leases->Withdraw(rig.now, kPeer), Withdrawal::kBegun) << "it may be repeated";
+  rig.FinishWrites();
+  rig.Pump();
+  EXPECT_EQ(rig.table.LowestAccepted(kPeer), Epoch(6));
+  EXPECT_EQ(rig.Count(EventType::kSupportWithdrawn), 1);
+  EXPECT_EQ(rig.leases->Withdraw(rig.now, kPeer), Withdrawal::kNothing);
+}
+
+// [S-9]: a store that asks is not dead, whatever the operator has proved.
+TEST(WayOut, IsRefusedWhileTheStoreAsksForSupport) {
+  LeaseRig rig;
+  rig.SetPeers({kPeer});
+  EXPECT_TRUE(rig.AskedTwice(kPeer, Epoch(5)).supported);
+  rig.Pass(rig.D() / 2 - milliseconds(1));
+  EXPECT_EQ(rig.leases->Withdraw(rig.now, kPeer), Withdrawal::kRefused);
+  rig.Pass(milliseconds(1));
+  rig.Receive(kPeer, SupportRequest{Epoch(4), Round(90), Nonce()});
+  EXPECT_EQ(rig.leases->Withdraw(rig.now, kPeer), Withdrawal::kRefused) << "refused requests count";
+  EXPECT_EQ(rig.table.LowestAccepted(kPeer), Epoch(5));
+}
+
+TEST(WayOut, FindsNothingToWithdrawFromAStoreThatWasNeverPromisedAnything) {
+  LeaseRig rig;
+  rig.SetPeers({kPeer});
+  EXPECT_EQ(rig.leases->Withdraw(rig.now, kPeer), Withdrawal::kNothing);
+  EXPECT_EQ(rig.leases->Withdraw(rig.now, kOther), Withdrawal::kNothing);
+  EXPECT_EQ(rig.leases->Withdraw(rig.now, kSelf), Withdrawal::kNothing);
+}
+
+// [S-9] as [S-4]: the epoch is over for good, a higher one is a new beginning.
+TEST(WayOut, LeavesALateRequestNothingAndAStoreThatWasNotDeadAHigherEpoch) {
+  LeaseRig rig;
+  rig.SetPeers({kPeer});
+  EXPECT_TRUE(rig.AskedTwice(kPeer, Epoch(5)).supported);
+  rig.Pass(rig.D() / 2);
+  EXPECT_EQ(rig.leases->Withdraw(rig.now, kPeer), Withdrawal::kBegun);
+  rig.Pump();
+  const SupportReply refusal = rig.AskedTwice(kPeer, Epoch(5));
+  EXPECT_FALSE(refusal.supported);
+  EXPECT_EQ(refusal.lowest_accepted, Epoch(6));
+  EXPECT_TRUE(rig.AskedTwice(kPeer, Epoch(6)).supported);
+}
+
+// [S-9] during [S-6]: what a process before this one may have promised is withdrawn as well, though
+// this store itself waits on before it votes.
+TEST(WayOut, WithdrawsWhatAnEarlierProcessPromised) {
+  LeaseRig rig;
+  rig.SetPeers({kPeer});
+  rig.AskedTwice(kPeer, Epoch(5));
+  LeaseRig after(Mutants(), rig.Recovered());
+  after.SetPeers({kPeer});
+  EXPECT_EQ(after.leases->Withdraw(after.now, kPeer), Withdrawal::kBegun);
+  after.Pump();
+  EXPECT_EQ(after.table.LowestAccepted(kPeer), Epoch(6));
+  EXPECT_FALSE(after.table.MayVote(after.now));
+}
+
+// [H-1]: a grant that waits for the disk when the withdrawal comes never leaves.
+TEST(WayOut, HoldsBackAPromiseThatIsNotDurableYet) {
+  LeaseRig rig;
+  rig.SetPeers({kPeer});
+  rig.Pass(rig.D() / 8);
+  rig.disk_works = false;
+  rig.AskedTwice(kPeer, Epoch(5));
+  rig.Skip(rig.D() / 2);
+  EXPECT_EQ(rig.leases->Withdraw(rig.now, kPeer), Withdrawal::kBegun);
+  rig.sent.clear();
+  rig.FinishWrites();
+  rig.Pump();
+  rig.FinishWrites();
+  rig.Pump();
+  EXPECT_TRUE(rig.Take<SupportReply>(kPeer).empty());
+  EXPECT_EQ(rig.table.LowestAccepted(kPeer), Epoch(6));
+}
+
 // [S-5] "S answers a withdrawn epoch with the lowest it accepts; L makes a higher one durable for
 // that pair and asks with it", "so that one bad link voids nothing elsewhere".
 TEST(Epochs, OfOnePairRiseWithoutTouchingAnother) {
