@@ -25,7 +25,9 @@ Shard::Shard(MetricsRegistry* registry, EventRecorder* recorder, Fatal fatal)
       fatal_(std::move(fatal)),
       turn_seconds_(
           registry->AddHistogram("rasputin_turn_seconds", "Time that a turn of the shard took.")),
-      turns_(registry->AddCounter("rasputin_turns_total", "Turns of the shard.")) {}
+      turns_(registry->AddCounter("rasputin_turns_total", "Turns of the shard.")),
+      snapshots_(registry->AddCounter("rasputin_snapshots_installed_total",
+                                      "Snapshots that replicas of this store have installed.")) {}
 
 Shard::~Shard() = default;
 
@@ -233,6 +235,12 @@ void Shard::OnDescriptor(const range::RangeDescriptor& descriptor, bool leads) {
 
 void Shard::OnLeader(RangeId range, StoreId leader) {
   if (front_ != nullptr) front_->OnLeader(range, leader);
+}
+
+void Shard::OnInstalled(RangeId range, consensus::LogPosition position) {
+  snapshots_->Increment();
+  LOG(INFO) << "snapshot-installed range=" << range.value() << " term=" << position.term.value()
+            << " index=" << position.index.value();
 }
 
 ClockReading Shard::Now() { return ReadClocks(); }

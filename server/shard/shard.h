@@ -108,6 +108,7 @@ class Shard final : public range::Transport,
   void OnEvent(const consensus::Event& event) override { recorder_->Record(event); }
   void OnDescriptor(const range::RangeDescriptor& descriptor, bool leads) override;
   void OnLeader(RangeId range, StoreId leader) override;
+  void OnInstalled(RangeId range, consensus::LogPosition position) override;
   ClockReading Now() override;
   bool Forward(StoreId to, ForwardRequest request) override;
   void Reply(StoreId to, ForwardReply reply) override;
@@ -131,6 +132,7 @@ class Shard final : public range::Transport,
   const Fatal fatal_;
   Histogram* const turn_seconds_;
   Counter* const turns_;
+  Counter* const snapshots_;
 
   Turnstile turnstile_;
   std::atomic<int64_t> due_ns_{0};

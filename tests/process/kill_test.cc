@@ -9,19 +9,35 @@
 namespace rasputin::process {
 namespace {
 
-TEST(Kill, NoAcknowledgedIncrementIsLostAndNoneDoubled) {
+KillOptions Options() {
   KillOptions options;
   options.binary = "server/rasputind";
   options.directory = testing::TempDir();
   options.kills = 4;
   options.kills_of_all = 1;
   options.pause_ms = 200;
-  const KillReport report = RunKills(options);
+  return options;
+}
+
+void Check(const KillReport& report) {
   std::cout << ToString(report);
   EXPECT_EQ(report.lost, 0u);
   EXPECT_EQ(report.doubled, 0u);
   EXPECT_TRUE(report.linearizable) << report.violation;
+  EXPECT_EQ(report.unsettled, "");
   EXPECT_GT(report.acknowledged, 100u);
+}
+
+TEST(Kill, NoAcknowledgedIncrementIsLostAndNoneDoubled) { Check(RunKills(Options())); }
+
+TEST(Kill, NoneIsLostOrDoubledWhileMembersChange) {
+  KillOptions options = Options();
+  options.changes = true;
+  options.nodes = 4;
+  options.ranges = 2;
+  const KillReport report = RunKills(options);
+  Check(report);
+  EXPECT_GT(report.changes.completed, 0u);
 }
 
 }  // namespace
