@@ -17,10 +17,7 @@ constexpr uint64_t kWindowBytes = 256 << 10;
 
 absl::Status Damaged(uint32_t segment, uint64_t offset) {
   return absl::DataLossError(
-      absl::StrCat("the log is damaged: ", SegmentName(segment), " at offset ", offset,
-                   "; stop this node and restore its directory from a copy taken while "
-                   "it was stopped; replacing a store is not built yet; the "
-                   "other replicas go on"));
+      absl::StrCat("the log is damaged: ", SegmentName(segment), " at offset ", offset));
 }
 
 }  // namespace
@@ -71,6 +68,7 @@ absl::Status Cleaner::Step(uint32_t segment, const SegmentFile& file, const Limi
   for (uint64_t scanned = 0; scanned < limits.scan_bytes;) {
     uint64_t begin = offset_;
     absl::Status status = file.Read(begin, std::min(kWindowBytes, size - begin), &window);
+    if (absl::IsOutOfRange(status)) return Damaged(segment_, begin);  // Cut short meanwhile.
     if (!status.ok()) return status;
     FrameHeader frame;
     while (true) {
@@ -85,6 +83,7 @@ absl::Status Cleaner::Step(uint32_t segment, const SegmentFile& file, const Limi
       if (whole > rest.size()) {
         if (offset_ != begin) break;  // The next window begins with it.
         status = file.Read(begin, whole, &window);
+        if (absl::IsOutOfRange(status)) return Damaged(segment_, begin);
         if (!status.ok()) return status;
         rest = window;
       }

@@ -96,6 +96,7 @@ void EncodeSegmentHeader(SegmentHeader* header, char* out) {
   Put64(header->store.value(), out + 16);
   Put64(header->sequence, out + 24);
   Put32(header->previous_end, out + 32);
+  Put32(header->file_bytes, out + 36);
   header->crc = SegmentHeaderCrc(out);
   Put32(header->crc, out + 12);
 }
@@ -114,6 +115,7 @@ absl::StatusOr<SegmentHeader> DecodeSegmentHeader(absl::string_view bytes) {
   header.store = StoreId(Get64(bytes.data() + 16));
   header.sequence = Get64(bytes.data() + 24);
   header.previous_end = Get32(bytes.data() + 32);
+  header.file_bytes = Get32(bytes.data() + 36);
   header.crc = Get32(bytes.data() + 12);
   return header;
 }

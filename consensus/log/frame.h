@@ -39,6 +39,7 @@ struct SegmentHeader {
   StoreId store;
   uint64_t sequence = 0;      // Of the segment: 1, 2, ... without gaps.
   uint32_t previous_end = 0;  // Where the frames of the segment before it end; 0: it is the first.
+  uint32_t file_bytes = 0;    // Of the file when the segment was begun; 0: not recorded.
   uint32_t crc = 0;           // Of the header; set by the functions below.
 };
 // Writes kSegmentHeaderBytes at `out`, and sets header->crc.

@@ -25,16 +25,18 @@ TEST(Frame, WorkedExampleOfTheReadme) {
   segment.store = StoreId(7);
   segment.sequence = 3;
   segment.previous_end = 4096;
+  segment.file_bytes = 16 << 20;
   std::string bytes(kSegmentHeaderBytes, '?');
   EncodeSegmentHeader(&segment, &bytes[0]);
   EXPECT_EQ(Hex(bytes),
             "52415350554c4f47"  // RASPULOG
             "01000000"          // Format 1.
-            "9fcc3acf"          // Checksum of the other bytes.
+            "02070ee1"          // Checksum of the other bytes.
             "0700000000000000"  // Store 7.
             "0300000000000000"  // Segment 3.
             "00100000"          // The segment before ends at 4096.
-            "00000000000000000000000000000000000000000000000000000000");
+            "00000001"          // The file has 16 MiB.
+            "000000000000000000000000000000000000000000000000");
 
   std::string body;
   AppendEntryRecord(RangeId(258), 21, {Term(5), Index(9), EntryType::kCommand, absl::Cord("set k")},
@@ -61,14 +63,14 @@ TEST(Frame, WorkedExampleOfTheReadme) {
   bytes.assign(kFrameHeaderBytes, '?');
   EncodeFrameHeader(&frame, 3, kSegmentHeaderBytes, &bytes[0]);
   EXPECT_EQ(Hex(bytes),
-            "4aa1ddca"          // Checksum of segment 3, offset 64 and what follows.
+            "6f6a063d"          // Checksum of segment 3, offset 64 and what follows.
             "2f000000"          // A body of 47 bytes
             "59b4c350"          // with this checksum
             "01000000"          // and one record.
             "1600000000000000"  // The next sequence is 22.
             "0200000000000000"  // Synced: all of segment 2
             "00100000"          // up to its end at 4096.
-            "9fcc3acf");        // Chain: crc of the segment header.
+            "02070ee1");        // Chain: crc of the segment header.
 }
 
 TEST(Frame, HeadersAreRefusedAtAnyOtherPlace) {

@@ -18,11 +18,8 @@ namespace rasputin::consensus::log {
 namespace {
 
 absl::Status Corruption(uint64_t segment, uint64_t offset, absl::string_view what) {
-  return absl::DataLossError(
-      absl::StrCat("the log is damaged: ", SegmentName(segment), " at offset ", offset, ": ", what,
-                   "; stop this node and restore its directory from a copy taken while "
-                   "it was stopped; replacing a store is not built yet; the "
-                   "other replicas go on"));
+  return absl::DataLossError(absl::StrCat("the log is damaged: ", SegmentName(segment),
+                                          " at offset ", offset, ": ", what));
 }
 
 // Records of one range, whatever their order in the files (copies come late).
@@ -217,13 +214,14 @@ class Scanner {
   absl::StatusOr<SegmentScan> Scan(uint64_t sequence, std::optional<uint64_t> stated_end,
                                    SegmentFile* file, Gatherer* gatherer);
   absl::StatusOr<std::optional<SegmentHeader>> ReadHeader(uint64_t sequence, SegmentFile* file);
-  absl::Status TakeScan(uint64_t sequence, std::optional<uint64_t> stated_end,
+  absl::Status TakeScan(uint64_t sequence, uint64_t file_bytes, std::optional<uint64_t> stated_end,
                         const SegmentScan& scan);
 
   const RecoveryOptions& options_;
   SegmentDirectory* const directory_;
   RecoveryResult* const result_;
   std::vector<uint64_t> segments_;
+  uint64_t begun_bytes_ = 0;  // Of the file of the last segment taken, when it was begun.
 };
 
 absl::Status Scanner::ListSpare(const std::string& name, uint64_t number) {
@@ -289,14 +287,24 @@ absl::StatusOr<SegmentScan> Scanner::Scan(uint64_t sequence, std::optional<uint6
   return scan;
 }
 
-absl::Status Scanner::TakeScan(uint64_t sequence, std::optional<uint64_t> stated_end,
-                               const SegmentScan& scan) {
+absl::Status Scanner::TakeScan(uint64_t sequence, uint64_t file_bytes,
+                               std::optional<uint64_t> stated_end, const SegmentScan& scan) {
   if (scan.witness.has_value() && !options_.mutants.Has(41)) {
     return Corruption(sequence, scan.end,
                       absl::StrCat("the frame there was synced before the one at offset ",
                                    *scan.witness, " was written"));
   }
+  if (scan.flipped.has_value() && !options_.mutants.Has(41)) {
+    return Corruption(sequence, *scan.flipped,
+                      "a bit of a frame that was written whole is flipped");
+  }
   if (!scan.started) return absl::OkStatus();
+  if (scan.cut_short && !options_.mutants.Has(41)) {
+    return Corruption(sequence, file_bytes,
+                      absl::StrCat("the file ends there, it had ", scan.header.file_bytes,
+                                   " bytes when it was begun"));
+  }
+  begun_bytes_ = scan.header.file_bytes;
   if (stated_end.has_value() && scan.end != *stated_end && !options_.mutants.Has(41)) {
     return Corruption(sequence, scan.end,
                       absl::StrCat("a frame is damaged; the segment ends at ", *stated_end));
@@ -328,11 +336,21 @@ absl::Status Scanner::ScanAll(LogIndex* index, Gatherer* gatherer) {
     }
     absl::StatusOr<SegmentScan> scan = Scan(sequence, stated_end, files[i].get(), gatherer);
     if (!scan.ok()) return scan.status();
-    if (absl::Status status = TakeScan(sequence, stated_end, *scan); !status.ok()) return status;
+    const uint64_t size = files[i]->Size();
+    if (absl::Status status = TakeScan(sequence, size, stated_end, *scan); !status.ok()) {
+      return status;
+    }
     if (!scan->started) {
       // Fine for a file that was to become the next segment, and nothing but that.
       if (!newest || (i == 0 && sequence != 1)) {
         return Corruption(sequence, 0, "the header is damaged");
+      }
+      // It has its whole size before it gets its name; flags may have changed since.
+      uint64_t least = options_.segment_bytes;
+      if (begun_bytes_ != 0) least = std::min(least, begun_bytes_);
+      if (size < least && !options_.mutants.Has(41)) {
+        return Corruption(sequence, size,
+                          absl::StrCat("the file ends there, it was made with ", least, " bytes"));
       }
       result_->tail.next = files[i];
       continue;

@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "consensus/log/last_frame.h"
 
 namespace rasputin::consensus::log {
 namespace {
@@ -76,6 +77,7 @@ absl::StatusOr<SegmentScan> ScanSegment(absl::string_view bytes, StoreId store, 
   if (!header.ok() || header->sequence != sequence) {
     // Never begun, or begun by a write that was torn, unless a later frame says otherwise.
     scan.witness = FindWitness(bytes, sequence, kSegmentHeaderBytes, 0);
+    scan.flipped = FindFlippedBitInSegmentHeader(bytes, sequence);
     return scan;
   }
   if (header->store != store) {
@@ -87,6 +89,7 @@ absl::StatusOr<SegmentScan> ScanSegment(absl::string_view bytes, StoreId store, 
   scan.header = *header;
   scan.end = kSegmentHeaderBytes;
   scan.chain = header->crc;
+  scan.cut_short = header->file_bytes > bytes.size();
   FrameHeader frame;
   FrameState state = FrameState::kNone;
   while (!stated_end.has_value() || scan.end < *stated_end) {
@@ -108,6 +111,9 @@ absl::StatusOr<SegmentScan> ScanSegment(absl::string_view bytes, StoreId store, 
     behind = scan.end + scan.torn_bytes;
   }
   scan.witness = FindWitness(bytes, sequence, behind, scan.end);
+  if (!scan.witness.has_value()) {
+    scan.flipped = FindFlippedBit(bytes, sequence, scan.end, scan.chain);
+  }
   if (state == FrameState::kTorn && !scan.witness.has_value() && mutants.Has(40)) {
     const uint64_t body = scan.end + kFrameHeaderBytes;
     absl::Status kept = KeepTornRecords(bytes.substr(body, frame.body_bytes), body, sink);

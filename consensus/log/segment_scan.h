@@ -29,6 +29,10 @@ struct SegmentScan {
   uint64_t torn_bytes = 0;
   // A whole frame header behind `end` that says that `end` had been synced: corruption.
   std::optional<uint64_t> witness;
+  // The byte of the last frame, or of the segment's header, of which a bit is flipped: corruption.
+  std::optional<uint64_t> flipped;
+  // The file is shorter than it was when the segment was begun: corruption.
+  bool cut_short = false;
 };
 
 // Called with each record of each whole frame and the record's offset in the file.

@@ -17,11 +17,13 @@ constexpr uint64_t kSize = 4096;
 
 // A segment file with one frame per job, as the writer makes it.
 struct Segment {
-  explicit Segment(uint64_t sequence, std::string former_use = std::string(kSize, '\0'))
+  explicit Segment(uint64_t sequence, std::string former_use = std::string(kSize, '\0'),
+                   uint32_t file_bytes = 0)
       : sequence(sequence), bytes(std::move(former_use)) {
     SegmentHeader header;
     header.store = StoreId(7);
     header.sequence = sequence;
+    header.file_bytes = file_bytes;
     EncodeSegmentHeader(&header, &bytes[0]);
     chain = header.crc;
   }
@@ -105,8 +107,59 @@ TEST(SegmentScan, ALastFrameTornAtAnyByteIsTheTailAndNothingElse) {
       EXPECT_EQ(records, 2) << kept;
       EXPECT_EQ(scan.torn_bytes, kept < kFrameHeaderBytes ? 0 : whole) << kept;
       EXPECT_FALSE(scan.witness.has_value()) << kept;
+      EXPECT_FALSE(scan.flipped.has_value()) << kept;
     }
   }
+}
+
+// [H-18] What was synced is not cut off because it comes last.
+TEST(SegmentScan, AnyFlippedBitOfTheLastFrameIsCorruption) {
+  for (const size_t bytes : {5, 600, 2000}) {
+    Segment segment(5);
+    segment.Add("first");
+    const uint64_t last = segment.Add(std::string(bytes, 'v'), bytes == 5 ? 3 : 1);
+    const uint64_t records = EntryRecordBytes(static_cast<uint32_t>(bytes)) * (bytes == 5 ? 3 : 1);
+    for (uint64_t at = last; at < last + kFrameHeaderBytes + records; ++at) {
+      for (int bit = 0; bit < 8; ++bit) {
+        std::string damaged = segment.bytes;
+        damaged[at] = static_cast<char>(damaged[at] ^ (1 << bit));
+        const SegmentScan scan = Scan(damaged);
+        EXPECT_EQ(scan.end, last);
+        EXPECT_EQ(scan.flipped, std::optional<uint64_t>(at)) << "bit " << bit << " of byte " << at;
+      }
+    }
+  }
+}
+
+TEST(SegmentScan, AnyFlippedBitOfASegmentHeaderIsCorruptionThoughOneFrameFollows) {
+  Segment segment(5);
+  segment.Add("first");
+  for (uint64_t at = 0; at < kSegmentHeaderBytes; ++at) {
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string damaged = segment.bytes;
+      damaged[at] = static_cast<char>(damaged[at] ^ (1 << bit));
+      EXPECT_EQ(Scan(damaged).flipped, std::optional<uint64_t>(at)) << bit;
+    }
+  }
+}
+
+// What a tear leaves can differ by one bit from what was written: zeros from there on.
+TEST(SegmentScan, AWriteThatLacksOneBitAtItsVeryEndIsATear) {
+  Segment segment(5);
+  segment.Add("first");
+  const uint64_t last = segment.Add(std::string("value\x01\0\0", 8));
+  std::string torn = segment.bytes;
+  torn[last + kFrameHeaderBytes + EntryRecordBytes(8) - 3] = '\0';
+  EXPECT_EQ(Scan(torn).end, last);
+  EXPECT_FALSE(Scan(torn).flipped.has_value());
+}
+
+TEST(SegmentScan, AFileThatIsShorterThanItWasBegunIsCutShort) {
+  Segment segment(5, std::string(kSize, '\0'), kSize);
+  segment.Add("first");
+  EXPECT_FALSE(Scan(segment.bytes).cut_short);
+  EXPECT_TRUE(Scan(segment.bytes.substr(0, kSize - 1)).cut_short);
+  EXPECT_TRUE(Scan(segment.bytes.substr(0, kSegmentHeaderBytes)).cut_short);
 }
 
 // [formats] "A bad frame below a later frame's synced_through is corruption."
@@ -132,7 +185,7 @@ TEST(SegmentScan, ADamagedHeaderIsCorruptionOnceASecondFrameIsThere) {
   Segment segment(5);
   segment.Add("first");
   std::string damaged = segment.bytes;
-  damaged[20] = 'x';
+  damaged.replace(20, 4, "????");
   EXPECT_FALSE(Scan(damaged).started);
   EXPECT_FALSE(Scan(damaged).witness.has_value()) << "the very first write may have been torn";
   segment.Add("second");

@@ -114,6 +114,8 @@ absl::Status SegmentSet::WriteNext(std::string* buffer, FrameHeader frame, bool 
   header.store = options_.store;
   header.sequence = tail_.sequence + 1;
   header.previous_end = static_cast<uint32_t>(tail_.end);
+  // Before a frame that is larger makes it grow: a crash may keep the header of such a write alone.
+  header.file_bytes = static_cast<uint32_t>(tail_.next->Size());
   EncodeSegmentHeader(&header, &(*buffer)[0]);
   frame.previous_crc = header.crc;
   EncodeFrameHeader(&frame, header.sequence, kSegmentHeaderBytes, &(*buffer)[kSegmentHeaderBytes]);

@@ -504,6 +504,11 @@ absl::Status SharedLog::Impl::ReadFromDisk(RangeId range, const std::vector<Disk
       end = offset + reads[next].bytes;
     }
     absl::Status status = reads[i].file->Read(begin, end - begin, &bytes);
+    if (absl::IsOutOfRange(status)) {
+      return absl::DataLossError(
+          absl::StrCat("the log is damaged: ", SegmentName(reads[i].place.segment), " at offset ",
+                       begin, ": ", status.message()));
+    }
     if (!status.ok()) return status;
     for (; i < next; ++i) {
       Entry& entry = (*entries)[reads[i].slot];

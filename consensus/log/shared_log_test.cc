@@ -445,6 +445,46 @@ TEST_F(SharedLogTest, DamageBelowTheSyncedPartIsReportedWithFileAndOffset) {
   EXPECT_TRUE(absl::StrContains(status.message(), "segment-0000000000000001 at offset ")) << status;
 }
 
+// [H-18] The newest write has nothing behind it that bears witness.
+TEST_F(SharedLogTest, AFlippedBitOfTheNewestFrameIsNoTornTail) {
+  ASSERT_TRUE(Open().ok());
+  log_->Append({Entries(1, 1, 3)});
+  WriteAll();
+  log_ = nullptr;
+  const std::string name = NewestSegment();
+  const std::string bytes = *directory_.ReadFile(name);
+  const size_t end = bytes.find_last_not_of('\0');
+  ASSERT_NE(end, std::string::npos);
+  for (const size_t back : {size_t{0}, size_t{1}, size_t{50}}) {
+    std::unique_ptr<MemoryDirectory> copy = directory_.Clone();
+    copy->Damage(name, end - back, 0x20);
+    const absl::Status status = SharedLog::Open(options_, copy.get(), &recovered_).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << back;
+    EXPECT_TRUE(absl::StrContains(status.message(), absl::StrCat("offset ", end - back, ":")))
+        << status;
+  }
+}
+
+TEST_F(SharedLogTest, ASegmentThatWasCutShortIsDamagedWhereverItEnds) {
+  ASSERT_TRUE(Open().ok());
+  for (uint64_t i = 1; i <= 20; ++i) {
+    log_->Append({Entries(1, i, 1, 1, 1000)});
+    WriteAll();
+  }
+  log_ = nullptr;
+  for (const std::string& name : Names()) {
+    if (!absl::StartsWith(name, "segment-")) continue;
+    const std::string bytes = *directory_.ReadFile(name);
+    for (const size_t kept : {size_t{0}, size_t{10}, size_t{64}, bytes.size() - 1}) {
+      std::unique_ptr<MemoryDirectory> copy = directory_.Clone();
+      ASSERT_TRUE(copy->ReplaceFile(name, bytes.substr(0, kept)).ok());
+      EXPECT_EQ(SharedLog::Open(options_, copy.get(), &recovered_).status().code(),
+                absl::StatusCode::kDataLoss)
+          << name << " " << kept;
+    }
+  }
+}
+
 TEST_F(SharedLogTest, DamageInAnyFullSegmentIsSeen) {
   ASSERT_TRUE(Open().ok());
   for (uint64_t i = 1; i <= 60; ++i) {
