@@ -134,7 +134,7 @@ bool Core::Impl::Outstanding(const Member& member, const Progress& progress) con
   if (!reads_.empty() && reads_.front().round > progress.acked_round) return true;
   if (progress.below_log_start) return false;
   return progress.match < log_.Last().index || progress.probe_round != 0 ||
-         progress.commit_round > progress.acked_round;
+         progress.commit_round != 0;
 }
 
 void Core::Impl::ArmRetry(const Member& member, Progress* progress) {
@@ -264,6 +264,11 @@ void Core::Impl::OnAppendReply(const Message& m, const AppendReply& reply) {
     progress->bound_epoch = reply.bound_epoch;
   }
   progress->acked_round = std::max(progress->acked_round, reply.read_context);
+  // A later append that reached less far told it of less: then the one that told it may be lost.
+  if (reply.accepted && reply.read_context >= progress->commit_round &&
+      reply.match >= progress->sent_commit) {
+    progress->commit_round = 0;
+  }
   if (reply.accepted || options_.mutants.Has(2)) {
     Index match = reply.match;
     if (options_.mutants.Has(1)) match = std::max(match, progress->OldestInFlight());

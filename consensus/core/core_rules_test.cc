@@ -463,6 +463,44 @@ TEST(Commit, UnansweredAppendIsSentAgain) {
   }
 }
 
+// Five steps: the entry is sent, is committed without that follower, is sent again together with
+// the commit, which is lost; a new epoch is bound by an append without entries; the follower
+// answers to the first and the last of these, and has the entry without knowing that it is
+// committed.
+TEST(Commit, IsToldAgainAlthoughALaterAppendThatReachedLessFarIsAnswered) {
+  LoneCore lone;
+  lone.Start();
+  lone.SupportFromPeer(2, 1);
+  lone.Elect();
+  const AppendRequest first = *lone.Last<AppendRequest>(3);
+  lone.Acknowledge(2);
+  lone.Advance(lone.options.retry_interval);
+  ASSERT_EQ(lone.Last<AppendRequest>(3)->commit, Index(1));
+  ASSERT_EQ(lone.Last<AppendRequest>(3)->entries.size(), 1u);
+  lone.SupportFromPeer(3, 1);
+  lone.Advance(milliseconds(1));
+  const AppendRequest binding = *lone.Last<AppendRequest>(3);
+  ASSERT_TRUE(binding.entries.empty());
+  AppendReply reply;
+  reply.accepted = true;
+  reply.match = Index(1);
+  reply.read_context = first.read_context;
+  lone.Step(3, 1, reply);
+  reply.match = Index(0);
+  reply.bound_epoch = Epoch(1);
+  reply.read_context = binding.read_context;
+  lone.Step(3, 1, reply);
+  lone.Clear();
+  lone.Advance(lone.options.retry_interval);
+  ASSERT_NE(lone.Last<AppendRequest>(3), nullptr);
+  EXPECT_EQ(lone.Last<AppendRequest>(3)->previous.index, Index(1));
+  EXPECT_EQ(lone.Last<AppendRequest>(3)->commit, Index(1));
+  lone.Acknowledge(3);
+  lone.Clear();
+  lone.Advance(lone.options.retry_interval);
+  EXPECT_EQ(lone.Last<AppendRequest>(3), nullptr) << "idle groups cost nothing";
+}
+
 TEST(Commit, ProposalsBeyondTheLimitAreRefused) {
   LoneCore lone;
   lone.options.max_uncommitted_bytes = 100;

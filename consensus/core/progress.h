@@ -43,8 +43,10 @@ struct Progress {
   // refused, and only the first refusal means something.
   uint64_t refusals_from_round = 0;
 
-  Index sent_commit;          // The commit index that the follower can know from what was sent.
-  uint64_t commit_round = 0;  // First round that carried sent_commit.
+  // The commit index that the follower can know from what was sent.
+  Index sent_commit;
+  // First round that carried it; 0: the follower has answered to an append that did.
+  uint64_t commit_round = 0;
 
   Instant retry_at = Instant::max();  // When to give up waiting for an answer.
   int failures = 0;                   // Time-outs since it was last heard.

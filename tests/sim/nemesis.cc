@@ -188,6 +188,7 @@ void Nemesis::StopAndHeal() {
     node.FillDisk(false);
     node.StallEngine(false);
     node.SpareNextWrite();
+    if (node.paused()) node.Resume();
     if (!node.alive()) node.Start();
   }
 }

@@ -164,6 +164,8 @@ void Node::End(CrashKind crash) {
   shutdown_requested_ = turn_requested_ = lease_turn_requested_ = write_due_ = flushing_ = false;
   shard_timer_ = lease_timer_ = 0;
   paused_until_ = 0;
+  waiting_.clear();
+  clock_.Wake(scheduler_->now());
   stale_now_.reset();
   kill_at_next_write_.reset();
   listener_->OnProcessEnded(options_.number);
@@ -187,6 +189,19 @@ void Node::Pause(RealTime length, bool suspend) {
   if (random_.Chance(0.5)) stale_now_ = Now();
   paused_until_ = scheduler_->now() + length;
   if (suspend) clock_.Suspend(scheduler_->now(), length);
+  const uint64_t incarnation = incarnation_;
+  scheduler_->At(paused_until_, "resume", static_cast<uint64_t>(options_.number),
+                 [this, incarnation] {
+                   if (incarnation == incarnation_) Resume();
+                 });
+}
+
+void Node::Resume() {
+  clock_.Wake(scheduler_->now());
+  paused_until_ = 0;
+  const std::vector<Waiting> waiting = std::move(waiting_);
+  waiting_.clear();
+  for (const Waiting& event : waiting) Schedule(0, event.label, event.action);
 }
 
 void Node::StallDisk(bool stalled) {
@@ -226,7 +241,7 @@ void Node::Schedule(RealTime delay, const char* label, void (Node::*action)()) {
 void Node::RunWhenAwake(uint64_t incarnation, const char* label, void (Node::*action)()) {
   if (incarnation != incarnation_ || !alive()) return;
   if (paused()) {
-    Schedule(paused_until_ - scheduler_->now(), label, action);
+    waiting_.push_back({label, action});
     return;
   }
   running_ = true;

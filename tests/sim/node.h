@@ -116,7 +116,9 @@ class Node : private range::Transport, private range::Observer, private range::C
   // Nothing of the process runs for `length` (SIGSTOP); its machine's clocks go on. `suspend`: the
   // machine sleeps, which stops MONOTONIC_RAW too.
   void Pause(RealTime length, bool suspend);
-  bool paused() const { return scheduler_->now() < paused_until_; }
+  bool paused() const { return paused_until_ != 0; }
+  // Ends a pause early.
+  void Resume();
 
   // Disk faults. A stalled disk completes nothing until it is released.
   void StallDisk(bool stalled);
@@ -210,7 +212,12 @@ class Node : private range::Transport, private range::Observer, private range::C
   std::unique_ptr<FrontDesk> front_desk_;
   uint64_t incarnation_ = 0;
 
-  RealTime paused_until_ = 0;
+  RealTime paused_until_ = 0;  // 0: it is not.
+  struct Waiting {
+    const char* label;
+    void (Node::*action)();
+  };
+  std::vector<Waiting> waiting_;  // For the end of the pause.
   // The executor read its clock before the pause and uses it for what came in meanwhile.
   std::optional<consensus::ClockReading> stale_now_;
   bool disk_stalled_ = false;

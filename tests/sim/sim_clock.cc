@@ -50,6 +50,15 @@ void SimClock::Suspend(RealTime from, RealTime length) {
   asleep_until_ = from + length;
 }
 
+void SimClock::Wake(RealTime real) {
+  if (real >= asleep_until_) return;
+  const consensus::ClockReading reading = At(real);
+  boot_ = reading.boot.time_since_epoch().count();
+  raw_ = reading.raw.time_since_epoch().count();
+  origin_ = real;
+  asleep_from_ = asleep_until_ = real;
+}
+
 void SimClock::Reboot(RealTime real, int64_t uptime_ns) {
   origin_ = real;
   boot_ = uptime_ns;

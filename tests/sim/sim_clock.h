@@ -31,6 +31,8 @@ class SimClock {
 
   // The machine sleeps in [from, from + length): the raw clock stands still.
   void Suspend(RealTime from, RealTime length);
+  // Ends a sleep early: no process runs on a machine that sleeps.
+  void Wake(RealTime real);
   void StepWall(int64_t by_us) { errors_.wall_offset_us += by_us; }
   // Both monotonic clocks start again at `uptime_ns`. No process of the machine lives meanwhile.
   void Reboot(RealTime real, int64_t uptime_ns);

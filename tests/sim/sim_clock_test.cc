@@ -45,6 +45,17 @@ TEST(SimClock, SuspendStopsTheRawClockAlone) {
   EXPECT_EQ((clock.At(4 * kSecond).raw - clock.At(kSecond).raw).count(), kSecond);
 }
 
+TEST(SimClock, BothClocksRunOnceAMachineIsWokenEarly) {
+  SimClock clock{ClockErrors()};
+  clock.Suspend(kSecond, 10 * kSecond);
+  const auto before = clock.At(2 * kSecond);
+  clock.Wake(2 * kSecond);
+  EXPECT_EQ(clock.At(2 * kSecond).raw, before.raw);
+  EXPECT_EQ(clock.At(2 * kSecond).boot, before.boot);
+  EXPECT_EQ((clock.At(3 * kSecond).raw - before.raw).count(), kSecond);
+  EXPECT_EQ((clock.At(3 * kSecond).boot - before.boot).count(), kSecond);
+}
+
 TEST(SimClock, AStepOfTheWallMovesNothingElse) {
   SimClock clock{ClockErrors()};
   const auto before = clock.At(kSecond);
