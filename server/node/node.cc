@@ -48,6 +48,7 @@ Node::Node(const Flags& flags, std::function<void(const absl::Status&)> fatal)
       client_address_(absl::StrCat(flags.advertise_host, ":", flags.cli_port)),
       seeds_(NormalizedSeeds(flags.seed_peers, peer_address_)),
       recorder_(&registry_),
+      disk_watch_(flags.storage_dir, std::chrono::milliseconds(flags.lease_duration_ms) / 2),
       shard_(&registry_, &recorder_, fatal_),
       executor_(&shard_),
       dispatch_(&catalog_, &registry_, &shard_,
@@ -60,7 +61,7 @@ Node::Node(const Flags& flags, std::function<void(const absl::Status&)> fatal)
                      [this](StoreId peer, consensus::Instant received, uint64_t wall_us) {
                        shard_.PostPeerClock(peer, received, wall_us);
                      },
-                     [this] { log_writer_->Wake(); }},
+                     [this] { log_writer_->Wake(); }, [this] { disk_watch_.Look(Now()); }},
                     MakeLeaseRules(std::chrono::milliseconds(flags.lease_duration_ms),
                                    flags.clock_rate_error_max)),
       cluster_init_(
@@ -291,7 +292,7 @@ absl::Status Node::OpenStore(const storage::v1::StoreManifest& manifest) {
   std::vector<LeaseThread::Peer> lease_peers;
   std::map<StoreId, std::unique_ptr<ReplicateLink>> links = FirstLinks(front.book, &lease_peers);
   log_writer_ = std::make_unique<LogWriter>(
-      store->log(),
+      store->log(), &disk_watch_,
       LogWriter::Sink{[this](const consensus::DualInstant& started, consensus::log::Lsn durable) {
                         OnLogDurable(started, durable);
                       },

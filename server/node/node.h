@@ -33,6 +33,7 @@
 #include "server/peer/peer_listener.h"
 #include "server/rpc/client_port.h"
 #include "server/services/catalog.h"
+#include "server/shard/disk_watch.h"
 #include "server/shard/executor.h"
 #include "server/shard/lease_thread.h"
 #include "server/shard/log_writer.h"
@@ -108,6 +109,7 @@ class Node {
   Catalog catalog_;
   MetricsRegistry registry_;
   EventRecorder recorder_;
+  DiskWatch disk_watch_;
   Shard shard_;
   Executor executor_;  // From the start: the HTTP thread wakes it before it runs.
   CallDispatch dispatch_;

@@ -194,6 +194,9 @@ void Node::AddLogMetrics() {
   registry_.AddGauge(
       "rasputin_disk_full", "1 while the disk is full, so that writes led here are refused.",
       [this, log] { return log->OutOfSpace() || engine_->OutOfSpace() ? 1.0 : 0.0; });
+  registry_.AddGauge("rasputin_disk_stalled",
+                     "1 while the disk has not completed a write of the log for half a lease.",
+                     [this] { return disk_watch_.Trouble(Now()).empty() ? 0.0 : 1.0; });
   registry_.AddGauge("rasputin_replicas", "Replicas of this store.",
                      [this] { return static_cast<double>(replicas_.load()); });
   registry_.AddGauge("rasputin_ranges_led", "Ranges that this store leads with a valid lease.",
@@ -232,7 +235,9 @@ HttpResponse Node::MetricsPage() {
 }
 
 HttpResponse Node::ReadyPage() const {
-  if (ready_) return {200, "text/plain; charset=utf-8", "ok\n"};
+  const std::string trouble = disk_watch_.Trouble(Now());
+  if (ready_ && trouble.empty()) return {200, "text/plain; charset=utf-8", "ok\n"};
+  if (ready_) return {503, "text/plain; charset=utf-8", absl::StrCat(trouble, "\n")};
   const std::string lost = cluster_init_.lost();
   return {503, "text/plain; charset=utf-8",
           lost.empty() ? "not initialised or not recovered yet\n" : absl::StrCat(lost, "\n")};

@@ -108,6 +108,7 @@ void LeaseThread::Run() {
     ChangeLinks();
     PollEvents();
     DriveLeases();
+    if (ports_.every_period) ports_.every_period();
   }
 }
 

@@ -41,6 +41,8 @@ class LeaseThread final : public FrameSink {
     std::function<void(consensus::StoreId, consensus::Instant, uint64_t)> peer_clock;
     // Something may have been appended to the log.
     std::function<void()> wake_log_writer;
+    // Called once in every period, whether there is a store or not; must not wait. May be empty.
+    std::function<void()> every_period{};
   };
   struct Peer {
     consensus::wire::Hello hello;

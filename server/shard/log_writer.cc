@@ -19,8 +19,8 @@ constexpr int kLooksPerProbe = 30;
 
 }  // namespace
 
-LogWriter::LogWriter(consensus::log::SharedLog* log, Sink sink)
-    : log_(log), sink_(std::move(sink)), thread_([this] { Run(); }) {}
+LogWriter::LogWriter(consensus::log::SharedLog* log, DiskWatch* watch, Sink sink)
+    : log_(log), watch_(watch), sink_(std::move(sink)), thread_([this] { Run(); }) {}
 
 LogWriter::~LogWriter() { Stop(); }
 
@@ -82,6 +82,13 @@ bool LogWriter::WaitForSpace() {
   return !stopping_;
 }
 
+absl::Status LogWriter::Execute(consensus::log::WriteJob* job) {
+  watch_->Begin(Now());
+  const absl::Status status = log_->Execute(job);
+  watch_->End(Now());
+  return status;
+}
+
 void LogWriter::Run() {
   pthread_setname_np(pthread_self(), "log-writer");
   while (true) {
@@ -95,10 +102,10 @@ void LogWriter::Run() {
       continue;
     }
     const consensus::DualInstant started = consensus::DualInstant::At(ReadClocks());
-    absl::Status status = log_->Execute(job.get());
+    absl::Status status = Execute(job.get());
     if (absl::IsResourceExhausted(status)) LOG(ERROR) << status.message();
     // Disk and reserve are full: nothing is lost, and the same job goes on when there is space.
-    while (absl::IsResourceExhausted(status) && WaitForSpace()) status = log_->Execute(job.get());
+    while (absl::IsResourceExhausted(status) && WaitForSpace()) status = Execute(job.get());
     if (absl::IsResourceExhausted(status)) return;  // Stopping; nothing of it was acknowledged.
     if (!status.ok()) {
       sink_.failed(status);

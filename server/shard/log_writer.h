@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "consensus/core/types.h"
 #include "consensus/log/shared_log.h"
+#include "server/shard/disk_watch.h"
 
 namespace rasputin::server {
 
@@ -27,8 +28,8 @@ class LogWriter {
     std::function<void(const absl::Status&)> failed;
   };
 
-  // The log outlives this object.
-  LogWriter(consensus::log::SharedLog* log, Sink sink);
+  // The log and the watch, which is told of each write, outlive this object.
+  LogWriter(consensus::log::SharedLog* log, DiskWatch* watch, Sink sink);
   ~LogWriter();  // Stop()s.
 
   // Something was queued. Cheap while the writer is busy.
@@ -38,6 +39,7 @@ class LogWriter {
 
  private:
   void Run();
+  absl::Status Execute(consensus::log::WriteJob* job);
   // False: stopping and nothing left to do. Also returns from time to time while the disk is full.
   bool WaitForWork();
   // While the disk is full and nothing is queued: looks whether there is space again.
@@ -48,6 +50,7 @@ class LogWriter {
   bool WaitForSpace();
 
   consensus::log::SharedLog* const log_;
+  DiskWatch* const watch_;
   const Sink sink_;
   std::mutex mutex_;
   std::condition_variable wake_;

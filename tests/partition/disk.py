@@ -26,6 +26,7 @@ class Disk:
 
     def __init__(self, folder, image, mebibytes=256):
         self.folder = folder
+        self._image = image
         self._stall = None
         with open(image, "wb") as empty:
             empty.truncate(mebibytes << 20)
@@ -52,6 +53,11 @@ class Disk:
             fcntl.ioctl(folder, _EXT4_IOC_SHUTDOWN, struct.pack("I", _SHUTDOWN_WITHOUT_LOG))
         finally:
             os.close(folder)
+
+    def repair(self):
+        """Ends a failure: what was synced before it is there again. Nothing may use it."""
+        run("umount", self.folder)
+        run("mount", "-o", "loop", self._image, self.folder)
 
     def close(self):
         """Unmounts; nothing may use it any more."""

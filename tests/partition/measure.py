@@ -119,6 +119,13 @@ def seconds_to_leader(leaderships, begin, end):
     return next((at - begin for at, _ in leaderships if begin <= at <= end), None)
 
 
+def first_end(ends, exits, node, begin, end):
+    """Seconds from `begin` until a node no longer led, by its log, or its process had ended."""
+    found = [at for at, other in ends if other == node and begin <= at <= end]
+    found += [exits[node]] if begin <= exits.get(node, 0) <= end else []
+    return min(found) - begin if found else None
+
+
 def leader_at(leaderships, instant):
     """The node whose leadership began last before an instant; None: nobody's."""
     before = [node for at, node in leaderships if at <= instant]

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Cuts links between real processes and prints what clients saw: one table for several systems.
 
-Usage: partition.py [--systems LIST] [--scenario NAME]... [--rounds N] [--pauses N] [--folder DIR]
+Usage: partition.py [--systems LIST] [--scenario NAME]... [--rounds N] [--disks | --pauses N]
+                    [--folder DIR]
 
 Needs the right to make network namespaces; without it, says so and exits with 77. Leaves logs,
 histories and the table in the folder, and nothing running. Exit code 1: Rasputin did not do what a
@@ -18,6 +19,7 @@ import time
 
 sys.dont_write_bytecode = True
 # pylint: disable=wrong-import-position
+import disks
 import network
 import pauses
 import scenarios
@@ -84,11 +86,11 @@ HEADS = ("scenario", "system", "leader changes", "new leader s", "no writes s", 
          "as required")
 
 
-def table(rows):
+def table(rows, heads=HEADS):
     """The rows as a table of Markdown."""
-    widths = [max(len(line[i]) for line in [HEADS] + rows) for i in range(len(HEADS))]
+    widths = [max(len(line[i]) for line in [heads] + rows) for i in range(len(heads))]
     lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |"
-             for line in [list(HEADS), ["-" * width for width in widths]] + rows]
+             for line in [list(heads), ["-" * width for width in widths]] + rows]
     return "\n".join(lines)
 
 
@@ -121,6 +123,28 @@ def run_table(arguments, names):
     return failures
 
 
+def run_disks(arguments, chosen):
+    """Runs the faults of disks; returns the failures of Rasputin."""
+    rows, said, failures = [], [], []
+    for scenario in chosen:
+        for system in arguments.systems.split(","):
+            for number in range(arguments.rounds):
+                report = disks.run(scenario, system, arguments.folder, programs(arguments.bin),
+                                   arguments.seed + number)
+                rows.append(report.cells())
+                said.append(report.text())
+                print("| " + " | ".join(rows[-1]) + " |\n" + said[-1], flush=True)
+                if system == "rasputin":
+                    failures += ["%s: %s" % (scenario.name, one) for one in report.failures]
+    text = table(rows, disks.HEADS) + "\n\n" + "\n".join(said)
+    with open(os.path.join(arguments.folder, "disks.md"), "w", encoding="utf-8") as out:
+        out.write(text + "\n")
+    print("\n" + text, flush=True)
+    for failure in failures:
+        print("rasputin, " + failure, flush=True)
+    return failures
+
+
 def run_pauses(arguments):
     """Runs the pauses on each system; returns the failures of Rasputin."""
     failures = []
@@ -135,13 +159,15 @@ def run_pauses(arguments):
 
 def parse(argv):
     """The command line."""
-    known = ", ".join(one.name for one in scenarios.SCENARIOS)
+    known = ", ".join(one.name for one in scenarios.SCENARIOS + disks.SCENARIOS)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0],
                                      epilog="Scenarios: " + known)
     parser.add_argument("--systems", default="rasputin,etcd",
                         help="of %s (default: rasputin,etcd)" % ", ".join(systems.SYSTEMS))
     parser.add_argument("--scenario", action="append", help="only these (default: all)")
     parser.add_argument("--rounds", type=int, default=1, help="runs of each scenario")
+    parser.add_argument("--disks", action="store_true",
+                        help="instead of scenarios: disks that stall or fail, and what is said")
     parser.add_argument("--pauses", type=int, default=0,
                         help="instead of scenarios: pause the leader so often")
     parser.add_argument("--folder", default="_rasputin_partition", help="for logs and results")
@@ -168,11 +194,17 @@ def main(argv):
         return EXIT_SKIPPED
     begin = time.monotonic()
     if arguments.pauses:
-        failures = run_pauses(arguments)
+        runs, failures = 1, run_pauses(arguments)
+    elif arguments.disks:
+        chosen = [one for one in disks.SCENARIOS
+                  if one.name in (arguments.scenario or (one.name,))]
+        runs, failures = len(chosen), run_disks(arguments, chosen)
     else:
-        failures = run_table(arguments, arguments.scenario or
-                             [one.name for one in scenarios.SCENARIOS])
-    print("%d findings against Rasputin, %.0f s" % (len(failures), time.monotonic() - begin))
+        chosen = arguments.scenario or [one.name for one in scenarios.SCENARIOS]
+        runs, failures = len(chosen), run_table(arguments, chosen)
+    runs *= (1 if arguments.pauses else arguments.rounds) * len(arguments.systems.split(","))
+    print("%d runs, %d findings against Rasputin, %.0f s" % (runs, len(failures),
+                                                            time.monotonic() - begin))
     return 1 if failures else 0
 
 

@@ -20,10 +20,11 @@ class Scenario:
     changes_max: leaderships that may begin from the fault on; None: not judged. served: nodes whose
     clients must have writes and reads in each of the last three D of the fault; None: any client.
     leader: who must lead at the end of the fault; None: anybody. dead: nodes that do not come back.
+    live: somebody must be served at the end of the fault.
     """
 
     def __init__(self, name, links, fault, nodes=5, seconds=16, prepare=None, heal=None,
-                 changes_max=None, served=None, leader=None, dead=(), disks=()):
+                 changes_max=None, served=None, leader=None, dead=(), disks=(), live=True):
         self.name = name
         self.links = links
         self.nodes = nodes
@@ -36,6 +37,7 @@ class Scenario:
         self.leader = leader
         self.dead = dead
         self.disks = disks
+        self.live = live
 
 
 def pairs_of(nodes):

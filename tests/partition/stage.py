@@ -81,6 +81,8 @@ class Stage:
         self.folder = os.path.join(folder, "%s-%d" % (scenario.name, seed))
         self.notes = []
         self.resumes = []
+        self.struck = None  # The instant (seconds) at which the whole fault was there.
+        self.exits = {}  # Node to the instant (seconds) at which its process was seen to be gone.
         self.disks = {}
         self.cluster = None
         self.load = None
@@ -99,6 +101,9 @@ class Stage:
         while time.monotonic() < end:
             time.sleep(min(0.02, max(0.0, end - time.monotonic())))
             self.load.update()
+            for node in range(self.nodes):
+                if node not in self.exits and self.cluster.exited(node):
+                    self.exits[node] = time.monotonic()
 
     def resumed(self):
         """Notes that a process has just been resumed."""
@@ -195,6 +200,10 @@ class Result:
         self.changes_after = measure.changes_of(leaderships, end / 1e9, time.monotonic())
         self.late_changes = measure.changes_of(leaderships, end / 1e9 - 5 * LEASE_SECONDS,
                                                end / 1e9)
+        ended = measure.first_end(stage.cluster.ends(), stage.exits, A, begin / 1e9, end / 1e9)
+        # From when the whole fault was there; several disks do not stall at one instant.
+        wait = 0 if stage.struck is None else stage.struck - begin / 1e9
+        self.led_until = None if ended is None else max(0.0, ended - wait)
         self.leader = measure.leader_at(leaderships, end / 1e9)
         self.new_leader = measure.seconds_to_leader(leaderships, begin / 1e9, end / 1e9)
         self.without = {}
@@ -226,7 +235,7 @@ class Result:
         for name in ("linearizable", "versions"):
             if self.verdicts[name] == "violated":
                 failures.append("the history is wrong (%s)" % name)
-        if not (self.live["set"] and self.live["get"]):
+        if stage.scenario.live and not (self.live["set"] and self.live["get"]):
             failures.append("not live at the end of the fault")
         if stage.changes_max is not None:
             changes = self.changes + self.changes_after

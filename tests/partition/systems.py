@@ -11,6 +11,8 @@ import os
 import re
 import subprocess
 import time
+import urllib.error
+import urllib.request
 
 from network import address
 
@@ -33,6 +35,7 @@ class System:
         self._lease_ms = stage.lease_ms
         self._data = data_folders
         self._processes = [None] * network.nodes
+        self._marks = [0] * network.nodes
 
     def endpoint(self, node):
         """HOST:PORT of a node's client port."""
@@ -58,6 +61,11 @@ class System:
     def exited(self, node):
         """Whether the process of a node has ended."""
         return self._processes[node].poll() is not None
+
+    def kill(self, node):
+        """Ends a node at once."""
+        self._processes[node].kill()
+        self._processes[node].wait()
 
     def stop(self):
         """Ends all nodes, whatever they do."""
@@ -98,11 +106,38 @@ class System:
 
     def leaderships(self):
         """(Instant of the monotonic clock in seconds, node) of each, in order."""
+        return self._instants(self._began)
+
+    def ends(self):
+        """The same of each end of a leadership that its own node has logged."""
+        return self._instants(self._ended)
+
+    def health(self, _node):
+        """What a node says of its own state when it is asked; "" if there is no such question."""
+        return ""
+
+    def mark(self):
+        """From here on `trouble` reads."""
+        self._marks = [os.path.getsize(self.log(node)) for node in range(self._network.nodes)]
+
+    def trouble(self, node):
+        """Lines of a node's log since `mark` that are warnings or errors."""
+        with open(self.log(node), encoding="utf-8", errors="replace") as lines:
+            lines.seek(self._marks[node])
+            return [line.strip() for line in lines if self._TROUBLE.search(line)]
+
+    def ask_in_vain(self, node, seconds):
+        """Begins a write through one node with a client program; returns the process."""
+        environment = dict(os.environ, ETCDCTL_API="3")
+        return subprocess.Popen(self._put(node, seconds), stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+
+    def _instants(self, of_lines):
         found = []
         offset = time.time() - time.monotonic()
         for node in range(self._network.nodes):
             with open(self.log(node), encoding="utf-8", errors="replace") as lines:
-                found += [(at - offset, node) for at in self._began(lines)]
+                found += [(at - offset, node) for at in of_lines(lines)]
         return sorted(found)
 
     def _command(self, node):
@@ -118,11 +153,20 @@ class System:
         """Instants of the wall clock at which the node whose log this is began to lead."""
         raise NotImplementedError
 
+    def _ended(self, lines):
+        """Instants of the wall clock at which it ended to lead."""
+        raise NotImplementedError
+
+    def _put(self, node, seconds):
+        """The command of a write through a node."""
+        raise NotImplementedError
+
 
 class Rasputin(System):
     """rasputind; the leader is that of the range with all keys of the load."""
 
     name = load = "rasputin"
+    _TROUBLE = re.compile(r"^[WEF]\d{4,8} |^rasputind: ")
     _LINE = re.compile(r"[IWEF](\d{8}|\d{4}) (\d\d:\d\d:\d\d\.\d+) .*\] "
                        r"(lease-acquired|lease-ended|abdicated|stepped-down) range=(\d+) ")
 
@@ -184,11 +228,36 @@ class Rasputin(System):
                 leads = False
                 continue
             if not leads:  # A lease that goes on in a higher term is no new leadership.
-                day = match.group(1) if len(match.group(1)) == 8 else (
-                    "%d%s" % (datetime.datetime.now().year, match.group(1)))
-                yield datetime.datetime.strptime(day + " " + match.group(2),
-                                                 "%Y%m%d %H:%M:%S.%f").timestamp()
+                yield self._instant(match)
             leads = True
+
+    def _ended(self, lines):
+        for line in lines:
+            match = self._LINE.match(line)
+            if match is not None and int(match.group(4)) == self._range and (
+                    match.group(3) != "lease-acquired"):
+                yield self._instant(match)
+
+    @staticmethod
+    def _instant(match):
+        day = match.group(1) if len(match.group(1)) == 8 else (
+            "%d%s" % (datetime.datetime.now().year, match.group(1)))
+        return datetime.datetime.strptime(day + " " + match.group(2),
+                                          "%Y%m%d %H:%M:%S.%f").timestamp()
+
+    def _put(self, node, seconds):
+        return [self._programs["rasputin"], "--endpoints", self.endpoint(node), "--timeout",
+                "%ds" % seconds, "kv", "set", "asked", "in vain"]
+
+    def health(self, node):
+        url = "http://%s:%d/readyz" % (address(node), _HTTP_PORT)
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:
+                return "%d %s" % (answer.status, answer.read().decode().strip())
+        except urllib.error.HTTPError as error:
+            return "%d %s" % (error.code, error.read().decode().strip())
+        except OSError as error:
+            return "no answer (%s)" % error
 
 
 class Etcd(System):
@@ -196,6 +265,7 @@ class Etcd(System):
 
     name = load = "etcd"
     options = ()
+    _TROUBLE = re.compile(r'"level":"(warn|error|fatal|panic|dpanic)"|^panic|^fatal')
 
     def _command(self, node):
         client = "http://%s:%d" % (address(node), _CLIENT_PORT)
@@ -236,10 +306,21 @@ class Etcd(System):
             self._ask("etcdctl", "--endpoints", at, "move-leader", "%x" % member)
 
     def _began(self, lines):
+        return self._matching(lines, re.compile(" became leader at term "))
+
+    def _ended(self, lines):
+        return self._matching(lines, re.compile(" stepped down |lost leader "))
+
+    @staticmethod
+    def _matching(lines, pattern):
         for line in lines:
-            if " became leader at term " in line:
+            if pattern.search(line):
                 stamp = json.loads(line)["ts"]
                 yield datetime.datetime.strptime(stamp, "%Y-%m-%dT%H:%M:%S.%f%z").timestamp()
+
+    def _put(self, node, seconds):
+        return ["etcdctl", "--endpoints", self.endpoint(node), "--command-timeout",
+                "%ds" % seconds, "put", "asked", "in vain"]
 
 
 class EtcdPreVote(Etcd):
