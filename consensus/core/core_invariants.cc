@@ -2,6 +2,7 @@
 
 #include "consensus/core/core_invariants.h"
 
+#include <algorithm>
 #include <variant>
 
 #include "absl/strings/str_cat.h"
@@ -80,6 +81,10 @@ void CoreInvariants::CheckProgress() {
     Require(!impl.Outstanding(*member, progress) || progress.retry_at != Instant::max() ||
                 impl.options_.mutants.Has(18),
             "something is unanswered and no timer runs");
+    Require(impl.Outstanding(*member, progress) || !impl.Reachable(progress) ||
+                progress.NeedsSnapshot() ||
+                progress.sent_commit >= std::min(impl.Announced(), progress.match),
+            "[H-9] a member that has an entry is not told that it is committed");
   }
 }
 

@@ -71,8 +71,12 @@ void Core::Impl::FlushFollower(const Member& member, Progress* progress) {
   if (!sent) {
     const Epoch epoch = leases_->OwnEpoch(member.store);
     const bool bind = epoch.IsSet() && progress->sent_epoch != epoch;  // [H-8]
-    const bool commit = progress->mode == Progress::Mode::kReplicate &&
-                        std::min(Announced(), progress->next.Previous()) > progress->sent_commit;
+    // A late refusal leaves one that has all in kProbe, with nothing that is waited for.
+    const bool matched = progress->mode == Progress::Mode::kReplicate ||
+                         (progress->probe_round == 0 && progress->match >= log_.Start().index &&
+                          progress->next.Previous() == progress->match);
+    const bool commit =
+        matched && std::min(Announced(), progress->next.Previous()) > progress->sent_commit;
     const bool read = !reads_.empty() && reads_.back().round > progress->sent_round;
     if (bind || commit || read || progress->must_send) {
       if (!SendAppend(member, progress, /*with_entries=*/false)) return;

@@ -501,6 +501,49 @@ TEST(Commit, IsToldAgainAlthoughALaterAppendThatReachedLessFarIsAnswered) {
   EXPECT_EQ(lone.Last<AppendRequest>(3), nullptr) << "idle groups cost nothing";
 }
 
+// An append without entries overtakes the one with the entry: it is refused, the other is accepted,
+// and the leader learns of both before it sends anything.
+TEST(Commit, IsToldAlthoughARefusalAndALateAnswerArriveTogether) {
+  LoneCore lone;
+  lone.Start();
+  lone.SupportFromPeer(2, 1);
+  lone.SupportFromPeer(3, 1);
+  lone.Elect();
+  lone.Acknowledge(2);
+  lone.Acknowledge(3);
+  lone.Acknowledge(2);
+  lone.Acknowledge(3);
+  lone.core->Propose(lone.now, absl::Cord("x"));
+  lone.Settle();
+  const AppendRequest with_entry = *lone.Last<AppendRequest>(3);
+  lone.Step(3, 1, ReleaseQuery{Term(1)});
+  const AppendRequest without = *lone.Last<AppendRequest>(3);
+  ASSERT_EQ(without.previous.index, Index(2));
+  Message m;
+  m.range = lone.options.range;
+  m.from = ReplicaId(3);
+  m.to = lone.options.self;
+  m.from_store = StoreId(103);
+  m.term = Term(1);
+  AppendReply reply;
+  reply.bound_epoch = Epoch(1);
+  reply.conflict_hint = At(1, 1);
+  reply.read_context = without.read_context;
+  m.body = reply;
+  lone.core->Step(lone.now, m);
+  reply.accepted = true;
+  reply.match = Index(2);
+  reply.read_context = with_entry.read_context;
+  m.body = reply;
+  lone.core->Step(lone.now, m);
+  lone.Clear();
+  lone.Settle();
+  ASSERT_EQ(lone.core->commit_index(), Index(2));
+  ASSERT_NE(lone.Last<AppendRequest>(3), nullptr);
+  EXPECT_EQ(lone.Last<AppendRequest>(3)->commit, Index(2));
+  EXPECT_TRUE(lone.violations.empty());
+}
+
 TEST(Commit, ProposalsBeyondTheLimitAreRefused) {
   LoneCore lone;
   lone.options.max_uncommitted_bytes = 100;
