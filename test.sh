@@ -1,12 +1,13 @@
 #!/bin/bash
 # Installs what is missing, builds everything and runs every test.
 #
-#   ./test.sh [--asan | --tsan | --clang] [--long] [TARGET...]
+#   ./test.sh [--asan | --tsan | --clang] [--long [--ledger FILE]] [TARGET...]
 #
 #   --asan   under the address and undefined behaviour sanitizers
 #   --tsan   the targets without gRPC, under the thread sanitizer
 #   --clang  with clang, which refuses headers that are only reached transitively
-#   --long   also the targets tagged `long`, which take hours
+#   --long   then also the long suite (tests/long), about an hour; its steps are appended to FILE
+#            (default: tests/ledger/ledger.jsonl). Without a sanitizer, whatever the options
 #
 # Last line: "N passed, N failed", counting test cases; a target that does not build or that dies
 # counts as one failed. ", N skipped" follows if cases could not run here, for want of rights for
@@ -14,18 +15,27 @@
 # nothing running.
 set -euo pipefail
 self="$(realpath "${BASH_SOURCE[0]}")"
+here="$PWD"
 cd "$(dirname "$self")"
 
 groups=(test deploy)
 options=()
 long=false
+long_options=()
 targets=()
-for argument in "$@"; do
+while [[ $# -gt 0 ]]; do
+  argument="$1"
+  shift
   case "$argument" in
     --asan) options+=(--config=asan) ;;
     --tsan) options+=(--config=tsan) ;;
     --clang) options+=(--config=clang); groups+=(clang) ;;
     --long) long=true ;;
+    --ledger)
+      [[ $# -gt 0 ]] || { echo "test.sh: --ledger needs a file" >&2; exit 2; }
+      long_options+=(--ledger "$(cd "$here" && realpath -m "$1")")
+      shift
+      ;;
     -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$self"; exit 0 ;;
     -*) echo "test.sh: unknown option $argument (see --help)" >&2; exit 2 ;;
     *) targets+=("$argument") ;;
@@ -65,9 +75,9 @@ run() {  # NAME BAZEL_ARGUMENT...
 
 run suite -- "${targets[@]}"
 if $long; then
-  mapfile -t long_tests < <(third_party/bazel.sh query --noshow_progress \
-    "attr(tags, '\\blong\\b', tests(set(${targets[*]})))" 2>/dev/null)
-  [[ ${#long_tests[@]} -eq 0 ]] || run long --test_timeout=21600 -- "${long_tests[@]}"
+  # A step that does not begin or end is a failure as much as one with violations.
+  tests/long/run.sh --events "$events/long.steps" "${long_options[@]}" ||
+    [[ -s "$events/long.steps" ]] || echo "failed the long suite did not run" >"$events/long.steps"
 fi
 
 python3 tests/summary/summarize.py "$events"

@@ -2,7 +2,8 @@
 and ", N skipped" where a test said that it could not run here.
 
 Reads, from the folder given as the only argument, pairs of files: NAME.json (bazel's build events)
-and NAME.status (bazel's exit code). Not responsible for running anything. Single-threaded.
+and NAME.status (bazel's exit code); and NAME.steps, whose lines begin with `passed`, `failed` or
+`skipped` and count as a case each. Not responsible for running anything. Single-threaded.
 
 Invariant: the exit code is 0 if and only if every bazel run succeeded and no case failed; a failure
 that has no test case of its own (a target that does not build, a crash, a timeout) counts as one.
@@ -85,6 +86,18 @@ def summarize_run(tally, events, status):
         tally.failures.append("bazel (exit code %d)" % status)
 
 
+def add_steps(tally, lines):
+    """Adds cases that were not bazel's: lines of an outcome and a text."""
+    for line in lines:
+        outcome, _, text = line.strip().partition(" ")
+        if outcome == "passed":
+            tally.passed += 1
+        elif outcome == "skipped":
+            tally.skipped.append(text)
+        elif outcome:
+            tally.failures.append(text or outcome)
+
+
 def read_events(path):
     """Yields the build events of a file of JSON lines."""
     with open(path, encoding="utf-8") as lines:
@@ -101,6 +114,9 @@ def main(folder):
         events_path = status_path[: -len(".status")] + ".json"
         events = read_events(events_path) if os.path.exists(events_path) else []
         summarize_run(tally, events, status)
+    for steps_path in sorted(glob.glob(os.path.join(folder, "*.steps"))):
+        with open(steps_path, encoding="utf-8") as lines:
+            add_steps(tally, lines)
     for failure in tally.failures:
         print("FAILED: " + failure)
     for skipped in tally.skipped:

@@ -54,6 +54,12 @@ class SummarizeTest(unittest.TestCase):
         summarize.summarize_run(self.tally, [event], 3)
         self.assertEqual((self.tally.passed, self.tally.failures), (1, ["//x:x_test T.a"]))
 
+    def test_steps_of_the_long_suite_count_as_a_case_each(self):
+        summarize.add_steps(self.tally, ["passed long suite, a\n", "failed long suite, b: 2 lost\n",
+                                         "skipped long suite, c: no right\n", "\n"])
+        self.assertEqual((self.tally.passed, self.tally.failures, self.tally.skipped),
+                         (1, ["long suite, b: 2 lost"], ["long suite, c: no right"]))
+
     def test_a_timeout_without_xml_is_one_failure(self):
         summarize.summarize_run(self.tally, [test_result("//x:x_test", "TIMEOUT")], 3)
         self.assertEqual(self.tally.failures, ["//x:x_test (timeout)"])
