@@ -15,6 +15,8 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "kv/rocks_files.h"
@@ -25,6 +27,7 @@ namespace rasputin::kv {
 namespace {
 
 constexpr char kFormatFile[] = "/FORMAT";
+constexpr char kCurrentFile[] = "/CURRENT";
 constexpr char kStagingDirectory[] = "/staged";
 constexpr char kFormatText[] = "rasputin engine, format 1\n";
 // Bits of bloom filter per key: about 1% of lookups of missing keys read a block.
@@ -269,6 +272,34 @@ absl::Status Unusable(const RocksOptions& options, const rocksdb::Status& status
   return absl::InternalError(text);
 }
 
+// Whether FORMAT names a format that this program does not know, rather than being damaged. Formats
+// 0, 3, 5 and 9 are never given: they are one bit away from 1.
+bool IsOtherFormat(absl::string_view text) {
+  const absl::string_view known(kFormatText);
+  const absl::string_view title = known.substr(0, known.rfind(' ') + 1);
+  if (!absl::ConsumePrefix(&text, title) || !absl::ConsumeSuffix(&text, "\n")) return false;
+  uint32_t format = 0;
+  if (!absl::SimpleAtoi(text, &format)) return false;
+  return format != 0 && format != 3 && format != 5 && format != 9;
+}
+
+// RocksDB takes a directory without CURRENT for a new one and removes what it finds there. A first
+// opening that broke off leaves at most the very first MANIFEST.
+absl::Status CheckCurrentIsThere(const RocksOptions& options, rocksdb::Env* env) {
+  if (env->FileExists(options.path + kCurrentFile).ok()) return absl::OkStatus();
+  std::vector<std::string> children;
+  const rocksdb::Status status = env->GetChildren(options.path, &children);
+  if (!status.ok()) return Unusable(options, status);
+  for (const std::string& child : children) {
+    const bool later = absl::StartsWith(child, "MANIFEST-") && child != "MANIFEST-000001";
+    if (!later && !absl::EndsWith(child, ".sst")) continue;
+    return absl::DataLossError(absl::StrCat("the engine directory ", options.path,
+                                            " is damaged: CURRENT is missing but ", child,
+                                            " is there"));
+  }
+  return absl::OkStatus();
+}
+
 // Makes sure that the directory is ours; makes a missing or empty one ours.
 absl::Status ClaimDirectory(const RocksOptions& options, rocksdb::Env* env) {
   const std::string format_path = options.path + kFormatFile;
@@ -278,6 +309,9 @@ absl::Status ClaimDirectory(const RocksOptions& options, rocksdb::Env* env) {
   status = rocksdb::ReadFileToString(env, format_path, &format);
   if (status.ok()) {
     if (format == kFormatText) return absl::OkStatus();
+    if (!IsOtherFormat(format) && env->FileExists(options.path + kCurrentFile).ok()) {
+      return absl::DataLossError(absl::StrCat(format_path, " is damaged"));
+    }
     return absl::FailedPreconditionError(absl::StrCat(
         "the engine directory ", options.path, " says '",
         absl::StripSuffix(absl::string_view(format).substr(0, 60), "\n"), "'; this program knows '",
@@ -321,6 +355,7 @@ absl::StatusOr<std::unique_ptr<Engine>> OpenRocksEngine(const RocksOptions& opti
   db_options.env = files.env.get();
   absl::Status claimed = ClaimDirectory(options, db_options.env);
   if (claimed.ok()) claimed = CheckSpace(options, db_options.env);
+  if (claimed.ok()) claimed = CheckCurrentIsThere(options, db_options.env);
   if (!claimed.ok()) return claimed;
   db_options.info_log = NewInfoLog(options.path + "/LOG");
   rocksdb::DB* db = nullptr;
@@ -331,7 +366,8 @@ absl::StatusOr<std::unique_ptr<Engine>> OpenRocksEngine(const RocksOptions& opti
           absl::StrCat("the engine directory ", options.path,
                        " is in use by another process: stop it, or give another directory"));
     }
-    if (status.IsCorruption()) {
+    // FORMAT was there: the directory is, and a file that others name is not.
+    if (status.IsCorruption() || status.IsNotFound() || status.IsPathNotFound()) {
       return absl::DataLossError(
           absl::StrCat("the engine directory ", options.path, " is damaged: ", status.ToString()));
     }

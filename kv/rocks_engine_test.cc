@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 
 namespace rasputin::kv {
@@ -83,10 +84,61 @@ TEST_F(RocksEngineTest, SaysWhyAFileIsNotADirectory) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("writable directory"));
 }
 
-TEST_F(RocksEngineTest, ReportsDamage) {
-  Open();
-  WriteFile("CURRENT", "MANIFEST-999999\n");
-  EXPECT_FALSE(OpenError().ok());
+// [H-18] What is missing, cut short or flipped is damage, and never taken for a new directory.
+TEST_F(RocksEngineTest, DamageIsToldFromWhatAnOperatorHasToMend) {
+  EngineBatch batch;
+  for (int i = 0; i < 100; ++i) batch.Put("key" + std::to_string(i), std::string(1000, 'x'));
+  ASSERT_TRUE(Open()->Write(batch).ok());
+  namespace fs = std::filesystem;
+  const std::string whole = options_.path + ".whole";
+  fs::rename(options_.path, whole);
+  const auto damaged = [&](const std::string& prefix, const std::string& text, bool removed) {
+    fs::remove_all(options_.path);
+    fs::copy(whole, options_.path, fs::copy_options::recursive);
+    for (const auto& entry : fs::directory_iterator(options_.path)) {
+      const std::string name = entry.path().filename().string();
+      const bool sst = prefix == "sst" && entry.path().extension() == ".sst";
+      if (name.rfind(prefix, 0) != 0 && !sst) continue;
+      if (removed) {
+        fs::remove(entry.path());
+      } else if (text.empty()) {
+        fs::resize_file(entry.path(), fs::file_size(entry.path()) / 2);
+      } else {
+        WriteFile(name, text);
+      }
+    }
+    return OpenError();
+  };
+  for (const char* name : {"CURRENT", "MANIFEST-", "sst"}) {
+    for (const bool removed : {false, true}) {
+      // RocksDB opens an earlier state then; the store notices by its log, if anything is missing.
+      if (!removed && std::string(name) == "MANIFEST-") continue;
+      const absl::Status status = damaged(name, "", removed);
+      EXPECT_TRUE(absl::IsDataLoss(status)) << name << " removed: " << removed << ", " << status;
+    }
+  }
+  for (const char* current : {"MANIFEST-999999\n", "MANIFEST-000005", "\n"}) {
+    EXPECT_TRUE(absl::IsDataLoss(damaged("CURRENT", current, false))) << current;
+  }
+  for (const char* format : {"rasputin engine, format 3\n", "rasputin engina, format 1\n", "r"}) {
+    EXPECT_TRUE(absl::IsDataLoss(damaged("FORMAT", format, false))) << format;
+  }
+  for (const char* format : {"rasputin engine, format 2\n", "rasputin engine, format 11\n"}) {
+    EXPECT_TRUE(absl::IsFailedPrecondition(damaged("FORMAT", format, false))) << format;
+  }
+}
+
+TEST_F(RocksEngineTest, AFlippedBitOfARowIsDamageWhenItIsRead) {
+  EngineBatch batch;
+  batch.Put("key", std::string(3000, 'x'));
+  ASSERT_TRUE(Open()->Write(batch).ok());
+  for (const auto& entry : std::filesystem::directory_iterator(options_.path)) {
+    if (entry.path().extension() != ".sst") continue;
+    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(20);
+    file.put('?');
+  }
+  EXPECT_TRUE(absl::IsDataLoss(Open()->Get("key").status()));
 }
 
 TEST_F(RocksEngineTest, RefusesWritesInsteadOfStalling) {

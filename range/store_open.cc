@@ -23,9 +23,6 @@ using storage::v1::StoreManifest;
 
 constexpr char kManifestFile[] = "MANIFEST";
 constexpr uint32_t kDirectoryFormat = 1;
-constexpr char kRestoreAdvice[] =
-    "stop this node and restore its directory from a copy taken while it was stopped, or start an "
-    "empty one and let it replace this store; the other replicas go on";
 constexpr size_t kChecksumBytes = 8;
 
 // FNV-1a, 64 bits: the manifest is small and hardly ever written.
@@ -74,8 +71,7 @@ absl::StatusOr<StoreManifest> Store::ReadManifest(consensus::log::SegmentDirecto
       Checksum(view.substr(kChecksumBytes)) != std::string(view.substr(0, kChecksumBytes)) ||
       !manifest.ParseFromString(content->substr(kChecksumBytes)) || manifest.store_id() == 0 ||
       manifest.cluster_id() == 0) {
-    return absl::DataLossError(
-        absl::StrCat("log/", kManifestFile, " is damaged: ", kRestoreAdvice));
+    return absl::DataLossError(absl::StrCat("log/", kManifestFile, " is damaged"));
   }
   if (manifest.format() > kDirectoryFormat) {
     return absl::FailedPreconditionError(
@@ -162,6 +158,11 @@ absl::Status Store::Impl::Recover(const ClockReading& now) {
   absl::StatusOr<std::unique_ptr<consensus::log::SharedLog>> log =
       consensus::log::SharedLog::Open(log_options, ports_.directory, &recovered);
   if (!log.ok()) return log.status();
+  // Promises are put on record after the log was made.
+  if (recovered.created && manifest_.longest_promise_us() > 0) {
+    return absl::DataLossError(
+        "all segments of the log are missing, and with them votes and acknowledged writes");
+  }
   log_ = *std::move(log);
   context_.store = id_;
   context_.ports = &ports_;
@@ -273,8 +274,7 @@ absl::Status Store::Impl::RecoverReplica(const RangeDescriptor& descriptor, Reco
           "range ", range.value(), ": the engine holds entries up to index ",
           position.index.value(),
           " but the log knows nothing of the range: segments of the log are missing, and with them "
-          "votes and acknowledged writes; restore the files of log/, or ",
-          kRestoreAdvice));
+          "votes and acknowledged writes"));
     }
     // A first start, or a child whose creation did not reach the log before a crash: it has neither
     // voted nor acknowledged anything.
@@ -285,7 +285,7 @@ absl::Status Store::Impl::RecoverReplica(const RangeDescriptor& descriptor, Reco
     return absl::DataLossError(
         absl::StrCat("range ", range.value(), ": the log begins after index ",
                      found->second.start.index.value(), " but the engine holds only index ",
-                     position.index.value(), ": files of state/ are missing; ", kRestoreAdvice));
+                     position.index.value(), ": files of state/ are missing"));
   } else if (found->second.last.index < position.index ||
              log_->TermAt(range, position.index) != position.term) {
     // The engine is ahead of the log, or elsewhere, and what it holds is committed: the engine

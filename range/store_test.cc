@@ -497,7 +497,8 @@ TEST(Store, AStoreWhoseLogIsGoneDoesNotStart) {
   }
   const absl::Status opened = cluster.TryRestart(1);
   EXPECT_TRUE(absl::IsDataLoss(opened)) << opened;
-  EXPECT_THAT(std::string(opened.message()), ::testing::HasSubstr("restore its directory"));
+  EXPECT_THAT(std::string(opened.message()),
+              ::testing::HasSubstr("segments of the log are missing"));
 }
 
 }  // namespace

@@ -118,6 +118,8 @@ absl::Status Store::Impl::RunGroups(const ClockReading& now) {
     consensus::Group& group = replica->group();
     group.core().Tick(now);
     if (group.core().log_damaged()) {
+      // Only damage sets the store aside; a disk that cannot be read may be well another time.
+      if (absl::Status cause = log_->read_failure(); !cause.ok()) return cause;
       return absl::DataLossError(
           absl::StrCat("the log of range ", replica->range().value(),
                        " could not be read: the store stops: it does not guess what stood there"));

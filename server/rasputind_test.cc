@@ -648,8 +648,16 @@ TEST(RasputindStart, ADamagedManifestIsNamedWithWhatCanBeDone) {
   MakeStore(&node);
   const std::string path = node.directory + "/data/log/MANIFEST";
   std::ofstream(path) << "not a manifest";
-  ExpectRefusal(node.Arguments(), 1,
-                path + " is damaged: stop this node and restore its directory from a copy");
+  node.Start();
+  std::string page;
+  for (const auto end = std::chrono::steady_clock::now() + kPatience;
+       page.find(path + " is damaged") == std::string::npos;) {
+    ASSERT_LT(std::chrono::steady_clock::now(), end) << page;
+    page = HttpGet(node.http_port, "/readyz");
+  }
+  EXPECT_THAT(page, StartsWith("HTTP/1.1 503"));
+  EXPECT_THAT(page, HasSubstr("restore the directory from a copy"));
+  EXPECT_EQ(node.process->Kill(SIGTERM), 0);
 }
 
 TEST(RasputindStart, ADirectoryOfAnotherClusterIsOneLine) {

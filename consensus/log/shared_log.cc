@@ -96,6 +96,10 @@ class SharedLog::Impl {
   LogPosition Last(RangeId range) const;
   Term TermAt(RangeId range, Index index) const;
   Stats stats() const;
+  absl::Status read_failure() const {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return read_failure_;
+  }
 
  private:
   // An entry to be read from disk, for ReadEntries.
@@ -143,6 +147,7 @@ class SharedLog::Impl {
   uint32_t release_segment_ = 0;
   Lsn release_after_;
   uint64_t scan_paid_ = 0;
+  mutable absl::Status read_failure_;
   Stats stats_;
 
   std::unique_ptr<SegmentSet> segments_;
@@ -486,7 +491,11 @@ absl::StatusOr<std::vector<Entry>> SharedLog::Impl::ReadEntries(RangeId range, I
                        EntryRecordBytes(ref.payload_bytes), files_.at(ref.place.segment)});
     }
   }
-  if (absl::Status status = ReadFromDisk(range, reads, &entries); !status.ok()) return status;
+  if (absl::Status status = ReadFromDisk(range, reads, &entries); !status.ok()) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (read_failure_.ok()) read_failure_ = status;
+    return status;
+  }
   return entries;
 }
 
@@ -599,6 +608,7 @@ absl::StatusOr<std::vector<Entry>> SharedLog::ReadEntries(RangeId range, Index f
   return impl_->ReadEntries(range, first, last, max_bytes);
 }
 
+absl::Status SharedLog::read_failure() const { return impl_->read_failure(); }
 Term SharedLog::TermAt(RangeId range, Index index) const { return impl_->TermAt(range, index); }
 LogPosition SharedLog::Start(RangeId range) const { return impl_->Start(range); }
 LogPosition SharedLog::Last(RangeId range) const { return impl_->Last(range); }

@@ -132,6 +132,8 @@ class SharedLog {
   // DATA_LOSS: what is on the disk is damaged [H-18].
   absl::StatusOr<std::vector<Entry>> ReadEntries(RangeId range, Index first, Index last,
                                                  uint64_t max_bytes) const;
+  // What the first ReadEntries that could not read the disk said; OK: all could.
+  absl::Status read_failure() const;
   // Term of an entry that is held or of the start (CHECK) and the ends of the range's log; {0, 0}
   // for a range that is not known.
   Term TermAt(RangeId range, Index index) const;

@@ -184,6 +184,9 @@ std::vector<Flag> AllFlags() {
                          "Joins the cluster of --seed-peers as another store though it names this "
                          "node: for a seed that lost its directory for good. Without effect once "
                          "there is a store in --storage-dir."));
+  flags.push_back(Switch("quarantine-rejoin", &Flags::quarantine_rejoin,
+                         "Sets a damaged store aside and joins the cluster as a new store that "
+                         "replaces it (default: true; if false, the node waits for an operator)."));
   flags.push_back(Switch("dev", &Flags::dev,
                          "One node, initialised, on the loopback; in a temporary directory unless "
                          "--storage-dir is given."));

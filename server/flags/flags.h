@@ -51,6 +51,7 @@ struct Flags {
   uint64_t first_replicas = 3;
 
   bool join_as_new_store = false;
+  bool quarantine_rejoin = true;
   bool dev = false;
   bool help = false;
   bool version = false;

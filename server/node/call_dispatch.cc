@@ -80,9 +80,11 @@ CallResult StoreLost(const std::string& text) {
                 rasputin::v1::ERROR_REASON_FAILED_PRECONDITION, text);
 }
 
-CallResult Starting() {
+CallResult Starting(const std::string& lost) {
   return Refuse(absl::StatusCode::kUnavailable, rasputin::v1::ERROR_REASON_NOT_LEADER,
-                "the node is starting: its store is being recovered; retry, or ask another node");
+                lost.empty() ? "the node is starting: its store is being recovered; retry, or ask "
+                               "another node"
+                             : lost);
 }
 
 CallResult NotAnInitRequest() {
@@ -179,7 +181,7 @@ void CallDispatch::ToFront(ServerCall* call, const Route& route) {
     ++under_way_;
     shard_->StartCall(call, route.method);
   } else if (store_expected_) {
-    call->Done(Starting());
+    call->Done(Starting(lost_));
   } else if (!lost_.empty()) {
     call->Done(StoreLost(lost_));
   } else if (route.method == Method::kGetStatus) {

@@ -34,7 +34,7 @@ class CallDispatch final : public CallSink {
   // refused as safe to repeat. Before the executor runs.
   void ExpectStore() { store_expected_ = true; }
   // The node's store is lost, as the text says: what would be answered with the advice to
-  // initialise is refused with it. Inside the shard.
+  // initialise, or to wait for the store, is refused with it. Inside the shard.
   void SetLost(std::string text) { lost_ = std::move(text); }
   // Answers everybody who waits for an initialisation.
   void FinishInit(const CallResult& result);

@@ -29,6 +29,13 @@ ClusterJoin::Result ClusterJoin::Try() {
     named |= std::count(member.seed_peers().begin(), member.seed_peers().end(),
                         self_.store.peer_address()) > 0;
   }
+  if (self_.cluster_id != 0 && cluster != self_.cluster_id) {
+    return {Outcome::kNotYet,
+            absl::StrCat("the store belongs to cluster ", self_.cluster_id, ", but seed ",
+                         members.front().peer_address(), " to cluster ", cluster,
+                         ": correct --seed-peers, or use the directory of this cluster"),
+            cluster};
+  }
   if (named) {
     ports_.finish_init();
     if (ports_.has_store()) return {Outcome::kHasStore, "", cluster};

@@ -41,6 +41,7 @@ class ClusterJoin {
     std::vector<std::string> seeds;
     bool as_new_store = false;  // Also if the seed list names this node.
     uint64_t token = 0;         // Random, not 0; the same for all attempts.
+    uint64_t cluster_id = 0;    // Only this cluster is joined; 0: that of the seeds.
   };
   enum class Outcome : uint8_t {
     kNoCluster = 1,  // No seed that answers is in a cluster.

@@ -43,7 +43,8 @@ uint64_t Random() {
 
 Node::Node(const Flags& flags, std::function<void(const absl::Status&)> fatal)
     : flags_(flags),
-      fatal_(std::move(fatal)),
+      end_process_(std::move(fatal)),
+      fatal_([this](const absl::Status& status) { OnFatal(status); }),
       peer_address_(absl::StrCat(flags.advertise_host, ":", flags.peer_port)),
       client_address_(absl::StrCat(flags.advertise_host, ":", flags.cli_port)),
       seeds_(NormalizedSeeds(flags.seed_peers, peer_address_)),
@@ -82,38 +83,65 @@ Node::Node(const Flags& flags, std::function<void(const absl::Status&)> fatal)
           InitPorts()),
       cluster_join_(JoinSelf(), JoinPorts()) {}
 
-absl::Status Node::Start() {
-  absl::Status status = Listen();
-  if (status.ok()) status = OpenDirectory();
-  if (!status.ok()) return status;
+absl::StatusOr<storage::v1::StoreManifest> Node::ReadManifest() {
+  if (log_directory_ == nullptr) return absl::NotFoundError("the store was set aside");
   absl::StatusOr<storage::v1::StoreManifest> manifest =
       range::Store::ReadManifest(log_directory_.get());
-  if (!manifest.ok() && !absl::IsNotFound(manifest.status())) {
-    // Damage names its file within the directory.
-    const char* separator = absl::IsDataLoss(manifest.status()) ? "/" : ": ";
-    return absl::Status(
-        manifest.status().code(),
-        absl::StrCat("--storage-dir ", flags_.storage_dir, separator, manifest.status().message()));
-  }
-  if (manifest.ok()) {
-    status = CheckManifest(*manifest);
-    if (!status.ok()) return status;
-    dispatch_.ExpectStore();
-  }
+  if (manifest.ok() || absl::IsNotFound(manifest.status())) return manifest;
+  // Damage names its file within the directory.
+  const char* separator = absl::IsDataLoss(manifest.status()) ? "/" : ": ";
+  return absl::Status(
+      manifest.status().code(),
+      absl::StrCat("--storage-dir ", flags_.storage_dir, separator, manifest.status().message()));
+}
+
+void Node::SayWhatIsMissing(bool has_manifest) const {
   if (std::find(seeds_.begin(), seeds_.end(), peer_address_) == seeds_.end()) {
     LOG(INFO)
         << "this node, " << peer_address_
         << ", is not in --seed-peers: it joins the cluster of these nodes; to be a first node, "
            "--advertise-host:--peer-port must be written there exactly like this";
   }
-  if (flags_.seed_peers.empty() && !manifest.ok() && !flags_.dev) {
+  if (flags_.seed_peers.empty() && !has_manifest && !flags_.dev) {
     LOG(INFO) << "no --seed-peers: `cluster init` here makes a cluster of this node alone";
   }
-  StartThreads();
-  if (manifest.ok()) status = Adopt(*manifest);
-  if (!manifest.ok() && flags_.dev) status = cluster_init_.Init().status();
+}
+
+absl::Status Node::Start() {
+  absl::Status status = Listen();
+  if (status.ok()) status = OpenDirectory();
   if (!status.ok()) return status;
-  if (!ready_ && !flags_.seed_peers.empty()) JoinLater(std::chrono::milliseconds(0));
+  const absl::StatusOr<storage::v1::StoreManifest> read = ReadManifest();
+  std::optional<storage::v1::StoreManifest> manifest;
+  if (read.ok()) manifest = *read;
+  std::string damage = quarantine_->Damage().value_or("");
+  if (damage.empty() && absl::IsDataLoss(read.status()))
+    damage = std::string(read.status().message());
+  if (!read.ok() && !absl::IsNotFound(read.status()) && !absl::IsDataLoss(read.status())) {
+    return read.status();
+  }
+  if (manifest.has_value()) status = CheckManifest(*manifest);
+  if (!status.ok()) return status;
+  const absl::StatusOr<std::optional<Replacement>> replacement = quarantine_->ReadReplacement();
+  const bool was_set_aside = !manifest.has_value() && replacement.ok() && replacement->has_value();
+  bool rejoins = !damage.empty() || was_set_aside;
+  if (manifest.has_value() || rejoins) dispatch_.ExpectStore();
+  SayWhatIsMissing(manifest.has_value());
+  StartThreads();
+  if (manifest.has_value() && !rejoins) {
+    status = Adopt(*manifest);
+    if (absl::IsDataLoss(status)) {
+      damage = std::string(status.message());
+      rejoins = true;
+    }
+  }
+  if (rejoins) {
+    status = BeginRejoin(damage, manifest);
+  } else if (!manifest.has_value() && flags_.dev) {
+    status = cluster_init_.Init().status();
+  }
+  if (!status.ok()) return status;
+  if (!ready_ && !rejoins && !flags_.seed_peers.empty()) JoinLater(std::chrono::milliseconds(0));
   LOG(INFO) << "node " << peer_address_ << " serves clients at " << client_address_
             << (ready_ ? "" : "; it waits to be initialised or to join");
   return absl::OkStatus();
@@ -161,7 +189,17 @@ absl::Status Node::OpenDirectory() {
   absl::StatusOr<std::unique_ptr<StorageDir>> directory = StorageDir::Open(flags_.storage_dir);
   if (!directory.ok()) return directory.status();
   storage_dir_ = *std::move(directory);
-  const absl::Status status = storage_dir_->CheckManifestIsThere();
+  quarantine_ = std::make_unique<Quarantine>(flags_.storage_dir);
+  absl::Status status = quarantine_->FinishSetAside();
+  if (!status.ok()) return status;
+  AddQuarantineMetrics();
+  SayWhatIsKept();
+  if (quarantine_->Damage().has_value()) {
+    if (quarantine_->IsSetAside()) return absl::OkStatus();
+  } else {
+    status = storage_dir_->CheckManifestIsThere();
+    if (status.ok()) status = storage_dir_->CheckStateIsThere();
+  }
   if (!status.ok()) return status;
   absl::StatusOr<std::unique_ptr<PosixDirectory>> log =
       PosixDirectory::At(storage_dir_->log_path());
@@ -234,6 +272,11 @@ std::optional<storage::v1::StoreManifest> Node::Manifest() const {
 
 absl::Status Node::Adopt(const storage::v1::StoreManifest& manifest) {
   std::lock_guard<std::mutex> lock(adopt_mutex_);
+  if (rejoining_) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the store of this node in ", flags_.storage_dir,
+                     " is damaged: it is replaced, or restored, before the node serves again"));
+  }
   const absl::Status status = range::Store::Bootstrap(log_directory_.get(), manifest);
   if (!status.ok()) return status;
   if (ready_) return absl::OkStatus();
@@ -315,6 +358,7 @@ absl::Status Node::OpenStore(const storage::v1::StoreManifest& manifest) {
   executor_.Wake();
   LOG(INFO) << "store " << manifest.store_id() << " of cluster " << manifest.cluster_id()
             << " is open";
+  BeginReplacing();
   return absl::OkStatus();
 }
 

@@ -28,8 +28,10 @@
 #include "server/node/call_dispatch.h"
 #include "server/node/cluster_init.h"
 #include "server/node/cluster_join.h"
+#include "server/node/quarantine.h"
 #include "server/node/slow_work.h"
 #include "server/node/storage_dir.h"
+#include "server/node/store_replacer.h"
 #include "server/peer/peer_listener.h"
 #include "server/rpc/client_port.h"
 #include "server/services/catalog.h"
@@ -56,12 +58,36 @@ class Node {
  private:
   absl::Status Listen();
   absl::Status OpenDirectory();
+  // NOT_FOUND: there is none.
+  absl::StatusOr<storage::v1::StoreManifest> ReadManifest();
+  void SayWhatIsMissing(bool has_manifest) const;
   absl::Status CheckManifest(const storage::v1::StoreManifest& manifest) const;
   // What the directory knows of the cluster's stores: read last, else as of the manifest.
   storage::v1::StoreBook ReadBook(const storage::v1::StoreManifest& manifest) const;
   // Makes this node the store of the manifest and serves it; idempotent.
   absl::Status Adopt(const storage::v1::StoreManifest& manifest);
   absl::Status OpenStore(const storage::v1::StoreManifest& manifest);
+  // ---- A damaged store: node_rejoin.cc.
+  // Marks the store, if the process ends because of damage, and ends it.
+  void OnFatal(const absl::Status& status);
+  // The store is damaged (`damage` says how), or was set aside ("") and its successor has not
+  // joined. `manifest`: of the damaged store, if it can be read.
+  absl::Status BeginRejoin(const std::string& damage,
+                           const std::optional<storage::v1::StoreManifest>& manifest);
+  void RejoinLater(std::chrono::milliseconds wait);
+  void Rejoin();
+  absl::Status PrepareReplacement();
+  // Sets the damaged store aside and becomes the store of the manifest.
+  absl::Status AdoptInstead(const storage::v1::StoreManifest& manifest);
+  void SayDamage(const std::string& state);
+  // Why this node has no store, if it had one; empty: it had none, or has it.
+  std::string LostText() const;
+  void SayWhatIsKept() const;
+  void BeginReplacing();
+  void ReplaceNext();
+  // A call of an operator, carried out by this node's front end. Blocks.
+  CallResult CallFront(Method method, const google::protobuf::MessageLite& request);
+  void AddQuarantineMetrics();
   // ---- Joining and the list of stores: node_stores.cc.
   ClusterJoin::Self JoinSelf() const;
   ClusterJoin::Ports JoinPorts();
@@ -101,7 +127,8 @@ class Node {
   HttpResponse StatusPage();
 
   const Flags flags_;
-  const std::function<void(const absl::Status&)> fatal_;
+  const std::function<void(const absl::Status&)> end_process_;
+  const std::function<void(const absl::Status&)> fatal_;  // OnFatal.
   const std::string peer_address_;
   const std::string client_address_;
   const std::vector<std::string> seeds_;
@@ -119,6 +146,7 @@ class Node {
   SlowWork slow_work_;
 
   std::unique_ptr<StorageDir> storage_dir_;
+  std::unique_ptr<Quarantine> quarantine_;
   std::unique_ptr<PosixDirectory> log_directory_;
   std::unique_ptr<kv::Engine> engine_;
   std::unique_ptr<LogWriter> log_writer_;
@@ -137,6 +165,22 @@ class Node {
   bool retired_ = false;  // The list of stores lacks this one.
   std::optional<ReplicateLink::Dropped> dropped_;
   std::string join_text_;  // What the last attempt to join said; of the slow work.
+
+  // The damaged store; of the start and then of the slow work.
+  struct Damaged {
+    std::string reason;       // Empty: it is set aside already.
+    uint64_t cluster_id = 0;  // 0: not known.
+    uint64_t store_id = 0;    // 0: not known.
+    std::vector<std::string> contacts;
+  };
+  Damaged damage_;
+  std::unique_ptr<ClusterJoin> rejoin_;
+  std::unique_ptr<StoreReplacer> replacer_;
+  std::string replace_text_;
+  std::atomic<uint64_t> ranges_replaced_{0};
+  std::atomic<bool> rejoining_{false};  // No store may be adopted but one that replaces the old.
+  mutable std::mutex damage_mutex_;
+  std::string damage_text_;  // For pages.
 
   std::mutex adopt_mutex_;  // One store is opened at a time.
   mutable std::mutex manifest_mutex_;

@@ -112,7 +112,7 @@ void Node::RunInit() {
     answer = ToResult(result.status());
   }
   RunInShard([this, &answer] {
-    dispatch_.SetLost(cluster_init_.lost());
+    dispatch_.SetLost(LostText());
     dispatch_.FinishInit(answer);
   });
 }
@@ -238,7 +238,7 @@ HttpResponse Node::ReadyPage() const {
   const std::string trouble = disk_watch_.Trouble(Now());
   if (ready_ && trouble.empty()) return {200, "text/plain; charset=utf-8", "ok\n"};
   if (ready_) return {503, "text/plain; charset=utf-8", absl::StrCat(trouble, "\n")};
-  const std::string lost = cluster_init_.lost();
+  const std::string lost = LostText();
   return {503, "text/plain; charset=utf-8",
           lost.empty() ? "not initialised or not recovered yet\n" : absl::StrCat(lost, "\n")};
 }
@@ -264,8 +264,8 @@ HttpResponse Node::StatusPage() {
       "<h1>Rasputin node</h1>\n";
   absl::StrAppend(&page, "<p>Peers: ", EscapeHtml(peer_address_),
                   ", clients: ", EscapeHtml(client_address_), ".</p>\n");
-  const std::string lost = cluster_init_.lost();
-  if (!manifest.has_value() && !lost.empty()) {
+  const std::string lost = LostText();
+  if (!lost.empty() && !ready_) {
     absl::StrAppend(&page, "<p>Not in service: ", EscapeHtml(lost), ".</p>\n");
   } else if (!manifest.has_value()) {
     absl::StrAppend(&page, "<p>Not initialised: run <code>rasputin cluster init</code>.</p>\n");

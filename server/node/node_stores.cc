@@ -10,6 +10,7 @@
 #include "rasputin/peer/v1/peer.pb.h"
 #include "server/clock/clock.h"
 #include "server/node/node.h"
+#include "server/node/peer_call.h"
 #include "server/peer/peer_client.h"
 
 namespace rasputin::server {
@@ -28,21 +29,6 @@ uint64_t RandomToken() {
   const uint64_t random = (uint64_t{device()} << 32) | device();
   return random != 0 ? random : 1;
 }
-
-// A call of another node that the front end carries out.
-class PeerCall final : public CallCompletion {
- public:
-  explicit PeerCall(std::function<void(CallResult)> done) : done_(std::move(done)) {}
-  bool Page(absl::Cord) override { return false; }
-  void Done(CallResult result) override {
-    done_(std::move(result));
-    delete this;
-  }
-
- private:
-  ~PeerCall() = default;
-  const std::function<void(CallResult)> done_;
-};
 
 }  // namespace
 
@@ -83,13 +69,14 @@ void Node::JoinLater(std::chrono::milliseconds wait) {
 }
 
 void Node::TryToJoin() {
-  if (stopping_ || ready_) return;
+  if (stopping_ || ready_ || rejoining_) return;
   std::string text;
   const std::optional<storage::v1::StoreManifest> manifest = Manifest();
   if (manifest.has_value()) {
     // Joined, but the store could not be opened. A first store is opened by the next Init.
     if (!manifest->joined()) return;
     const absl::Status opened = Adopt(*manifest);
+    if (absl::IsDataLoss(opened)) return OnFatal(opened);
     text = std::string(opened.message());
   } else {
     const ClusterJoin::Result result = cluster_join_.Try();

@@ -84,12 +84,21 @@ absl::Status StorageDir::CheckManifestIsThere() const {
                    "directory ", path_, " to start as a new store"));
 }
 
+absl::Status StorageDir::CheckStateIsThere() const {
+  if (HoldsName(state_path(), "") || !HoldsName(log_path(), "segment-")) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      state_path(), " is missing or empty but segments of the log are there: mount or ",
+      "restore it; if it is lost, make the file ", path_, "/DAMAGED to have the store replaced"));
+}
+
 absl::Status StorageDir::PrepareState() const {
   const std::string path = state_path();
-  const bool made = mkdir(path.c_str(), kFolderMode) == 0 || errno == EEXIST;
+  const bool made = mkdir(path.c_str(), kFolderMode) == 0;
   // Also of a directory that an earlier version made.
-  if (!made || chmod(path.c_str(), kFolderMode) != 0) return Unusable(path, strerror(errno));
-  return absl::OkStatus();
+  if ((!made && errno != EEXIST) || chmod(path.c_str(), kFolderMode) != 0) {
+    return Unusable(path, strerror(errno));
+  }
+  return made ? SyncDirectory(path_) : absl::OkStatus();
 }
 
 bool StorageDir::IsInitializationComplete() const {

@@ -28,6 +28,10 @@ class StorageDir {
   // any of them is made, so no crash leaves that behind. For before log_path() is made.
   absl::Status CheckManifestIsThere() const;
 
+  // FAILED_PRECONDITION: the log is there and state/ is not, as if its disk were not mounted. The
+  // engine is made before the log, so no crash leaves that behind. For before state_path() is made.
+  absl::Status CheckStateIsThere() const;
+
   // Makes state_path() for its owner alone, whatever the engine would make of it.
   absl::Status PrepareState() const;
 

@@ -23,10 +23,12 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "client/admin.h"
 #include "client/client.h"
@@ -536,11 +538,37 @@ TEST_F(BadStartTest, AnotherClustersDirectoryANewerFormatAndDamageAreOneLineAndT
   ExpectRefusal("an engine of format 2", Arguments(data_), 1, {"format 2", "format 1", "newer"});
   Write(format, old_format);
 
+  const std::string state = data_ + "/state";
+  ASSERT_EQ(rename(state.c_str(), (state + ".elsewhere").c_str()), 0);
+  ExpectRefusal("state/ that is not mounted", Arguments(data_), 1, {state, "mount"});
+  ASSERT_EQ(rename((state + ".elsewhere").c_str(), state.c_str()), 0);
+  ExpectDataThere();
+}
+
+// [H-18] A cluster of one has nobody to replace its store: it waits, and never begins anew.
+TEST_F(BadStartTest, ADamagedStoreOfAClusterOfOneWaitsForItsOperator) {
+  MakeData();
   const std::string manifest = data_ + "/log/MANIFEST";
   const std::string old_manifest = Read(manifest);
-  Write(manifest, old_manifest.substr(0, old_manifest.size() - 1) + "x");
-  ExpectRefusal("a damaged manifest", Arguments(data_), 1, {data_, "damaged"});
+  const std::string damaged = old_manifest.substr(0, old_manifest.size() - 1) + "x";
+  Write(manifest, damaged);
+  servers_->Start(0);
+  while (!absl::StrContains(Read(servers_->LogFile(0)), "damaged and not in service")) {
+    ASSERT_FALSE(servers_->ExitedByItself(0)) << Read(servers_->LogFile(0));
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  client::ClientOptions options;
+  options.endpoints = servers_->ClientAddresses();
+  options.deadline = std::chrono::seconds(3);
+  EXPECT_FALSE(client::Admin(options).Init().ok());
+  kv::v1::GetRequest get;
+  get.set_key("canary");
+  const auto response = client::Client(options).Get(get);
+  EXPECT_TRUE(absl::StrContains(response.status().message(), "is damaged")) << response.status();
+  EXPECT_EQ(servers_->Stop(0), 0);
+  EXPECT_EQ(Read(manifest), damaged) << "something was touched";
   Write(manifest, old_manifest);
+  ASSERT_EQ(unlink((data_ + "/DAMAGED").c_str()), 0);
   ExpectDataThere();
 }
 

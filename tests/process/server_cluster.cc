@@ -133,6 +133,12 @@ void ServerCluster::Kill(int node) {
   pids_.at(static_cast<size_t>(node)) = 0;
 }
 
+bool ServerCluster::ExitedByItself(int node) {
+  if (!Running(node) || waitpid(pid(node), nullptr, WNOHANG) != pid(node)) return false;
+  pids_.at(static_cast<size_t>(node)) = 0;
+  return true;
+}
+
 int ServerCluster::Stop(int node) {
   CHECK(Running(node));
   kill(pid(node), SIGTERM);

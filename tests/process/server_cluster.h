@@ -35,6 +35,8 @@ class ServerCluster {
   int Stop(int node);
   void Signal(int node, int signal);
   bool Running(int node) const { return pids_.at(static_cast<size_t>(node)) != 0; }
+  // The process has ended, and not by Kill or Stop; it counts as not running then.
+  bool ExitedByItself(int node);
   pid_t pid(int node) const { return pids_.at(static_cast<size_t>(node)); }
 
   // Initialises the cluster through node 0; repeats until it answers, at most 30 s (CHECK).

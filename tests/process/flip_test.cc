@@ -1,0 +1,31 @@
+// A few damaged files of real servers, in every run of the suite; //tests/process:flip_servers does
+// more.
+
+#include "tests/process/flip.h"
+
+#include <gtest/gtest.h>
+
+#include <iostream>
+
+namespace rasputin::process {
+namespace {
+
+// [H-18] Damage to one store is found or harmless, nothing is lost, and no operator is needed.
+TEST(Flip, ADamagedStoreIsSetAsideAndReplacedWithoutAnOperator) {
+  FlipOptions options;
+  options.binary = "server/rasputind";
+  options.directory = testing::TempDir();
+  options.rounds = 2;
+  options.targets = {FlipTarget::kSegment, FlipTarget::kCurrent};
+  const FlipReport report = RunFlips(options);
+  std::cout << ToString(report);
+  EXPECT_EQ(report.lost, 0u);
+  EXPECT_EQ(report.doubled, 0u);
+  EXPECT_EQ(report.wrong_answers, 0u);
+  EXPECT_TRUE(report.linearizable) << report.violation;
+  EXPECT_EQ(report.not_repaired, 0);
+  EXPECT_GE(report.detected_at_start, 1) << "a damaged CURRENT is always seen";
+}
+
+}  // namespace
+}  // namespace rasputin::process
