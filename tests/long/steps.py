@@ -43,7 +43,8 @@ _VIOLATED = r"^\d+ seeds, (\d+) violations"
 _CHECKED = (("operations", r" (\d+) checked for linearizability"),)
 _PARTITION = ["tests/partition/partition.py", "--systems", "rasputin", "--bin", "{bin}", "--folder",
               "{folder}"]
-_PARTITION_TARGETS = ("//server:rasputind", "//client:rasputin", "//tests/partition:partition_load")
+_PARTITION_TARGETS = ("//server:rasputind", "//client:rasputin", "//tests/partition:partition_load",
+                      "//tests/partition:clock_shim.so")
 _RUNS = r"^(\d+) runs, \d+ findings"
 _FINDINGS = r"^\d+ runs, (\d+) findings"
 _SKIPPED = 77
@@ -72,11 +73,20 @@ STEPS = (
          amounts=r"^kill -9: (\d+) kills .* and (\d+) of all",
          violations=r"lost increments (\d+), with doubled ones (\d+)",
          also=(("operations", r"^  history of (\d+) operations"),)),
+    Step("flips", "damages", 30, ("//server:rasputind", "//tests/process:flip_servers"),
+         ["{bin}/tests/process/flip_servers", "{bin}/server/rasputind", "{folder}", "{amount}",
+          "{first}"], alone=True, amounts=r"^damage: (\d+) rounds",
+         violations=r"lost increments (\d+), with doubled ones (\d+); other wrong answers (\d+)|"
+                    r"harmless, (\d+) not repaired",
+         also=(("operations", r"^  history of (\d+) operations"),)),
     Step("pauses", "pauses", 100, _PARTITION_TARGETS, _PARTITION + ["--pauses", "{amount}"],
          alone=True, amounts=r": (\d+) pauses of the leader", violations=_FINDINGS,
          also=(("operations", r"; (\d+) operations, "),), skip_code=_SKIPPED),
     Step("disks", "partition-runs", 1, _PARTITION_TARGETS,
          _PARTITION + ["--disks", "--rounds", "{amount}"], alone=True, amounts=_RUNS,
+         violations=_FINDINGS, skip_code=_SKIPPED),
+    Step("clocks", "partition-runs", 1, _PARTITION_TARGETS,
+         _PARTITION + ["--clocks", "--rounds", "{amount}"], alone=True, amounts=_RUNS,
          violations=_FINDINGS, skip_code=_SKIPPED),
     Step("partitions", "partition-runs", 1, _PARTITION_TARGETS,
          _PARTITION + ["--rounds", "{amount}"], alone=True, amounts=_RUNS, violations=_FINDINGS,

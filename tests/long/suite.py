@@ -56,7 +56,7 @@ class Outcome:
 def numbers(pattern, text):
     """The sum of all groups of all matches, or None: there is no match."""
     found = [group for match in pattern.finditer(text) for group in match.groups()]
-    return sum(int(one) for one in found) if found else None
+    return sum(int(one) for one in found if one is not None) if found else None
 
 
 def read_output(step, amount, code, text):

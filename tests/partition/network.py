@@ -106,7 +106,7 @@ class Network:
                         ("link", "set", "eth0", "up")):
             run("ip", *command, preexec_fn=lambda: _call("setns", namespace, _CLONE_NEWNET))
 
-    def start(self, node, command, output):
+    def start(self, node, command, output, environment=None):
         """Starts a process in a node's namespace, or in this one (None); it dies with this one."""
 
         def enter():
@@ -115,7 +115,7 @@ class Network:
             _call("prctl", _PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
-                                stderr=subprocess.STDOUT, preexec_fn=enter)
+                                stderr=subprocess.STDOUT, preexec_fn=enter, env=environment)
 
     @staticmethod
     def cut(packets=(), data=()):

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Cuts links between real processes and prints what clients saw: one table for several systems.
 
-Usage: partition.py [--systems LIST] [--scenario NAME]... [--rounds N] [--disks | --pauses N]
-                    [--folder DIR]
+Usage: partition.py [--systems LIST] [--scenario NAME]... [--rounds N]
+                    [--disks | --clocks | --pauses N] [--folder DIR]
 
 Needs the right to make network namespaces; without it, says so and exits with 77. Leaves logs,
 histories and the table in the folder, and nothing running. Exit code 1: Rasputin did not do what a
@@ -19,6 +19,7 @@ import time
 
 sys.dont_write_bytecode = True
 # pylint: disable=wrong-import-position
+import clocks
 import disks
 import network
 import pauses
@@ -33,6 +34,7 @@ def programs(root):
     """Paths of the programs under bazel's output folder."""
     return {"rasputind": os.path.join(root, "server/rasputind"),
             "rasputin": os.path.join(root, "client/rasputin"),
+            "clock_shim": os.path.join(root, "tests/partition/clock_shim.so"),
             "load": os.path.join(root, "tests/partition/partition_load")}
 
 
@@ -145,6 +147,23 @@ def run_disks(arguments, chosen):
     return failures
 
 
+def run_clocks(arguments, chosen):
+    """Runs the faults of clocks on Rasputin; returns the failures."""
+    rows, failures = [], []
+    for scenario in chosen:
+        for number in range(arguments.rounds):
+            report = clocks.run_one(scenario, arguments.folder, programs(arguments.bin),
+                                    arguments.seed + number)
+            rows.append(report.cells())
+            print("| " + " | ".join(rows[-1]) + " |", flush=True)
+            failures += ["%s: %s" % (scenario.name, one) for one in report.failures]
+    text = table(rows, clocks.HEADS)
+    with open(os.path.join(arguments.folder, "clocks.md"), "w", encoding="utf-8") as out:
+        out.write(text + "\n")
+    print("\n" + "\n".join([text] + failures), flush=True)
+    return failures
+
+
 def run_pauses(arguments):
     """Runs the pauses on each system; returns the failures of Rasputin."""
     failures = []
@@ -159,7 +178,8 @@ def run_pauses(arguments):
 
 def parse(argv):
     """The command line."""
-    known = ", ".join(one.name for one in scenarios.SCENARIOS + disks.SCENARIOS)
+    known = ", ".join(one.name for one in scenarios.SCENARIOS + disks.SCENARIOS +
+                      clocks.SCENARIOS)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0],
                                      epilog="Scenarios: " + known)
     parser.add_argument("--systems", default="rasputin,etcd",
@@ -168,6 +188,8 @@ def parse(argv):
     parser.add_argument("--rounds", type=int, default=1, help="runs of each scenario")
     parser.add_argument("--disks", action="store_true",
                         help="instead of scenarios: disks that stall or fail, and what is said")
+    parser.add_argument("--clocks", action="store_true",
+                        help="instead of scenarios: clocks of wrong rates and that step")
     parser.add_argument("--pauses", type=int, default=0,
                         help="instead of scenarios: pause the leader so often")
     parser.add_argument("--folder", default="_rasputin_partition", help="for logs and results")
@@ -195,14 +217,16 @@ def main(argv):
     begin = time.monotonic()
     if arguments.pauses:
         runs, failures = 1, run_pauses(arguments)
-    elif arguments.disks:
-        chosen = [one for one in disks.SCENARIOS
-                  if one.name in (arguments.scenario or (one.name,))]
-        runs, failures = len(chosen), run_disks(arguments, chosen)
+    elif arguments.disks or arguments.clocks:
+        rows, run = ((disks.SCENARIOS, run_disks) if arguments.disks else
+                     (clocks.SCENARIOS, run_clocks))
+        chosen = [one for one in rows if one.name in (arguments.scenario or (one.name,))]
+        runs, failures = len(chosen), run(arguments, chosen)
     else:
         chosen = arguments.scenario or [one.name for one in scenarios.SCENARIOS]
         runs, failures = len(chosen), run_table(arguments, chosen)
-    runs *= (1 if arguments.pauses else arguments.rounds) * len(arguments.systems.split(","))
+    runs *= 1 if arguments.pauses else arguments.rounds
+    runs *= 1 if arguments.clocks else len(arguments.systems.split(","))
     print("%d runs, %d findings against Rasputin, %.0f s" % (runs, len(failures),
                                                             time.monotonic() - begin))
     return 1 if failures else 0

@@ -20,11 +20,13 @@ class Scenario:
     changes_max: leaderships that may begin from the fault on; None: not judged. served: nodes whose
     clients must have writes and reads in each of the last three D of the fault; None: any client.
     leader: who must lead at the end of the fault; None: anybody. dead: nodes that do not come back.
-    live: somebody must be served at the end of the fault.
+    live: somebody must be served at the end of the fault. clocks: node to the rate error of its
+    clocks.
     """
 
     def __init__(self, name, links, fault, nodes=5, seconds=16, prepare=None, heal=None,
-                 changes_max=None, served=None, leader=None, dead=(), disks=(), live=True):
+                 changes_max=None, served=None, leader=None, dead=(), disks=(), live=True,
+                 clocks=None):
         self.name = name
         self.links = links
         self.nodes = nodes
@@ -38,6 +40,7 @@ class Scenario:
         self.dead = dead
         self.disks = disks
         self.live = live
+        self.clocks = clocks or {}
 
 
 def pairs_of(nodes):

@@ -11,6 +11,7 @@ import subprocess
 import time
 
 import measure
+from clock import Clock
 from disk import Disk
 from network import Network
 from scenarios import A, LEASE_SECONDS
@@ -84,6 +85,7 @@ class Stage:
         self.struck = None  # The instant (seconds) at which the whole fault was there.
         self.exits = {}  # Node to the instant (seconds) at which its process was seen to be gone.
         self.disks = {}
+        self.clocks = {}
         self.cluster = None
         self.load = None
         self._data = os.path.join(folder, "data")
@@ -124,6 +126,8 @@ class Stage:
             os.makedirs(folder)
         for node in self.scenario.disks:
             self.disks[node] = Disk(folders[node], os.path.join(self._data, "image%d" % node))
+        for node, error in self.scenario.clocks.items():
+            self.clocks[node] = Clock(os.path.join(self._data, "clock%d" % node), error)
         self._network = Network(self.nodes)
         self.cluster = SYSTEMS[self.system](self, self._network, folders)
         for node in range(self.nodes):

@@ -36,6 +36,7 @@ class System:
         self._data = data_folders
         self._processes = [None] * network.nodes
         self._marks = [0] * network.nodes
+        self._clocks = stage.clocks
 
     def endpoint(self, node):
         """HOST:PORT of a node's client port."""
@@ -52,7 +53,14 @@ class System:
     def start(self, node):
         """Starts a node that does not run."""
         with open(self.log(node), "ab") as output:
-            self._processes[node] = self._network.start(node, self._command(node), output)
+            self._processes[node] = self._network.start(node, self._command(node), output,
+                                                        self._environment(node))
+
+    def _environment(self, node):
+        if node not in self._clocks:
+            return None
+        return dict(os.environ, LD_PRELOAD=self._programs["clock_shim"],
+                    RASPUTIN_TEST_CLOCK=self._clocks[node].path)
 
     def signal(self, node, number):
         """Sends a signal to a node."""
