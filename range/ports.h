@@ -35,7 +35,7 @@ class Observer {
   virtual ~Observer() = default;
   virtual void OnEvent(const consensus::Event& event) = 0;
   // The descriptor of a range of this store is new or has changed (also once for each at start).
-  // `leads`: this store's replica leads it at this moment.
+  // `leads`: this store's replica leads it at this moment. Generations of a range never go back.
   virtual void OnDescriptor(const RangeDescriptor& descriptor, bool leads) = 0;
   // This store's replica of `range` learnt of a leader (0: none known).
   virtual void OnLeader(RangeId range, StoreId leader) = 0;

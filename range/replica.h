@@ -15,6 +15,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -72,8 +73,8 @@ struct MembershipEffect {
 // What applying leaves to be done once the turn's batch is written.
 struct ApplyResults {
   std::vector<Answer> answers;
-  std::vector<SplitEffect> splits;
-  std::vector<MembershipEffect> memberships;
+  // In the order in which they were applied: descriptors are reported in that order.
+  std::vector<std::variant<SplitEffect, MembershipEffect>> effects;
 };
 
 // The result of a read that was executed and waits for the check of lease and generation [H-10].
@@ -189,9 +190,9 @@ class Replica {
                                   ApplyResults* results);
   absl::StatusOr<kv::Outcome> ApplyCommand(const kv::Command& command,
                                            const consensus::Entry& entry, kv::Turn* turn,
-                                           std::vector<SplitEffect>* splits);
+                                           ApplyResults* results);
   absl::StatusOr<kv::Outcome> ApplySplit(const kv::Command& command, bool proposed_here,
-                                         kv::Turn* turn, std::vector<SplitEffect>* splits);
+                                         kv::Turn* turn, ApplyResults* results);
   // `joint`: of the configuration that was applied; nullopt: the entry is something else.
   void AnswerChange(const consensus::Entry& entry, std::optional<bool> joint,
                     std::vector<Answer>* answers);

@@ -52,7 +52,7 @@ absl::Status Replica::ApplyEntry(const consensus::Entry& entry, kv::Turn* turn,
   const bool mismatch = command->generation != descriptor_.generation();
   kv::Outcome outcome;
   if (!mismatch) {
-    absl::StatusOr<kv::Outcome> applied = ApplyCommand(*command, entry, turn, &results->splits);
+    absl::StatusOr<kv::Outcome> applied = ApplyCommand(*command, entry, turn, results);
     if (!applied.ok()) return applied.status();
     outcome = *std::move(applied);
   }
@@ -82,10 +82,10 @@ void Replica::OnCommitted() { group_->core().OnApplied(applied()); }
 
 absl::StatusOr<kv::Outcome> Replica::ApplyCommand(const kv::Command& command,
                                                   const consensus::Entry& entry, kv::Turn* turn,
-                                                  std::vector<SplitEffect>* splits) {
+                                                  ApplyResults* results) {
   switch (command.operation) {
     case kv::Operation::kSplit:
-      return ApplySplit(command, ProposedHere(entry, command), turn, splits);
+      return ApplySplit(command, ProposedHere(entry, command), turn, results);
     case kv::Operation::kMeta:
       CHECK_EQ(range().value(), kMetaRangeId) << "a meta command in another range";
       return ApplyMetaCommand(command.body, turn);
@@ -95,7 +95,7 @@ absl::StatusOr<kv::Outcome> Replica::ApplyCommand(const kv::Command& command,
 }
 
 absl::StatusOr<kv::Outcome> Replica::ApplySplit(const kv::Command& command, bool proposed_here,
-                                                kv::Turn* turn, std::vector<SplitEffect>* splits) {
+                                                kv::Turn* turn, ApplyResults* results) {
   storage::v1::SplitCommand split;
   if (!split.ParseFromString(std::string(command.body))) {
     return absl::DataLossError("a committed split does not parse");
@@ -127,9 +127,9 @@ absl::StatusOr<kv::Outcome> Replica::ApplySplit(const kv::Command& command, bool
   kv::Outcome outcome;
   outcome.response = absl::Cord(result.SerializeAsString());
   descriptor_ = halves.left;
-  splits->push_back({std::move(halves.left), std::move(halves.right),
-                     ReplicaId(split.child_leader_replica_id()), first.version_floor,
-                     proposed_here && split.child_leader_replica_id() == self_.value()});
+  results->effects.emplace_back(SplitEffect{
+      std::move(halves.left), std::move(halves.right), ReplicaId(split.child_leader_replica_id()),
+      first.version_floor, proposed_here && split.child_leader_replica_id() == self_.value()});
   return outcome;
 }
 

@@ -143,7 +143,7 @@ absl::Status Replica::ApplyConfiguration(const consensus::Entry& entry, kv::Turn
   descriptor_.set_generation(descriptor_.generation() + 1);
   kv::WriteDescriptor(range().value(), descriptor_.SerializeAsString(), turn);
   effect.after = descriptor_;
-  results->memberships.push_back(std::move(effect));
+  results->effects.emplace_back(std::move(effect));
   AnswerChange(entry, configuration->IsJoint(), &results->answers);
   return absl::OkStatus();
 }

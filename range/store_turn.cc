@@ -179,10 +179,14 @@ absl::Status Store::Impl::ApplyAll(const ClockReading& now) {
   ApplyResults results;
   std::swap(results, turn_results_);
   std::move(results.answers.begin(), results.answers.end(), std::back_inserter(answers_));
-  for (SplitEffect& split : results.splits) {
-    if (absl::Status status = CreateChild(now, std::move(split)); !status.ok()) return status;
+  for (auto& effect : results.effects) {
+    if (const auto* membership = std::get_if<MembershipEffect>(&effect)) {
+      ApplyMembership(now, *membership);
+      continue;
+    }
+    absl::Status status = CreateChild(now, std::move(std::get<SplitEffect>(effect)));
+    if (!status.ok()) return status;
   }
-  for (const MembershipEffect& effect : results.memberships) ApplyMembership(now, effect);
   return absl::OkStatus();
 }
 

@@ -70,7 +70,11 @@ struct TestCluster::Node : public Transport, public Observer, public Clock {
     cluster->Post(id, static_cast<int>(to.value()), std::move(frame->messages), {});
   }
   void OnEvent(const consensus::Event& event) override { cluster->events_.push_back(event); }
-  void OnDescriptor(const RangeDescriptor&, bool) override {}
+  void OnDescriptor(const RangeDescriptor& descriptor, bool) override {
+    uint64_t& known = reported[descriptor.range_id()];
+    CHECK(known <= descriptor.generation()) << "an older descriptor was reported after a newer one";
+    known = descriptor.generation();
+  }
   void OnLeader(RangeId, StoreId) override {}
   ClockReading Now() override { return cluster->NowAt(id); }
 
@@ -80,6 +84,7 @@ struct TestCluster::Node : public Transport, public Observer, public Clock {
     options.lease_duration = cluster->lease_duration_;
     options.log_segment_bytes = 1 << 20;
     options.log_reserve_bytes = 1 << 20;
+    reported.clear();
     Ports ports{&directory, &engine, this, this, this};
     absl::StatusOr<std::unique_ptr<Store>> opened = Store::Open(options, ports, Now());
     if (!opened.ok()) return opened.status();
@@ -92,6 +97,7 @@ struct TestCluster::Node : public Transport, public Observer, public Clock {
   consensus::log::MemoryDirectory directory;
   kv::MemoryEngine engine;
   std::unique_ptr<Store> store;
+  std::map<uint64_t, uint64_t> reported;  // Generations of ranges, by this process.
 };
 
 namespace {
