@@ -163,6 +163,7 @@ class Store::Impl {
   void TellDeparted(const ClockReading& now);
   void TellRemoved(const Replica& teller, ReplicaId replica, StoreId store);
   bool IsRemoved(RangeId range, ReplicaId replica) const;
+  bool TellIfRemoved(const Replica& replica, const consensus::Message& message);
   bool TakeMembershipMessage(const ClockReading& now, const consensus::Message& message);
   void OnRemoved(const ClockReading& now, const consensus::Message& message);
   void ReleaseForNobody(const consensus::Message& message);

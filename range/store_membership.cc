@@ -147,8 +147,27 @@ bool Store::Impl::IsRemoved(RangeId range, ReplicaId replica) const {
   return found != tombstones_.end() && replica <= found->second;
 }
 
+// Ids are never used again: whoever asks and is not there any more has left for good.
+bool Store::Impl::TellIfRemoved(const Replica& replica, const Message& message) {
+  const RangeDescriptor& descriptor = replica.descriptor();
+  if (!replica.started() || !Asks(message) ||
+      message.from.value() >= descriptor.next_replica_id() ||
+      FindReplica(descriptor, message.from) != nullptr) {
+    return false;
+  }
+  TellRemoved(replica, message.from, message.from_store);
+  return true;
+}
+
 bool Store::Impl::TakeMembershipMessage(const ClockReading& now, const Message& message) {
   if (Find(message.range) == nullptr) ReleaseForNobody(message);
+  // Asked of a replica that this store had before: its successor knows who left. Whose fellows all
+  // came back under other ids would have nobody to ask.
+  if (const Replica* successor = Find(message.range); successor != nullptr &&
+                                                      message.to < successor->self() &&
+                                                      TellIfRemoved(*successor, message)) {
+    return true;
+  }
   if (IsRemoved(message.range, message.to)) return true;
   if (Has<consensus::SnapshotChunk>(message)) {
     OnSnapshotChunk(now, message);
@@ -172,15 +191,7 @@ bool Store::Impl::TakeMembershipMessage(const ClockReading& now, const Message& 
     if (message.to > replica->self()) RemoveLater(now, replica->descriptor(), replica->self());
     return true;
   }
-  const RangeDescriptor& descriptor = replica->descriptor();
-  if (!replica->started() || !Asks(message) ||
-      message.from.value() >= descriptor.next_replica_id() ||
-      FindReplica(descriptor, message.from) != nullptr) {
-    return Has<consensus::SnapshotAck>(message);
-  }
-  // Ids are never used again: whoever is not there any more has left for good.
-  TellRemoved(*replica, message.from, message.from_store);
-  return true;
+  return TellIfRemoved(*replica, message) || Has<consensus::SnapshotAck>(message);
 }
 
 // [H-7]: a replica that is gone cannot release those who are bound to it, so its store does: it
@@ -239,11 +250,17 @@ void Store::Impl::OnRemoved(const ClockReading& now, const Message& message) {
 }
 
 // A leader that believes that there is a replica here learns that it has nothing, and sends a
-// snapshot. A child of a split that is still to be applied here comes by itself: where it may be
-// one, the answer waits. The answer vouches for nothing, so there is no state behind it [H-1].
+// snapshot. So does a candidate, by a request for all of its log: a child of a split may have no
+// leader without this store, which left the parent before it had applied the split (four members,
+// two of whom left, and two cannot elect). A child of a split that is still to be applied here
+// comes by itself: where it may be one, the answer waits. The answer vouches for nothing, so there
+// is no state behind it [H-1].
 void Store::Impl::AnswerStranger(const ClockReading& now, const Message& message) {
   const auto* append = std::get_if<consensus::AppendRequest>(&message.body);
-  if (append == nullptr || removals_.count(message.range) != 0) return;
+  const bool probes = Has<consensus::ProbeRequest>(message);
+  if ((append == nullptr && !probes) || removals_.count(message.range) != 0) return;
+  // What the log holds of a child that the engine forgot comes back with its parent's split.
+  if (probes && log_->Start(message.range).index.IsSet()) return;
   const auto incoming = incoming_snapshots_.find(message.range);
   if (incoming != incoming_snapshots_.end() && !IsSilent(now, incoming->second)) return;
   if (strangers_.size() >= kStrangersMax) strangers_.clear();
@@ -255,6 +272,10 @@ void Store::Impl::AnswerStranger(const ClockReading& now, const Message& message
   if (may_be_child && now.boot < stranger.first_heard + options_.lease_duration / 4) return;
   if (now.boot < stranger.answer_at) return;
   stranger.answer_at = now.boot + options_.lease_duration / 10;
+  if (probes) {
+    effects_.messages.push_back(Reply(message, consensus::PullRequest{}));
+    return;
+  }
   consensus::AppendReply reply;
   reply.read_context = append->read_context;
   effects_.messages.push_back(Reply(message, reply));

@@ -173,6 +173,30 @@ TEST(StoreMembership, AReplicaThatMissedItsRemovalGivesWayToItsSuccessorOnTheSto
   EXPECT_TRUE(cluster.Converges(2));
 }
 
+// Nobody answers under the ids that it knows; their successors do.
+TEST(StoreMembership, AReplicaWhoseFellowsAllCameBackUnderOtherIdsLearnsThatItHasLeft) {
+  TestClusterOptions options;
+  options.members = 3;
+  options.stores = 5;
+  TestCluster cluster(options);
+  Set(&cluster, 2, "a", "1");
+  const int away = cluster.Leader(2) % 3 + 1;
+  const int first = away % 3 + 1;
+  const int second = first % 3 + 1;
+  cluster.Isolate(away, true);
+  ASSERT_TRUE(cluster.AddVoter(2, 4));
+  ASSERT_TRUE(cluster.SetVoters(2, {first, second, 4}));
+  ASSERT_TRUE(cluster.AddVoter(2, 5));
+  ASSERT_TRUE(cluster.SetVoters(2, {4, 5}));
+  ASSERT_TRUE(
+      cluster.RunUntil([&] { return !Holds(&cluster, first, 2) && !Holds(&cluster, second, 2); }));
+  ASSERT_TRUE(cluster.AddVoter(2, first));
+  ASSERT_TRUE(cluster.AddVoter(2, second));
+  ASSERT_TRUE(cluster.SetVoters(2, {first, second}));
+  cluster.Isolate(away, false);
+  EXPECT_TRUE(cluster.RunUntil([&] { return !Holds(&cluster, away, 2); }));
+}
+
 TEST(StoreMembership, ALeaderMayRemoveItself) {
   TestCluster cluster(Small(3, 4));
   WriteMuch(&cluster, 2, "a", 10);
@@ -228,6 +252,54 @@ class Noted : public Completion {
   void Done(Response response) override { answer = std::move(response); }
   std::optional<Response> answer;
 };
+
+// The member that was away applies both in one turn; the cluster checks the order of reports.
+TEST(StoreMembership, AChangeAndASplitThatAreAppliedTogetherAreReportedInTheirOrder) {
+  TestClusterOptions options;
+  options.members = 3;
+  options.stores = 4;
+  TestCluster cluster(options);
+  ASSERT_TRUE(cluster.RunUntil([&] { return cluster.Leader(2) != 0; }));
+  const int away = cluster.Leader(2) == 1 ? 2 : 1;
+  cluster.Isolate(away, true);
+  ASSERT_TRUE(cluster.AddLearner(2, 4));
+  ASSERT_EQ(cluster
+                .CallLeader(2, kv::Operation::kSplit, Key("m"),
+                            SplitBody(Key("m"), 10, kDefaultCollectionId))
+                .outcome,
+            Outcome::kOk);
+  cluster.Isolate(away, false);
+  EXPECT_TRUE(cluster.RunUntil([&] { return Holds(&cluster, away, 10); }));
+  EXPECT_TRUE(cluster.Converges(2));
+}
+
+// One of the four cannot be reached, another cannot apply the split and is removed from the parent
+// before it could: the child's two replicas cannot elect a leader who would send it to the others.
+TEST(StoreMembership, AChildIsElectedThoughAMemberLeftTheParentBeforeItHadAppliedTheSplit) {
+  TestCluster cluster(4);
+  Set(&cluster, 2, "a", "1");
+  const int leader = cluster.Leader(2);
+  const int keeps = leader % 4 + 1;
+  const int away = keeps % 4 + 1;
+  const int stalls = away % 4 + 1;
+  cluster.Isolate(away, true);
+  cluster.engine(stalls).FailWrites(absl::ResourceExhaustedError("stalls"));
+  ASSERT_EQ(cluster
+                .CallLeader(2, kv::Operation::kSplit, Key("m"),
+                            SplitBody(Key("m"), 10, kDefaultCollectionId))
+                .outcome,
+            Outcome::kOk);
+  cluster.Crash(leader);
+  cluster.Restart(leader);
+  ASSERT_TRUE(cluster.SetVoters(2, {leader, keeps, stalls}));
+  ASSERT_TRUE(cluster.SetVoters(2, {leader, keeps}));
+  cluster.Crash(stalls);
+  cluster.engine(stalls).FailWrites(absl::OkStatus());
+  cluster.Restart(stalls);
+  EXPECT_TRUE(cluster.RunUntil([&] { return cluster.Leader(10) != 0; }));
+  EXPECT_TRUE(Holds(&cluster, stalls, 10));
+  EXPECT_EQ(Set(&cluster, 10, "z", "1").outcome, Outcome::kOk);
+}
 
 TEST(StoreMembership, ChangesThatDoNotFitAreRefusedAndSayWhy) {
   TestCluster cluster(Small(3, 4));
