@@ -10,10 +10,13 @@
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/options.h>
 #include <rocksdb/rate_limiter.h>
+#include <rocksdb/sst_file_reader.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -203,7 +206,38 @@ class RocksEngine : public Engine {
     return bytes;
   }
 
+  absl::StatusOr<uint64_t> VerifyNext(std::string* last) const {
+    const std::optional<rocksdb::LiveFileMetaData> table =
+        FindTable([last](const std::string& name) { return name > *last; });
+    *last = table.has_value() ? table->name : "";
+    if (!table.has_value()) return 0;
+    rocksdb::BlockBasedTableOptions uncached;
+    uncached.no_block_cache = true;
+    rocksdb::Options options;
+    options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(uncached));
+    rocksdb::SstFileReader reader(options);
+    rocksdb::Status status = reader.Open(absl::StrCat(table->db_path, table->name));
+    if (status.ok()) status = reader.VerifyChecksum();
+    if (status.ok()) return table->size;
+    // A compaction may have removed it meanwhile.
+    if (!FindTable([last](const std::string& name) { return name == *last; }).has_value()) return 0;
+    return ToStatus(status, absl::StrCat("checking ", table->db_path, table->name));
+  }
+
  private:
+  // The first table in use, by name, of which `wanted` is true.
+  template <typename Wanted>
+  std::optional<rocksdb::LiveFileMetaData> FindTable(const Wanted& wanted) const {
+    std::vector<rocksdb::LiveFileMetaData> tables;
+    db_->GetLiveFilesMetaData(&tables);
+    std::optional<rocksdb::LiveFileMetaData> found;
+    for (const rocksdb::LiveFileMetaData& table : tables) {
+      const bool earlier = !found.has_value() || table.name < found->name;
+      if (earlier && wanted(table.name)) found = table;
+    }
+    return found;
+  }
+
   bool HasSpaceToFlush() const {
     uint64_t free = 0;
     if (!files_.env->GetFreeSpace(db_->GetName(), &free).ok()) return true;
@@ -381,6 +415,10 @@ absl::StatusOr<std::unique_ptr<Engine>> OpenRocksEngine(const RocksOptions& opti
   files.watch->may_wait = true;
   return std::unique_ptr<Engine>(
       std::make_unique<RocksEngine>(std::move(opened), options, std::move(files)));
+}
+
+absl::StatusOr<uint64_t> VerifyNextTable(const Engine& engine, std::string* last) {
+  return static_cast<const RocksEngine&>(engine).VerifyNext(last);
 }
 
 }  // namespace rasputin::kv

@@ -41,6 +41,12 @@ struct RocksOptions {
 // directory cannot be used.
 absl::StatusOr<std::unique_ptr<Engine>> OpenRocksEngine(const RocksOptions& options);
 
+// Reads the table that follows `*last` by name ("": the first) and compares it with its checksums;
+// sets `*last` to it, or to "" behind the last one. Returns the bytes read. DATA_LOSS: damaged,
+// with the file. In any thread, beside everything else; reads up to a whole table at once.
+// `engine`: of OpenRocksEngine.
+absl::StatusOr<uint64_t> VerifyNextTable(const Engine& engine, std::string* last);
+
 }  // namespace rasputin::kv
 
 #endif  // RASPUTIN_KV_ROCKS_ENGINE_H_

@@ -40,6 +40,7 @@ struct Flags {
   uint64_t log_cache_bytes = 64 << 20;
   uint64_t log_live_bytes_max = 1 << 30;
   uint64_t flush_bytes = 32 << 20;
+  uint64_t scrub_bytes_per_second = 8 << 20;
   uint64_t block_cache_bytes = 128 << 20;
   uint64_t message_bytes_max = 20 << 20;
   uint64_t client_memory_bytes = 1 << 30;

@@ -358,7 +358,7 @@ absl::Status Node::OpenStore(const storage::v1::StoreManifest& manifest) {
   executor_.Wake();
   LOG(INFO) << "store " << manifest.store_id() << " of cluster " << manifest.cluster_id()
             << " is open";
-  BeginReplacing();
+  BeginUpkeep();
   return absl::OkStatus();
 }
 
@@ -407,6 +407,7 @@ void Node::Stop() {
   executor_.Stop();
   if (log_writer_ != nullptr) log_writer_->Stop();
   shard_.Run([this] { shard_.Detach(); });
+  std::lock_guard<std::mutex> scrub_lock(scrub_mutex_);
   engine_.reset();
   LOG(INFO) << "stopped";
 }

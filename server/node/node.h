@@ -83,7 +83,10 @@ class Node {
   // Why this node has no store, if it had one; empty: it had none, or has it.
   std::string LostText() const;
   void SayWhatIsKept() const;
-  void BeginReplacing();
+  // Reads the next table of the engine, again and again.
+  void Scrub();
+  // Once the store is open: scrubs, and replaces what it is to replace.
+  void BeginUpkeep();
   void ReplaceNext();
   // A call of an operator, carried out by this node's front end. Blocks.
   CallResult CallFront(Method method, const google::protobuf::MessageLite& request);
@@ -177,6 +180,9 @@ class Node {
   std::unique_ptr<ClusterJoin> rejoin_;
   std::unique_ptr<StoreReplacer> replacer_;
   std::string replace_text_;
+  std::mutex scrub_mutex_;  // The engine is in use by Scrub.
+  std::string scrubbed_;    // The last table that was read.
+  std::atomic<uint64_t> scrubbed_bytes_{0};
   std::atomic<uint64_t> ranges_replaced_{0};
   std::atomic<bool> rejoining_{false};  // No store may be adopted but one that replaces the old.
   mutable std::mutex damage_mutex_;

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "kv/rocks_engine.h"
 #include "server/clock/clock.h"
 #include "server/node/node.h"
 #include "server/node/peer_call.h"
@@ -22,6 +23,10 @@ namespace rasputin::server {
 namespace {
 
 constexpr std::chrono::milliseconds kRejoinPeriod = std::chrono::seconds(1);
+// Between two passes over all tables, before the first one, and between two tables at least.
+constexpr std::chrono::milliseconds kScrubPause = std::chrono::minutes(10);
+constexpr std::chrono::milliseconds kScrubStart = std::chrono::seconds(2);
+constexpr std::chrono::milliseconds kScrubWaitMin(100);
 constexpr std::chrono::milliseconds kReplacePeriod = std::chrono::seconds(1);
 // A change of members goes on by itself and is asked for again; this long it is watched at a time.
 constexpr consensus::Duration kReplaceCallTime = std::chrono::seconds(10);
@@ -215,6 +220,26 @@ absl::Status Node::AdoptInstead(const storage::v1::StoreManifest& manifest) {
   return Adopt(manifest);
 }
 
+// ---- Looking for damage that nobody reads.
+
+void Node::Scrub() {
+  uint64_t bytes = 0;
+  bool pass_done = false;
+  {
+    std::lock_guard<std::mutex> lock(scrub_mutex_);
+    if (stopping_ || engine_ == nullptr) return;
+    const absl::StatusOr<uint64_t> read = kv::VerifyNextTable(*engine_, &scrubbed_);
+    if (absl::IsDataLoss(read.status())) return OnFatal(read.status());
+    if (!read.ok()) LOG(ERROR) << read.status().message();
+    bytes = read.value_or(0);
+    pass_done = scrubbed_.empty();
+  }
+  scrubbed_bytes_ += bytes;
+  const uint64_t wait_ms = bytes * 1000 / flags_.scrub_bytes_per_second;
+  slow_work_.AddAfter(pass_done ? kScrubPause : kScrubWaitMin + std::chrono::milliseconds(wait_ms),
+                      [this] { Scrub(); });
+}
+
 // ---- Replacing, once the new store is open.
 
 CallResult Node::CallFront(Method method, const google::protobuf::MessageLite& request) {
@@ -243,7 +268,8 @@ CallResult Node::CallFront(Method method, const google::protobuf::MessageLite& r
   return dropped;
 }
 
-void Node::BeginReplacing() {
+void Node::BeginUpkeep() {
+  if (flags_.scrub_bytes_per_second > 0) slow_work_.AddAfter(kScrubStart, [this] { Scrub(); });
   const absl::StatusOr<std::optional<Replacement>> replacement = quarantine_->ReadReplacement();
   if (!replacement.ok()) LOG(ERROR) << replacement.status().message();
   if (!replacement.ok() || !replacement->has_value() || replacer_ != nullptr) return;
@@ -292,6 +318,9 @@ void Node::AddQuarantineMetrics() {
   registry_.AddCounterSource("rasputin_ranges_replaced_total",
                              "Replicas of damaged stores that this process has replaced.",
                              [this] { return static_cast<double>(ranges_replaced_.load()); });
+  registry_.AddCounterSource("rasputin_scrubbed_bytes_total",
+                             "Bytes of the engine's tables that were read to find damage.",
+                             [this] { return static_cast<double>(scrubbed_bytes_.load()); });
 }
 
 }  // namespace rasputin::server

@@ -37,6 +37,7 @@ constexpr int kFillers = 250;
 constexpr size_t kFillerBytes = 8000;
 // How long a damaged store runs before what was damaged counts as not read.
 constexpr auto kUnnoticed = seconds(8);
+constexpr int kKillWithinMs = 2500;
 constexpr auto kRepairMax = std::chrono::minutes(3);
 
 Time Now() { return std::chrono::steady_clock::now(); }
@@ -220,8 +221,17 @@ FlipRun::Verdict FlipRun::Watch(int victim, uint64_t log_begin) {
   const Time begin = Now();
   bool found = false;
   bool was_open = false;
+  // A repair that is broken off at any point goes on.
+  bool kills = random_() % 2 == 0;
+  const Time kill_at = begin + milliseconds(random_() % kKillWithinMs);
   while (Now() < begin + kRepairMax) {
     Supervise();
+    if (found && kills && Now() >= kill_at) {
+      kills = false;
+      ++report_.kills;
+      cluster_.Kill(victim);
+      cluster_.Start(victim);
+    }
     const std::string log = LogSince(victim, log_begin);
     const size_t damaged = std::min(log.find("is damaged and is not opened again"),
                                     log.find("the store is marked as damaged"));
@@ -233,7 +243,7 @@ FlipRun::Verdict FlipRun::Watch(int victim, uint64_t log_begin) {
       return was_open ? Verdict::kRunning : Verdict::kAtStart;
     }
     if (!found && Now() >= begin + kUnnoticed && AllWhole(&admin)) return Verdict::kUnnoticed;
-    std::this_thread::sleep_for(milliseconds(50));
+    std::this_thread::sleep_for(milliseconds(10));
   }
   return Verdict::kNotRepaired;
 }
@@ -361,7 +371,8 @@ std::string ToString(const FlipReport& report) {
       << report.while_running << " while it ran): " << report.detected_at_start
       << " detected at start, " << report.detected_running << " detected while running, "
       << report.harmless << " harmless, " << report.not_repaired << " not repaired; "
-      << report.exits << " processes ended by themselves\n"
+      << report.exits << " processes ended by themselves, " << report.kills
+      << " killed during the repair\n"
       << "  increments: " << report.acknowledged << " acknowledged, " << report.unknown
       << " unknown; counters with lost increments " << report.lost << ", with doubled ones "
       << report.doubled << "; other wrong answers " << report.wrong_answers << "\n"

@@ -40,6 +40,7 @@ struct FlipReport {
   int harmless = 0;  // Not noticed, and nothing to notice: the damage is gone, or undone.
   int not_repaired = 0;
   int exits = 0;  // Of processes, by themselves.
+  int kills = 0;  // While the store was being repaired.
   uint64_t acknowledged = 0;
   uint64_t unknown = 0;
   uint64_t operations = 0;
