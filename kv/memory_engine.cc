@@ -8,6 +8,11 @@
 #include <utility>
 
 namespace rasputin::kv {
+namespace {
+
+absl::Status DamageFound() { return absl::DataLossError("simulated: a block is damaged"); }
+
+}  // namespace
 
 // Sees the newest version at or below its snapshot. Moves in the live map: inserting and erasing of
 // other keys do not disturb it, and the key it stands on keeps the version it pins.
@@ -31,15 +36,21 @@ class MemoryEngine::Iterator : public EngineIterator {
     SkipInvisible();
   }
   absl::string_view key() const override { return at_->first; }
-  absl::string_view value() const override { return *engine_->Find(at_->second, snapshot_); }
-  absl::Status status() const override { return absl::OkStatus(); }
+  absl::string_view value() const override { return *Find(at_->second, snapshot_)->value; }
+  absl::Status status() const override { return status_; }
 
  private:
   void SkipInvisible() {
     valid_ = false;
+    status_ = absl::OkStatus();
     for (; at_ != engine_->rows_.end(); ++at_) {
       if (!end_.empty() && at_->first >= end_) return;
-      valid_ = engine_->Find(at_->second, snapshot_) != nullptr;
+      const Version* version = Find(at_->second, snapshot_);
+      if (version != nullptr && version->damaged) {
+        status_ = DamageFound();
+        return;
+      }
+      valid_ = version != nullptr && version->value.has_value();
       if (valid_) return;
     }
   }
@@ -50,6 +61,7 @@ class MemoryEngine::Iterator : public EngineIterator {
   const std::string end_;
   std::map<std::string, Versions, std::less<>>::const_iterator at_;
   bool valid_ = false;
+  absl::Status status_;
 };
 
 class MemoryEngine::Staged : public EngineIngest {
@@ -83,11 +95,33 @@ MemoryEngine::MemoryEngine() = default;
 
 MemoryEngine::~MemoryEngine() { CHECK(snapshots_.empty()) << "an iterator outlives its engine"; }
 
-const std::string* MemoryEngine::Find(const Versions& versions, uint64_t as_of) const {
+const MemoryEngine::Version* MemoryEngine::Find(const Versions& versions, uint64_t as_of) {
   for (auto it = versions.rbegin(); it != versions.rend(); ++it) {
-    if (it->sequence <= as_of) return it->value ? &*it->value : nullptr;
+    if (it->sequence <= as_of) return &*it;
   }
   return nullptr;
+}
+
+size_t MemoryEngine::Damage(size_t first, size_t rows) {
+  if (rows_.empty()) return 0;
+  auto row = std::next(rows_.begin(), static_cast<ptrdiff_t>(first % rows_.size()));
+  size_t met = 0;
+  for (; rows > 0 && row != rows_.end(); --rows, ++row) {
+    bool any = false;
+    for (Version& version : row->second) {
+      if (version.sequence > flushed_) continue;
+      version.damaged = any = true;
+    }
+    if (any) ++met;
+  }
+  return met;
+}
+
+size_t MemoryEngine::DamagedRows() const {
+  return static_cast<size_t>(std::count_if(rows_.begin(), rows_.end(), [](const auto& row) {
+    return std::any_of(row.second.begin(), row.second.end(),
+                       [](const Version& version) { return version.damaged; });
+  }));
 }
 
 // Appends a version of the current batch and drops those that no one can see any more.
@@ -98,7 +132,7 @@ void MemoryEngine::Add(Versions* versions, std::optional<std::string> value) {
     const auto snapshot = snapshots_.lower_bound(from);
     return snapshot != snapshots_.end() && *snapshot < below;
   };
-  versions->push_back({sequence_, std::move(value)});
+  versions->push_back({sequence_, std::move(value), false});
   size_t kept = 0;
   for (size_t i = 0; i < versions->size(); ++i) {
     const bool is_last = i + 1 == versions->size();
@@ -147,9 +181,10 @@ absl::Status MemoryEngine::Write(const EngineBatch& batch) {
 absl::StatusOr<std::optional<std::string>> MemoryEngine::GetAsOf(absl::string_view key,
                                                                  uint64_t as_of) const {
   const auto row = rows_.find(key);
-  const std::string* value = row == rows_.end() ? nullptr : Find(row->second, as_of);
-  if (value == nullptr) return std::optional<std::string>();
-  return std::optional<std::string>(*value);
+  const Version* version = row == rows_.end() ? nullptr : Find(row->second, as_of);
+  if (version == nullptr) return std::optional<std::string>();
+  if (version->damaged) return DamageFound();
+  return version->value;
 }
 
 absl::StatusOr<std::optional<std::string>> MemoryEngine::Get(absl::string_view key) const {

@@ -51,6 +51,12 @@ class MemoryEngine : public Engine {
   void Crash();
   // Every later Write fails with this and changes nothing; OK: no more.
   void FailWrites(absl::Status status) { write_failure_ = std::move(status); }
+  // Damages what is flushed of up to `rows` rows that follow each other, from the `first`-th on
+  // (modulo their number): as a block of RocksDB whose checksum fails, they answer DATA_LOSS when
+  // they are read, until they are written anew. Returns how many rows it met.
+  size_t Damage(size_t first, size_t rows);
+  // Rows that would answer so now.
+  size_t DamagedRows() const;
   // What OutOfSpace answers; nothing can be staged or put in place meanwhile.
   void SetOutOfSpace(bool out_of_space) { out_of_space_ = out_of_space; }
 
@@ -60,10 +66,12 @@ class MemoryEngine : public Engine {
   struct Version {
     uint64_t sequence;  // Of the batch that wrote it.
     std::optional<std::string> value;
+    bool damaged = false;
   };
   using Versions = std::vector<Version>;  // Ascending; never empty.
 
-  const std::string* Find(const Versions& versions, uint64_t as_of) const;
+  // The one that is seen; nullptr: none that old.
+  static const Version* Find(const Versions& versions, uint64_t as_of);
   absl::StatusOr<std::optional<std::string>> GetAsOf(absl::string_view key, uint64_t as_of) const;
   void Add(Versions* versions, std::optional<std::string> value);
   void Remove(const std::string& key, Versions* versions);

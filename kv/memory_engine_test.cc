@@ -136,5 +136,33 @@ TEST(MemoryEngine, AnIngestThatMeetsAFullDiskChangesNothingAndMayBeRepeated) {
   EXPECT_EQ(engine.Get("aa")->value_or("(none)"), "2");
 }
 
+TEST(MemoryEngine, ADamagedBlockAnswersDataLossUntilItIsWrittenAnew) {
+  MemoryEngine engine;
+  for (const char* key : {"a", "b", "c"}) Put(&engine, key, "1");
+  EXPECT_EQ(engine.Damage(0, 3), 0u);  // Nothing is flushed.
+  ASSERT_TRUE(engine.StartFlush().ok());
+  engine.CompleteFlush();
+  EXPECT_EQ(engine.Damage(1, 1), 1u);
+  EXPECT_EQ(engine.Get("b").status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(Get(engine, "c"), "1");
+  {
+    const std::unique_ptr<EngineIterator> rows = engine.NewIterator("", "");
+    rows->Seek("a");
+    ASSERT_TRUE(rows->Valid());
+    rows->Next();
+    EXPECT_FALSE(rows->Valid());
+    EXPECT_EQ(rows->status().code(), absl::StatusCode::kDataLoss);
+  }
+  Put(&engine, "b", "2");
+  EXPECT_EQ(Get(engine, "b"), "2");
+  engine.Crash();
+  EXPECT_EQ(engine.Get("b").status().code(), absl::StatusCode::kDataLoss);
+  Put(&engine, "b", "3");
+  ASSERT_TRUE(engine.StartFlush().ok());
+  engine.CompleteFlush();
+  Put(&engine, "b", "4");
+  EXPECT_EQ(engine.DamagedRows(), 0u);
+}
+
 }  // namespace
 }  // namespace rasputin::kv

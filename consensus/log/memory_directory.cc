@@ -1,5 +1,5 @@
-// The file system of memory_directory.h: per file the bytes as written, and what the disk held in
-// those sectors that were written since the last sync.
+// The file system of memory_directory.h: per file the bytes as written, what the disk held in those
+// sectors that were written since the last sync, and where something else is read by now.
 //
 // Everything is under one mutex; the hook is called without it.
 
@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -48,10 +49,57 @@ struct MemoryDirectory::FileState {
   std::string name;
   std::string bytes;                         // As written.
   std::map<uint64_t, std::string> unsynced;  // Sector -> what the disk holds there.
+  std::map<uint64_t, std::string> damage;    // Offset -> what is read there; disjoint.
+  std::optional<uint64_t> cut;               // Nothing is read from here on.
+
+  uint64_t Size() const { return cut.value_or(bytes.size()); }
+
+  std::string Visible() const {
+    std::string visible = bytes;
+    for (const auto& [offset, data] : damage) {
+      std::copy(data.begin(), data.end(), visible.begin() + static_cast<ptrdiff_t>(offset));
+    }
+    visible.resize(Size());
+    return visible;
+  }
+
+  bool Damaged() const {
+    if (cut.has_value()) return true;
+    return std::any_of(damage.begin(), damage.end(), [this](const auto& piece) {
+      return bytes.compare(piece.first, piece.second.size(), piece.second) != 0;
+    });
+  }
+
+  // No damage in [begin, end) any more.
+  void ForgetDamage(uint64_t begin, uint64_t end) {
+    std::map<uint64_t, std::string> left;
+    for (auto& [offset, data] : damage) {
+      const uint64_t data_end = offset + data.size();
+      if (offset < begin) left[offset] = data.substr(0, begin - offset);
+      if (data_end > end) {
+        const uint64_t from = std::max(offset, end);
+        left[from] = data.substr(from - offset);
+      }
+    }
+    damage = std::move(left);
+  }
+
+  // From now on this is read at `offset`.
+  void Show(uint64_t offset, std::string data) {
+    if (data.empty()) return;
+    ForgetDamage(offset, offset + data.size());
+    damage[offset] = std::move(data);
+  }
 
   void Write(uint64_t offset, absl::string_view data) {
     if (data.empty()) return;
     if (bytes.size() < offset + data.size()) bytes.resize(offset + data.size());
+    if (const uint64_t end = offset + data.size(); cut.has_value() && end > *cut) {
+      // The file grows again, without what was cut off.
+      Show(*cut, std::string(end - *cut, '\0'));
+      cut = end < bytes.size() ? std::optional<uint64_t>(end) : std::nullopt;
+    }
+    ForgetDamage(offset, offset + data.size());
     const uint64_t last = (offset + data.size() - 1) / kSectorBytes;
     for (uint64_t sector = offset / kSectorBytes; sector <= last; ++sector) {
       unsynced.try_emplace(sector, bytes.substr(sector * kSectorBytes, kSectorBytes));
@@ -101,13 +149,13 @@ class MemoryDirectory::File final : public SegmentFile {
     if (absl::Status alive = Alive(); !alive.ok()) return alive;
     state_->stats.writes += 1;
     state_->stats.bytes_written += data.size();
-    if (std::exchange(state_->lose_next_write, false)) return absl::OkStatus();
-    if (const int64_t delta = std::exchange(state_->misdirect_next_write, 0); delta != 0) {
-      const int64_t there = static_cast<int64_t>(offset) + delta;
-      if (there < 0 || there + data.size() > file_->bytes.size()) return absl::OkStatus();
-      offset = static_cast<uint64_t>(there);
+    const bool lost = std::exchange(state_->lose_next_write, false);
+    const int64_t delta = std::exchange(state_->misdirect_next_write, 0);
+    if (lost || delta != 0) {
+      WriteElsewhere(offset, data, lost ? 0 : delta);
+    } else {
+      file_->Write(offset, data);
     }
-    file_->Write(offset, data);
     return absl::OkStatus();
   }
 
@@ -124,20 +172,38 @@ class MemoryDirectory::File final : public SegmentFile {
     if (absl::Status asked = Ask(DiskOperation::kRead); !asked.ok()) return asked;
     std::lock_guard<std::mutex> lock(state_->mutex);
     if (absl::Status alive = Alive(); !alive.ok()) return alive;
-    if (offset > file_->bytes.size() || length > file_->bytes.size() - offset) {
-      return absl::OutOfRangeError(absl::StrCat(file_->name, " has ", file_->bytes.size(),
-                                                " bytes, read up to ", offset + length));
+    const uint64_t size = file_->Size();
+    if (offset > size || length > size - offset) {
+      return absl::OutOfRangeError(
+          absl::StrCat(file_->name, " has ", size, " bytes, read up to ", offset + length));
     }
-    out->assign(file_->bytes, offset, length);
+    if (file_->damage.empty()) {
+      out->assign(file_->bytes, offset, length);
+    } else {
+      *out = file_->Visible().substr(offset, length);
+    }
     return absl::OkStatus();
   }
 
   uint64_t Size() const override {
     std::lock_guard<std::mutex> lock(state_->mutex);
-    return file_->bytes.size();
+    return file_->Size();
   }
 
  private:
+  // `delta` bytes further on, or nowhere. What should be there is known, what is read is not that.
+  void WriteElsewhere(uint64_t offset, absl::string_view data, int64_t delta) {
+    state_->stats.writes_astray += 1;
+    std::string before = file_->Visible();
+    before.resize(std::max<uint64_t>(before.size(), offset + data.size()));
+    file_->Write(offset, data);
+    file_->Show(offset, before.substr(offset, data.size()));
+    const int64_t there = static_cast<int64_t>(offset) + delta;
+    if (delta == 0 || there < 0 || static_cast<uint64_t>(there) + data.size() > file_->Size()) {
+      return;
+    }
+    file_->Show(static_cast<uint64_t>(there), std::string(data));
+  }
   absl::Status Ask(DiskOperation operation) const {
     std::string name;
     {
@@ -233,7 +299,7 @@ absl::StatusOr<std::string> MemoryDirectory::ReadFile(const std::string& name) {
   std::lock_guard<std::mutex> lock(state_->mutex);
   auto found = state_->files.find(name);
   if (found == state_->files.end()) return NotFound(name);
-  return found->second->bytes;
+  return found->second->Visible();
 }
 
 absl::StatusOr<uint64_t> MemoryDirectory::FreeBytes() {
@@ -283,9 +349,9 @@ void MemoryDirectory::SetCapacity(uint64_t bytes) {
   state_->capacity = bytes;
 }
 
-void MemoryDirectory::LoseNextWrite() {
+void MemoryDirectory::LoseNextWrite(bool lose) {
   std::lock_guard<std::mutex> lock(state_->mutex);
-  state_->lose_next_write = true;
+  state_->lose_next_write = lose;
 }
 
 void MemoryDirectory::MisdirectNextWrite(int64_t delta) {
@@ -298,12 +364,31 @@ void MemoryDirectory::Damage(const std::string& name, uint64_t offset, uint8_t x
   auto found = state_->files.find(name);
   CHECK(found != state_->files.end()) << name;
   FileState& file = *found->second;
-  CHECK_LT(offset, file.bytes.size()) << name;
-  file.bytes[offset] = static_cast<char>(static_cast<uint8_t>(file.bytes[offset]) ^ xor_mask);
-  auto old = file.unsynced.find(offset / kSectorBytes);
-  if (old == file.unsynced.end()) return;
-  char& byte = old->second[offset % kSectorBytes];
-  byte = static_cast<char>(static_cast<uint8_t>(byte) ^ xor_mask);
+  CHECK_LT(offset, file.Size()) << name;
+  const auto old = static_cast<uint8_t>(file.Visible()[offset]);
+  file.Show(offset, std::string(1, static_cast<char>(old ^ xor_mask)));
+}
+
+void MemoryDirectory::Truncate(const std::string& name, uint64_t size_bytes) {
+  std::lock_guard<std::mutex> lock(state_->mutex);
+  auto found = state_->files.find(name);
+  CHECK(found != state_->files.end()) << name;
+  CHECK_LE(size_bytes, found->second->Size()) << name;
+  if (size_bytes < found->second->Size()) found->second->cut = size_bytes;
+}
+
+bool MemoryDirectory::Damaged() const {
+  std::lock_guard<std::mutex> lock(state_->mutex);
+  return std::any_of(state_->files.begin(), state_->files.end(),
+                     [](const auto& file) { return file.second->Damaged(); });
+}
+
+void MemoryDirectory::Mend() {
+  std::lock_guard<std::mutex> lock(state_->mutex);
+  for (auto& [name, file] : state_->files) {
+    file->damage.clear();
+    file->cut.reset();
+  }
 }
 
 MemoryDirectory::Stats MemoryDirectory::stats() const {
@@ -333,7 +418,7 @@ uint64_t MemoryDirectory::Hash() const {
   std::lock_guard<std::mutex> lock(state_->mutex);
   uint64_t hash = 0xcbf29ce484222325u;
   for (const auto& [name, file] : state_->files) {
-    hash = HashBytes(HashBytes(hash, name), file->bytes);
+    hash = HashBytes(HashBytes(hash, name), file->Visible());
   }
   return hash;
 }

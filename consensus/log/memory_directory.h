@@ -3,7 +3,8 @@
 //
 // Files are byte strings; what was written since the last sync of a file may be lost at a crash,
 // per sector of 512 bytes and in any subset, the last one torn at any byte. Names are durable at
-// once (the contract of SegmentDirectory). Deterministic: what a crash leaves depends only on the
+// once (the contract of SegmentDirectory). Damage lies over what was written until it is written
+// anew, so that both can be told apart. Deterministic: what a crash leaves depends only on the
 // calls made and the seed. Not responsible for time: a stall is a wait in the hook of whoever
 // simulates it.
 //
@@ -75,11 +76,18 @@ class MemoryDirectory final : public SegmentDirectory {
   // Total size of all files, beyond which Create and ReplaceFile answer RESOURCE_EXHAUSTED.
   void SetCapacity(uint64_t bytes);
   // The next write is reported as done and is not (once).
-  void LoseNextWrite();
+  void LoseNextWrite(bool lose = true);
   // The next write lands `delta` bytes further on, if it fits there, else nowhere (once).
   void MisdirectNextWrite(int64_t delta);
   // Flips bits of a file, durably; CHECK: the file exists and is longer than `offset`.
   void Damage(const std::string& name, uint64_t offset, uint8_t xor_mask = 1);
+  // The file ends at `size_bytes`; CHECK: it exists and is at least so long.
+  void Truncate(const std::string& name, uint64_t size_bytes);
+  // Whether some byte would be read otherwise than it was written; flips, truncations, lost and
+  // misdirected writes do that, crashes do not.
+  bool Damaged() const;
+  // Undoes all of it.
+  void Mend();
 
   // ---- For tests and counters.
 
@@ -90,9 +98,10 @@ class MemoryDirectory final : public SegmentDirectory {
     uint64_t creates = 0;
     uint64_t renames = 0;
     uint64_t crashes = 0;
-    uint64_t sectors_lost = 0;  // Unsynced sectors of which nothing reached the disk.
-    uint64_t sectors_torn = 0;  // Of which a part did.
-    uint64_t sectors_kept = 0;  // Which reached it whole although never synced.
+    uint64_t writes_astray = 0;  // Lost or misdirected.
+    uint64_t sectors_lost = 0;   // Unsynced sectors of which nothing reached the disk.
+    uint64_t sectors_torn = 0;   // Of which a part did.
+    uint64_t sectors_kept = 0;   // Which reached it whole although never synced.
   };
   Stats stats() const;
   uint64_t UnsyncedSectors() const;

@@ -98,5 +98,46 @@ TEST(MemoryDirectory, TheHookMayFailAnyOperationAndCount) {
   EXPECT_EQ(directory.UnsyncedSectors(), 1u);
 }
 
+TEST(MemoryDirectory, DamageIsReadUntilItIsWrittenAnewOrMended) {
+  MemoryDirectory directory;
+  auto file = directory.Create("a", 1024).value();
+  ASSERT_TRUE(file->Write(0, std::string(1024, 'x')).ok());
+  ASSERT_TRUE(file->Sync().ok());
+  directory.Damage("a", 7, 1);
+  directory.Damage("a", 9, 1);
+  EXPECT_EQ(Content(&directory, "a").substr(6, 5), "xyxyx");
+  directory.Damage("a", 9, 1);
+  EXPECT_TRUE(directory.Clone()->Damaged());
+  ASSERT_TRUE(file->Write(4, "zzzz").ok());
+  EXPECT_FALSE(directory.Damaged());
+  EXPECT_EQ(Content(&directory, "a").substr(0, 10), "xxxxzzzzxx");
+  directory.Truncate("a", 100);
+  EXPECT_EQ(file->Size(), 100u);
+  std::string bytes;
+  EXPECT_FALSE(file->Read(90, 20, &bytes).ok());
+  ASSERT_TRUE(file->Write(110, "new").ok());
+  EXPECT_EQ(Content(&directory, "a").substr(99), "x" + std::string(10, '\0') + "new");
+  EXPECT_TRUE(directory.Damaged());
+  directory.Mend();
+  EXPECT_EQ(Content(&directory, "a").substr(108), "xxnew" + std::string(911, 'x'));
+}
+
+TEST(MemoryDirectory, WritesThatGoAstrayAreAcknowledgedAndNotThere) {
+  MemoryDirectory directory;
+  auto file = directory.Create("a", 64).value();
+  directory.LoseNextWrite();
+  ASSERT_TRUE(file->Write(0, "lost").ok());
+  EXPECT_TRUE(directory.Damaged());
+  EXPECT_EQ(Content(&directory, "a"), std::string(64, '\0'));
+  directory.Mend();
+  EXPECT_EQ(Content(&directory, "a").substr(0, 4), "lost");
+  directory.MisdirectNextWrite(8);
+  ASSERT_TRUE(file->Write(0, "here").ok());
+  EXPECT_EQ(Content(&directory, "a").substr(0, 12), "lost" + std::string(4, '\0') + "here");
+  EXPECT_EQ(directory.stats().writes_astray, 2u);
+  directory.Mend();
+  EXPECT_EQ(Content(&directory, "a"), "here" + std::string(60, '\0'));
+}
+
 }  // namespace
 }  // namespace rasputin::consensus::log

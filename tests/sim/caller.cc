@@ -198,6 +198,10 @@ void Caller::OnTimeout(uint64_t attempt) {
   ++counters_.timeouts;
   ++attempt_;
   if (!call_.method.has_value()) router_.LearnLeader(routed_by_.range_id(), 0);
+  // All members that it knows may have been replaced: as the directory would say.
+  if (cluster_->options().replacements > 0) {
+    for (const auto& [id, known] : cluster_->KnownRanges()) router_.Learn(known);
+  }
   front_store_ = static_cast<int>(random_.Below(static_cast<uint64_t>(cluster_->stores())));
   range::Response nothing;
   nothing.outcome = Outcome::kOutcomeUnknown;

@@ -25,23 +25,52 @@ constexpr uint64_t kSamplesPerLogSample = 40;
 Cluster::Cluster(const ClusterOptions& options)
     : options_(options),
       random_(options.seed),
-      network_(&scheduler_, random_.Fork(1), options.stores + options.clients),
+      network_(&scheduler_, random_.Fork(1),
+               options.stores + options.replacements + options.clients),
       checkers_(&scheduler_, this) {
   scheduler_.set_trace(options.trace);
   network_.SetBehaviour(options.link);
   for (int number = 0; number < options_.stores; ++number) {
-    NodeOptions node;
-    node.number = number;
-    node.store = options_.store;
-    node.speed = options_.speed;
-    node.front_end = options_.front_ends;
-    if (static_cast<size_t>(number) < options_.clocks.size()) {
-      node.clock = options_.clocks[static_cast<size_t>(number)];
-    }
-    nodes_.push_back(std::make_unique<Node>(node, &scheduler_,
-                                            random_.Fork(100 + static_cast<uint64_t>(number)),
-                                            static_cast<NodeListener*>(this)));
+    const bool known = static_cast<size_t>(number) < options_.clocks.size();
+    AddNode(known ? options_.clocks[static_cast<size_t>(number)] : ClockErrors());
   }
+}
+
+void Cluster::AddNode(const ClockErrors& clock) {
+  NodeOptions node;
+  node.number = stores();
+  node.store = options_.store;
+  node.speed = options_.speed;
+  node.front_end = options_.front_ends;
+  node.clock = clock;
+  node.before_start = [this](int number) {
+    if (start_listener_ != nullptr) start_listener_(number);
+  };
+  const auto tag = 100 + static_cast<uint64_t>(node.number);
+  nodes_.push_back(std::make_unique<Node>(node, &scheduler_, random_.Fork(tag),
+                                          static_cast<NodeListener*>(this)));
+}
+
+bool Cluster::AddStore(uint64_t id, int machine) {
+  if (id > static_cast<uint64_t>(options_.stores + options_.replacements)) return false;
+  CHECK_GT(id, nodes_.size());
+  // Ids that were given and are not used.
+  while (nodes_.size() + 1 < id) {
+    AddNode(ClockErrors());
+    nodes_.back()->Retire();
+  }
+  AddNode(ClockErrors());
+  Node& added = *nodes_.back();
+  *added.clock() = *node(machine).clock();
+  storage::v1::StoreManifest manifest;
+  *manifest.mutable_bootstrap() = MakeBootstrapRecord();
+  manifest.set_cluster_id(manifest.bootstrap().cluster_id());
+  manifest.set_store_id(id);
+  manifest.set_joined(true);
+  const absl::Status status = added.Bootstrap(manifest);
+  CHECK(status.ok()) << status.ToString();
+  added.Start();
+  return true;
 }
 
 Cluster::~Cluster() = default;
@@ -214,6 +243,8 @@ void Cluster::SendForwardReply(int from, int to, server::ForwardReply reply) {
 void Cluster::OnProcessFailed(int number, const absl::Status& status, bool made) {
   ++process_failures_;
   scheduler_.Note("store " + std::to_string(number + 1) + " failed: " + status.ToString());
+  const bool damaged = made && absl::IsDataLoss(status) && node(number).Damaged();
+  if (damaged && data_loss_listener_ != nullptr) return data_loss_listener_(number);
   if (restart_after_failure_ == 0 || !made) {
     checkers_.Report("Process",
                      "store " + std::to_string(number + 1) + " failed: " + status.ToString());

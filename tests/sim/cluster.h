@@ -24,9 +24,10 @@ namespace rasputin::sim {
 struct ClusterOptions {
   uint64_t seed = 1;
   int stores = 3;
-  int spares = 0;    // Of these stores, those that hold nothing at first: the last ones.
-  int replicas = 3;  // Of the data range; the meta range has one on each store but the spares.
-  int clients = 4;   // Endpoints of the network behind the stores.
+  int spares = 0;        // Of these stores, those that hold nothing at first: the last ones.
+  int replacements = 0;  // Stores that may come later (AddStore), at most.
+  int replicas = 3;      // Of the data range; the meta range has one on each store but the spares.
+  int clients = 4;       // Endpoints of the network behind the stores.
   range::StoreOptions store;
   std::vector<ClockErrors> clocks;  // By node; missing ones are exact.
   MachineSpeed speed;
@@ -50,8 +51,12 @@ class Cluster : private NodeListener, private StoreView {
   Checkers& checkers() { return checkers_; }
   const Checkers& checkers() const { return checkers_; }
   Node& node(int number) { return *nodes_[static_cast<size_t>(number)]; }
-  int stores() const { return options_.stores; }
-  int ClientEndpoint(int client) const { return options_.stores + client; }
+  // All that there ever were.
+  int stores() const { return static_cast<int>(nodes_.size()); }
+  int ClientEndpoint(int client) const { return options_.stores + options_.replacements + client; }
+  // A store that joins, with empty disks, on the machine of store `machine`; `id` is above all so
+  // far. False: there is no room.
+  bool AddStore(uint64_t id, int machine);
   const ClusterOptions& options() const { return options_; }
   const std::vector<range::RangeDescriptor>& first_ranges() const { return first_ranges_; }
 
@@ -77,6 +82,15 @@ class Cluster : private NodeListener, private StoreView {
   // other end of a process by itself, or 0: it is a violation.
   void set_restart_after_failure(RealTime delay) { restart_after_failure_ = delay; }
   uint64_t process_failures() const { return process_failures_; }
+  // Called instead of a restart when a process ended because it met damage that was made.
+  using DataLossListener = std::function<void(int node)>;
+  void set_data_loss_listener(DataLossListener listener) {
+    data_loss_listener_ = std::move(listener);
+  }
+  // Called before each start of a process.
+  void set_start_listener(std::function<void(int node)> listener) {
+    start_listener_ = std::move(listener);
+  }
 
  private:
   void SendGroupMessages(int from, int to, std::vector<consensus::Message> messages) override;
@@ -91,13 +105,14 @@ class Cluster : private NodeListener, private StoreView {
   void OnProcessStarted(int node) override;
   void OnProcessEnded(int node) override;
 
-  int StoreCount() const override { return options_.stores; }
+  int StoreCount() const override { return stores(); }
   range::Store* StoreAt(int node) override { return nodes_[static_cast<size_t>(node)]->store(); }
   std::vector<range::ReplicaStatus> ReplicasAt(int node) const override {
     return nodes_[static_cast<size_t>(node)]->ListReplicas();
   }
 
   storage::v1::BootstrapRecord MakeBootstrapRecord();
+  void AddNode(const ClockErrors& clock);
   void SendFrame(int from, int to, std::vector<consensus::Message> messages);
   void SampleRegularly();
 
@@ -112,6 +127,8 @@ class Cluster : private NodeListener, private StoreView {
   EventListener event_listener_;
   RealTime restart_after_failure_ = 0;
   uint64_t process_failures_ = 0;
+  DataLossListener data_loss_listener_;
+  std::function<void(int node)> start_listener_;
   uint64_t samples_ = 0;
 };
 

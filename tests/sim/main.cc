@@ -23,6 +23,7 @@ ABSL_FLAG(uint64_t, first_seed, 1, "first seed of a series");
 ABSL_FLAG(uint64_t, seeds, 100, "how many seeds");
 ABSL_FLAG(int64_t, seconds, 60, "simulated seconds with faults, per seed");
 ABSL_FLAG(bool, liveness, false, "liveness mode: frozen random topologies instead of any fault");
+ABSL_FLAG(bool, damage, false, "also damage the disks of a minority, which has to be replaced");
 ABSL_FLAG(bool, trace, false, "print every event to standard error");
 ABSL_FLAG(bool, twice, false, "run each seed twice and compare the hashes");
 ABSL_FLAG(bool, keep_going, true, "go on after a failing seed");
@@ -72,6 +73,7 @@ struct Totals {
     sum.messages_lost += report.messages_lost;
     sum.process_failures += report.process_failures;
     sum.checked_operations += report.checked_operations;
+    sum.damage.Add(report.damage);
     recoveries.push_back(report.recovery);
   }
 };
@@ -82,6 +84,7 @@ std::string ReplayCommand(const SimulationOptions& options) {
   std::string command = "bazel run //tests/sim:sim -- --seed=" + std::to_string(options.seed) +
                         " --seconds=" + std::to_string(options.length / kSecond);
   if (options.liveness) command += " --liveness";
+  if (options.damage) command += " --damage";
   if (absl::GetFlag(FLAGS_mutant) != 0) {
     command += " --mutant=" + std::to_string(absl::GetFlag(FLAGS_mutant));
   }
@@ -134,6 +137,27 @@ void Print(const Totals& totals, double real_seconds) {
               real_seconds, simulated / real_seconds);
 }
 
+void PrintFate(const char* name, const DamageFate& fate) {
+  std::printf("%-22s %7" PRIu64 " %9" PRIu64 " %8" PRIu64 " %8" PRIu64 " %9" PRIu64 " %10" PRIu64
+              "\n",
+              name, fate.made, fate.found_at_start, fate.found_running, fate.found_by_look,
+              fate.harmless, fate.undetectable);
+}
+
+void PrintDamage(const DamageReport& damage) {
+  std::printf("%-22s %7s %9s %8s %8s %9s %10s\n", "damage", "made", "at start", "running",
+              "at last", "harmless", "like tears");
+  for (size_t kind = 0; kind < kDamageKinds; ++kind) {
+    PrintFate(ToString(static_cast<DamageKind>(kind)), damage.fates[kind]);
+  }
+  PrintFate("all", damage.Sum());
+  std::printf(
+      "stores replaced %zu, after: median %.0f ms, p95 %.0f ms, longest %.0f ms; processes "
+      "that ended without a mark %" PRIu64 "\n",
+      damage.repairs.size(), Percentile(damage.repairs, 0.5), Percentile(damage.repairs, 0.95),
+      Percentile(damage.repairs, 1), damage.marks_lost);
+}
+
 void PrintFailure(const SimulationOptions& options, const Report& report) {
   std::printf("seed %" PRIu64 ": %s: %s\n  plan: %s\n", options.seed,
               report.violation->guarantee.c_str(), report.violation->details.c_str(),
@@ -156,6 +180,7 @@ SimulationOptions OptionsFromFlags(uint64_t seed) {
   options.seed = seed;
   options.length = absl::GetFlag(FLAGS_seconds) * kSecond;
   options.liveness = absl::GetFlag(FLAGS_liveness);
+  options.damage = absl::GetFlag(FLAGS_damage);
   options.trace = absl::GetFlag(FLAGS_trace);
   options.keep_history = !absl::GetFlag(FLAGS_history).empty();
 #ifdef RASPUTIN_MUTANTS
@@ -201,6 +226,7 @@ int Main() {
   }
   const std::chrono::duration<double> real = std::chrono::steady_clock::now() - began;
   Print(totals, real.count());
+  if (absl::GetFlag(FLAGS_damage)) PrintDamage(totals.sum.damage);
   return totals.failures == 0 ? 0 : 1;
 }
 

@@ -203,7 +203,11 @@ int Nemesis::SomeStore() {
       if (leader >= 0) return leader;
     }
   }
-  return static_cast<int>(random_.Below(static_cast<uint64_t>(cluster_->stores())));
+  int store = 0;
+  do {
+    store = static_cast<int>(random_.Below(static_cast<uint64_t>(cluster_->stores())));
+  } while (cluster_->node(store).retired());
+  return store;
 }
 
 void Nemesis::Restart(int store, RealTime after) {
@@ -445,8 +449,9 @@ std::optional<range::ReplicaChange> Nemesis::SomeChange(const range::RangeDescri
   std::vector<range::StoreId> voters;
   std::vector<range::StoreId> learners;
   std::vector<range::StoreId> free;
-  for (int store = 1; store <= cluster_->stores(); ++store) {
-    free.emplace_back(static_cast<uint64_t>(store));
+  for (int store = 0; store < cluster_->stores(); ++store) {
+    if (cluster_->node(store).retired()) continue;
+    free.emplace_back(static_cast<uint64_t>(store) + 1);
   }
   for (const auto& replica : descriptor.replicas()) {
     const range::StoreId store(replica.store_id());
@@ -473,7 +478,7 @@ std::optional<range::ReplicaChange> Nemesis::SomeChange(const range::RangeDescri
     change.voters = voters;
   } else if (!free.empty() && random_.Chance(voters.size() < 3 ? 0.9 : 0.6)) {
     change.store = free[random_.Below(free.size())];
-  } else if (voters.size() > 1) {
+  } else if (voters.size() > plan_.voters_min) {
     change.kind = range::ReplicaChange::Kind::kSetVoters;
     if (voters.size() == 2 && !random_.Chance(0.3)) return std::nullopt;
     leave();

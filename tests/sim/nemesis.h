@@ -46,7 +46,8 @@ struct FaultPlan {
   bool shutdowns = false;  // Handover of everything, then a kill.
   bool transfers = false;
   bool splits = false;
-  bool changes = false;  // Of the members of ranges.
+  bool changes = false;   // Of the members of ranges.
+  size_t voters_min = 1;  // That a change leaves to a range.
   RealTime interval_mean = 1500 * kMillisecond;
   RealTime length_mean = 2 * kSecond;
   RealTime operator_interval_mean = 2 * kSecond;  // Of transfers and splits.

@@ -17,6 +17,8 @@ using consensus::log::DiskOperation;
 constexpr RealTime kTimerGrain = 20 * kMicrosecond;
 // How often the log writer looks for space on a full disk, as in the server.
 constexpr RealTime kSpaceRetryInterval = kSecond;
+// That the compaction which follows a flush reads a damaged block.
+constexpr double kCompactionChance = 0.1;
 
 }  // namespace
 
@@ -58,8 +60,24 @@ absl::Status Node::Bootstrap(const storage::v1::StoreManifest& manifest) {
   return range::Store::Bootstrap(&directory_, manifest);
 }
 
+consensus::log::LogOptions Node::LogOptions() const {
+  consensus::log::LogOptions options;
+  options.store = range::StoreId(static_cast<uint64_t>(options_.number) + 1);
+  options.segment_bytes = options_.store.log_segment_bytes;
+  options.reserve_bytes = options_.store.log_reserve_bytes;
+  options.mutants = options_.store.mutants;
+  return options;
+}
+
+void Node::Retire() {
+  CHECK(!alive());
+  retired_ = true;
+}
+
 void Node::Start() {
   CHECK(!alive());
+  if (retired_) return;
+  if (options_.before_start != nullptr) options_.before_start(options_.number);
   ++incarnation_;
   ++counters_.starts;
   CountTornTail();
@@ -77,10 +95,13 @@ void Node::Start() {
   running_ = false;
   if (!opened.ok()) {
     // On a full disk it may refuse to start.
-    const bool made = disk_failed_ || (disk_full_ && absl::IsResourceExhausted(opened.status()));
+    const bool made = disk_failed_ || (disk_full_ && absl::IsResourceExhausted(opened.status())) ||
+                      (absl::IsDataLoss(opened.status()) && Damaged());
+    failed_at_start_ = true;
     listener_->OnProcessFailed(options_.number, opened.status(), made);
     return;
   }
+  failed_at_start_ = false;
   store_ = std::move(*opened);
   if (options_.front_end) OpenFrontDesk();
   RequestTurn();
@@ -117,13 +138,8 @@ void Node::WatchConnection(int peer) {
 void Node::CountTornTail() {
   if (counters_.starts == 1) return;
   std::unique_ptr<consensus::log::MemoryDirectory> copy = directory_.Clone();
-  consensus::log::LogOptions options;
-  options.store = range::StoreId(static_cast<uint64_t>(options_.number) + 1);
-  options.segment_bytes = options_.store.log_segment_bytes;
-  options.reserve_bytes = options_.store.log_reserve_bytes;
-  options.mutants = options_.store.mutants;
   consensus::log::Recovered recovered;
-  auto log = consensus::log::SharedLog::Open(options, copy.get(), &recovered);
+  auto log = consensus::log::SharedLog::Open(LogOptions(), copy.get(), &recovered);
   if (log.ok() && recovered.torn_tail_bytes > 0) ++counters_.torn_tails;
 }
 
@@ -454,15 +470,23 @@ void Node::CompleteFlush() {
   flushing_ = false;
   ++counters_.flushes;
   engine_.CompleteFlush();
+  // Now and then compactions follow, which read everything.
+  if (engine_.DamagedRows() > 0 && random_.Chance(kCompactionChance)) {
+    engine_.FailWrites(absl::DataLossError("simulated: a compaction met a damaged block"));
+  }
   RequestTurn();
 }
 
 // What a failed sync leaves unsynced may be lost although the machine goes on.
 void Node::Fail(const absl::Status& status) {
   ++counters_.kills;
-  const bool made = disk_failed_ || engine_failed_;
+  const bool made = disk_failed_ || engine_failed_ || (absl::IsDataLoss(status) && Damaged());
   End(random_.Chance(0.5) ? CrashKind::kProcess : CrashKind::kAnySectors);
   listener_->OnProcessFailed(options_.number, status, made);
+}
+
+void Node::FailWith(const absl::Status& status) {
+  if (alive()) Fail(status);
 }
 
 void Node::DeliverGroupMessages(std::vector<consensus::Message> messages) {

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "consensus/log/memory_directory.h"
+#include "consensus/log/shared_log.h"
 #include "kv/memory_engine.h"
 #include "range/store.h"
 #include "tests/sim/front_desk.h"
@@ -46,6 +47,8 @@ struct NodeOptions {
   ClockErrors clock;
   MachineSpeed speed;
   bool front_end = false;  // The process has one, which takes calls and forwards.
+  // Called before a process opens the store.
+  std::function<void(int node)> before_start;
 };
 
 // Where a node's effects go; implemented by the cluster.
@@ -99,6 +102,17 @@ class Node : private range::Transport, private range::Observer, private range::C
   Node(const NodeOptions& options, Scheduler* scheduler, const Random& random,
        NodeListener* listener);
   ~Node() override;
+
+  // The store does not come back: its identity never speaks again.
+  void Retire();
+  bool retired() const { return retired_; }
+  // Whether a disk holds something else than was written to it.
+  bool Damaged() const { return directory_.Damaged() || engine_.DamagedRows() > 0; }
+  // An error that the store found by itself, outside of its turns; the process ends.
+  void FailWith(const absl::Status& status);
+  // Its last process ended for an error before it ran.
+  bool failed_at_start() const { return failed_at_start_; }
+  consensus::log::LogOptions LogOptions() const;
 
   // Writes the first state of a cluster to the empty disk.
   absl::Status Bootstrap(const storage::v1::StoreManifest& manifest);
@@ -161,6 +175,7 @@ class Node : private range::Transport, private range::Observer, private range::C
   // Of all processes so far.
   range::StoreCounters store_counters() const;
   const kv::MemoryEngine& engine() const { return engine_; }
+  kv::MemoryEngine* mutable_engine() { return &engine_; }
   consensus::log::MemoryDirectory* directory() { return &directory_; }
 
  private:
@@ -227,6 +242,8 @@ class Node : private range::Transport, private range::Observer, private range::C
   bool running_ = false;      // The event is one of the process.
   bool disk_failed_ = false;  // It has met an error that was made.
   bool engine_failed_ = false;
+  bool retired_ = false;
+  bool failed_at_start_ = false;
 
   // Inputs of the next turn.
   std::vector<consensus::Message> messages_;

@@ -13,9 +13,11 @@
 #include "range/descriptor.h"
 #include "tests/linearizability/checker.h"
 #include "tests/sim/cluster.h"
+#include "tests/sim/damage.h"
 #include "tests/sim/directory_keeper.h"
 #include "tests/sim/liveness.h"
 #include "tests/sim/nemesis.h"
+#include "tests/sim/quarantine.h"
 #include "tests/sim/workload.h"
 
 namespace rasputin::sim {
@@ -30,6 +32,11 @@ constexpr int kRecoveryLeases = 10;
 constexpr RealTime kWarmUp = 3 * kSecond;
 // Several times what the load of a run explains.
 constexpr double kTurnsPerSecondMax = 4000;
+// In a run with damage: how many stores may be replaced, the fewest voters of a range, and how long
+// after all other faults it may take until everything is whole.
+constexpr int kReplacements = 10;
+constexpr size_t kVotersMin = 3;
+constexpr RealTime kRepairMax = 120 * kSecond;
 
 ClockErrors DrawClock(double rate_error_max, Random* random) {
   const auto most = static_cast<int64_t>(rate_error_max * 1e6) - 1;
@@ -130,6 +137,8 @@ class SafetyRun {
   bool WaitUntil(const std::function<bool()>& done, RealTime most);
   void Fault();
   void Recover();
+  void PlanDamage(ClusterOptions* cluster);
+  void JudgeRepair();
   void Settle();
   void JudgeHistory();
   void JudgeCounters();
@@ -151,6 +160,8 @@ class SafetyRun {
   std::unique_ptr<Workload> workload_;
   std::unique_ptr<Nemesis> nemesis_;
   std::unique_ptr<DirectoryKeeper> directory_;
+  std::unique_ptr<Quarantine> quarantine_;  // Not in every run.
+  std::unique_ptr<Damage> damage_;
   Report report_;
   std::string listed_;  // By the meta range, when it was last asked.
 };
@@ -161,6 +172,7 @@ SafetyRun::SafetyRun(const SimulationOptions& options)
   ClusterOptions cluster = DrawCluster(options, &random_);
   plan_ = DrawPlan(&random_);
   cluster.clients = workload.clients + 2;
+  if (options.damage) PlanDamage(&cluster);
   cluster_ = std::make_unique<Cluster>(cluster);
   workload_ = std::make_unique<Workload>(cluster_.get(), workload, random_.Fork(1));
   nemesis_ = std::make_unique<Nemesis>(cluster_.get(), plan_, workload_->keys(),
@@ -168,6 +180,18 @@ SafetyRun::SafetyRun(const SimulationOptions& options)
   directory_ = std::make_unique<DirectoryKeeper>(
       cluster_.get(), cluster_->ClientEndpoint(workload.clients + 1), random_.Fork(3));
   if (MayEndProcesses(plan_)) cluster_->set_restart_after_failure(kSecond);
+  if (!options.damage) return;
+  quarantine_ = std::make_unique<Quarantine>(
+      cluster_.get(), cluster_->ClientEndpoint(workload.clients + 2), random_.Fork(4));
+  damage_ = std::make_unique<Damage>(cluster_.get(), quarantine_.get(), random_.Fork(5));
+}
+
+// Front ends know the meta range's members by its first descriptor only; here they all may go.
+void SafetyRun::PlanDamage(ClusterOptions* cluster) {
+  cluster->front_ends = false;
+  cluster->replacements = kReplacements;
+  ++cluster->clients;
+  plan_.voters_min = kVotersMin;
 }
 
 bool SafetyRun::WaitUntil(const std::function<bool()>& done, RealTime most) {
@@ -189,6 +213,10 @@ void SafetyRun::Fault() {
   }
   if (Failed()) return;
   nemesis_->Start();
+  if (damage_ != nullptr) {
+    quarantine_->Start();
+    damage_->Start();
+  }
   cluster_->RunFor(options_.length);
 }
 
@@ -200,6 +228,18 @@ void SafetyRun::Recover() {
                                    kRecoveryLeases * lease + kSecond);
   report_.recovery = workload_->last_mutation() - healed;
   if (!recovered && !Failed()) Violate("Liveness", "no write succeeded after all faults had ended");
+}
+
+// "Repaired without an operator": nothing is damaged, and who was is replaced everywhere.
+void SafetyRun::JudgeRepair() {
+  damage_->Stop();
+  if (!WaitUntil([&] { return damage_->Whole(); }, kRepairMax) && !Failed()) {
+    Violate("Repair", "a damaged store is not replaced by the end");
+  }
+  if (Failed()) return;
+  // Where an operator moved replicas as well, the two may take one away that the other had counted.
+  const std::string problem = damage_->CheckMembers(plan_.changes ? kVotersMin - 1 : kVotersMin);
+  if (!problem.empty()) Violate("Repair", problem);
 }
 
 void SafetyRun::Settle() {
@@ -382,12 +422,14 @@ void SafetyRun::Count() {
     report_.engine_stalls += node.engine_stalls;
     report_.engine_failures += node.engine_failures;
   }
+  if (damage_ != nullptr) report_.damage = damage_->report();
   if (options_.keep_history) report_.history = workload_->history();
 }
 
 Report SafetyRun::Go() {
   Fault();
   if (!Failed()) Recover();
+  if (!Failed() && damage_ != nullptr) JudgeRepair();
   if (!Failed()) Settle();
   // What clients saw is judged whatever else was found: it says more.
   if (!Failed()) JudgeReplicas();

@@ -14,6 +14,7 @@
 #include "consensus/core/mutants.h"
 #include "tests/linearizability/history.h"
 #include "tests/sim/checkers.h"
+#include "tests/sim/damage.h"
 #include "tests/sim/scheduler.h"
 
 namespace rasputin::sim {
@@ -22,6 +23,7 @@ struct SimulationOptions {
   uint64_t seed = 1;
   RealTime length = 60 * kSecond;  // With faults; the end with none comes on top.
   bool liveness = false;
+  bool damage = false;  // Disks of a minority are damaged as well.
   bool trace = false;
   consensus::Mutants mutants;
   bool keep_history = false;  // In the report.
@@ -62,6 +64,7 @@ struct Report {
   uint64_t process_failures = 0;
   uint64_t checked_operations = 0;
   RealTime recovery = 0;  // From the end of all faults (or the freeze) to the first write.
+  DamageReport damage;
   linearizability::History history;
 };
 
