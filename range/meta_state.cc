@@ -25,6 +25,7 @@ using type::v1::Collection;
 using type::v1::StoreDescriptor;
 
 constexpr uint32_t kDefaultQueryRows = 100;
+constexpr int kMutantStaleDescriptor = 44;
 
 absl::string_view View(const std::string& s) { return absl::string_view(s.data(), s.size()); }
 
@@ -88,12 +89,14 @@ bool IsCollectionName(const std::string& name) {
 
 // One descriptor, over a lower generation only: a late update must not undo a newer one. The
 // row by end key follows the id's row; it may belong to a neighbour by now and is then left alone.
-absl::Status PutRange(const RangeDescriptor& descriptor, kv::Turn* turn) {
+absl::Status PutRange(const RangeDescriptor& descriptor, const consensus::Mutants& mutants,
+                      kv::Turn* turn) {
   absl::StatusOr<std::optional<RangeDescriptor>> old =
       Load<RangeDescriptor>(RangeIdRow(descriptor.range_id()), *turn);
   if (!old.ok()) return old.status();
   if (old->has_value()) {
-    if ((*old)->generation() >= descriptor.generation()) return absl::OkStatus();
+    const bool newer = descriptor.generation() > (*old)->generation();
+    if (!newer && !mutants.Has(kMutantStaleDescriptor)) return absl::OkStatus();
     const std::string old_row = RangeEndRow(View((*old)->end_key()));
     absl::StatusOr<std::optional<RangeDescriptor>> holder = Load<RangeDescriptor>(old_row, *turn);
     if (!holder.ok()) return holder.status();
@@ -104,7 +107,8 @@ absl::Status PutRange(const RangeDescriptor& descriptor, kv::Turn* turn) {
   const std::string row = RangeEndRow(View(descriptor.end_key()));
   absl::StatusOr<std::optional<RangeDescriptor>> holder = Load<RangeDescriptor>(row, *turn);
   if (!holder.ok()) return holder.status();
-  if (!holder->has_value() || (*holder)->generation() < descriptor.generation()) {
+  if (!holder->has_value() || (*holder)->generation() < descriptor.generation() ||
+      mutants.Has(kMutantStaleDescriptor)) {
     turn->Put(row, descriptor.SerializeAsString());
   }
   return absl::OkStatus();
@@ -347,7 +351,7 @@ absl::Status WriteFirstMetaState(const BootstrapRecord& record, kv::Turn* turn) 
     ids.collection = std::max(ids.collection, collection.id() + 1);
   }
   for (const RangeDescriptor& range : record.ranges()) {
-    if (absl::Status status = PutRange(range, turn); !status.ok()) return status;
+    if (absl::Status status = PutRange(range, {}, turn); !status.ok()) return status;
     ids.range = std::max(ids.range, range.range_id() + 1);
   }
   StoreAllocator(ids, turn);
@@ -355,7 +359,8 @@ absl::Status WriteFirstMetaState(const BootstrapRecord& record, kv::Turn* turn) 
   return absl::OkStatus();
 }
 
-absl::StatusOr<kv::Outcome> ApplyMetaCommand(const absl::Cord& body, kv::Turn* turn) {
+absl::StatusOr<kv::Outcome> ApplyMetaCommand(const absl::Cord& body, kv::Turn* turn,
+                                             const consensus::Mutants& mutants) {
   MetaCommand command;
   if (!command.ParseFromString(std::string(body))) {
     return absl::DataLossError("meta range: a committed command does not parse");
@@ -363,7 +368,7 @@ absl::StatusOr<kv::Outcome> ApplyMetaCommand(const absl::Cord& body, kv::Turn* t
   switch (command.command_case()) {
     case MetaCommand::kPutRanges:
       for (const RangeDescriptor& range : command.put_ranges().ranges()) {
-        if (absl::Status status = PutRange(range, turn); !status.ok()) return status;
+        if (absl::Status status = PutRange(range, mutants, turn); !status.ok()) return status;
       }
       return Done(MetaResult());
     case MetaCommand::kAllocateIds:

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "consensus/core/mutants.h"
 #include "kv/engine.h"
 #include "kv/outcome.h"
 #include "kv/turn.h"
@@ -26,7 +27,8 @@ absl::Status WriteFirstMetaState(const storage::v1::BootstrapRecord& record, kv:
 
 // `body` is an encoded MetaCommand. A refusal is an outcome; an error status (engine, undecodable
 // committed command) stops the replica.
-absl::StatusOr<kv::Outcome> ApplyMetaCommand(const absl::Cord& body, kv::Turn* turn);
+absl::StatusOr<kv::Outcome> ApplyMetaCommand(const absl::Cord& body, kv::Turn* turn,
+                                             const consensus::Mutants& mutants = {});
 
 // `body` is an encoded MetaQuery; the response an encoded MetaQueryResult.
 absl::StatusOr<kv::Outcome> AnswerMetaQuery(const absl::Cord& body, const kv::Engine& engine);

@@ -20,6 +20,8 @@ using consensus::Index;
 using consensus::Instant;
 using consensus::Term;
 
+constexpr int kMutantVersionGoesBackwards = 48;
+
 ReplicaId SelfIn(const RangeDescriptor& descriptor, StoreId store) {
   for (const auto& replica : descriptor.replicas()) {
     if (replica.store_id() == store.value()) return ReplicaId(replica.replica_id());
@@ -175,7 +177,8 @@ absl::StatusOr<kv::Command> Replica::MakeCommand(const Request& request) {
     split.set_child_leader_replica_id(self_.value());
     command.body = absl::Cord(split.SerializeAsString());
   }
-  command.version = context_->versions->Next(highest_version_);
+  command.version = context_->versions->Next(
+      context_->mutants.Has(kMutantVersionGoesBackwards) ? 0 : highest_version_);
   return command;
 }
 

@@ -14,7 +14,11 @@
 namespace rasputin::range {
 namespace {
 
+constexpr int kMutantKeyedByIndexOnly = 16;
 constexpr int kMutantAppliedOutsideBatch = 30;
+constexpr int kMutantSessionsLostAtSplit = 34;
+constexpr int kMutantChildInTermZero = 55;
+constexpr int kMutantGenerationUnchecked = 62;
 
 }  // namespace
 
@@ -49,7 +53,8 @@ absl::Status Replica::ApplyEntry(const consensus::Entry& entry, kv::Turn* turn,
   }
   absl::StatusOr<kv::Command> command = kv::DecodeCommand(entry.payload);
   if (!command.ok()) return command.status();
-  const bool mismatch = command->generation != descriptor_.generation();
+  const bool mismatch = command->generation != descriptor_.generation() &&
+                        !context_->mutants.Has(kMutantGenerationUnchecked);
   kv::Outcome outcome;
   if (!mismatch) {
     absl::StatusOr<kv::Outcome> applied = ApplyCommand(*command, entry, turn, results);
@@ -68,6 +73,7 @@ absl::Status Replica::ApplyEntry(const consensus::Entry& entry, kv::Turn* turn,
 // By term, index and origin, never by index alone [H-17]: another leader's entry may stand there.
 bool Replica::IsOf(const Waiter& waiter, const consensus::Entry& entry,
                    const kv::Command& command) const {
+  if (context_->mutants.Has(kMutantKeyedByIndexOnly)) return waiter.index == entry.index;
   return waiter.index == entry.index && waiter.term == entry.term &&
          command.origin == context_->store.value() &&
          command.origin_sequence == waiter.origin_sequence;
@@ -88,7 +94,7 @@ absl::StatusOr<kv::Outcome> Replica::ApplyCommand(const kv::Command& command,
       return ApplySplit(command, ProposedHere(entry, command), turn, results);
     case kv::Operation::kMeta:
       CHECK_EQ(range().value(), kMetaRangeId) << "a meta command in another range";
-      return ApplyMetaCommand(command.body, turn);
+      return ApplyMetaCommand(command.body, turn, context_->mutants);
     default:
       return kv::Apply(space_, command, turn);
   }
@@ -115,11 +121,12 @@ absl::StatusOr<kv::Outcome> Replica::ApplySplit(const kv::Command& command, bool
   kv::WriteDescriptor(child, halves.right.SerializeAsString(), turn);
   kv::AppliedState first;
   first.index = kFirstIndex;
-  first.term = kFirstTerm;
+  first.term = context_->mutants.Has(kMutantChildInTermZero) ? 0 : kFirstTerm;
   first.version_floor = std::max(applied_.version_floor, command.version);
   kv::WriteAppliedState(child, first, turn);
-  if (absl::Status status = kv::CopySessions(range().value(), child, turn); !status.ok()) {
-    return status;
+  if (!context_->mutants.Has(kMutantSessionsLostAtSplit)) {
+    const absl::Status status = kv::CopySessions(range().value(), child, turn);
+    if (!status.ok()) return status;
   }
   storage::v1::SplitResult result;
   *result.mutable_left() = halves.left;

@@ -19,6 +19,7 @@ using consensus::Message;
 
 constexpr size_t kEarlyMessagesMax = 256;
 constexpr uint64_t kEarlyBytesMax = 4 << 20;
+constexpr int kMutantReadInAnyGeneration = 33;
 
 // On a full disk a follower takes no commands, so that what is reserved lasts for votes, bindings
 // and a new leader's first entry. Accepting less than was offered is always safe: the answer
@@ -107,10 +108,14 @@ void Store::Impl::Submit(const ClockReading& now, Request request) {
   Replica* replica = Find(request.range);
   const bool bounded =
       request.operation != kv::Operation::kMeta && request.operation != kv::Operation::kMetaRead;
-  if (replica == nullptr || replica->descriptor().generation() != request.generation.value() ||
-      (bounded &&
-       (!Contains(replica->descriptor(), request.first_key) ||
-        (!request.last_key.empty() && !Contains(replica->descriptor(), request.last_key))))) {
+  const bool unchecked =
+      options_.mutants.Has(kMutantReadInAnyGeneration) && !kv::IsWrite(request.operation);
+  const auto fits = [&](const RangeDescriptor& descriptor) {
+    return descriptor.generation() == request.generation.value() &&
+           (!bounded || (Contains(descriptor, request.first_key) &&
+                         (request.last_key.empty() || Contains(descriptor, request.last_key))));
+  };
+  if (replica == nullptr || (!unchecked && !fits(replica->descriptor()))) {
     answers_.push_back({request.completion, Mismatch(request)});
     return;
   }

@@ -12,6 +12,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "kv/key.h"
+#include "kv/range_row_kind.h"
 #include "range/descriptor.h"
 #include "range/store_impl.h"
 
@@ -24,6 +26,7 @@ using consensus::SnapshotStatus;
 using consensus::Term;
 using consensus::log::RangeAppend;
 
+constexpr int kMutantSessionsLostAtSnapshot = 35;
 constexpr consensus::Duration kFullDiskRetry = std::chrono::seconds(1);
 
 void RaiseTerm(Term term, HardState* hard_state) {
@@ -113,6 +116,11 @@ absl::StatusOr<bool> Store::Impl::Install(const ClockReading& now, Incoming* inc
   }
   if (!ingested.ok()) return ingested;
   turn_.ForgetRows();
+  if (options_.mutants.Has(kMutantSessionsLostAtSnapshot)) {
+    turn_.DeleteRange(kv::RangeRowKey(range.value(), kv::kSessionRowsBegin),
+                      kv::RangeRowKey(range.value(), kv::kSessionRowsEnd));
+    if (absl::Status status = turn_.Commit(); !status.ok()) return status;
+  }
   HardState hard_state = replica != nullptr && replica->started()
                              ? replica->group().core().hard_state()
                              : orphans_[range];

@@ -19,6 +19,8 @@ using consensus::log::RangeAppend;
 constexpr int kTellDepartedTries = 3;
 constexpr consensus::Duration kFullDiskRetry = std::chrono::seconds(1);
 constexpr size_t kStrangersMax = 4096;
+constexpr int kMutantStoppedKeepsBound = 59;
+constexpr int kMutantTombstoneIgnored = 61;
 
 template <typename Body>
 bool Has(const Message& message) {
@@ -144,7 +146,8 @@ void Store::Impl::TellDeparted(const ClockReading& now) {
 
 bool Store::Impl::IsRemoved(RangeId range, ReplicaId replica) const {
   const auto found = tombstones_.find(range);
-  return found != tombstones_.end() && replica <= found->second;
+  return found != tombstones_.end() && replica <= found->second &&
+         !options_.mutants.Has(kMutantTombstoneIgnored);
 }
 
 // Ids are never used again: whoever asks and is not there any more has left for good.
@@ -201,7 +204,7 @@ bool Store::Impl::TakeMembershipMessage(const ClockReading& now, const Message& 
 // bound, and without a leader nobody sends it the child.
 void Store::Impl::ReleaseForNobody(const Message& message) {
   const auto* query = std::get_if<consensus::ReleaseQuery>(&message.body);
-  if (query == nullptr) return;
+  if (query == nullptr || options_.mutants.Has(kMutantStoppedKeepsBound)) return;
   consensus::Release release;
   release.released_term = query->bound_term;
   effects_.messages.push_back(Reply(message, release));
@@ -298,7 +301,8 @@ absl::Status Store::Impl::RemoveReplicas(const ClockReading& now) {
       continue;
     }
     Replica* replica = Find(range);
-    if (replica != nullptr && LeadsRange(range)) {
+    if (replica != nullptr && LeadsRange(range) &&
+        !options_.mutants.Has(kMutantStoppedKeepsBound)) {
       replica->group().core().Abdicate(now);  // [H-7]: nothing is served from here any more.
       Wake(replica);
       removal.at = now.boot + options_.lease_duration;

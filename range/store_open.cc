@@ -32,7 +32,8 @@ std::string Checksum(absl::string_view bytes) {
   return CollectionPrefix(hash);
 }
 
-LogPosition FirstPosition() { return {Term(kFirstTerm), consensus::Index(kFirstIndex)}; }
+constexpr int kMutantLeadsFirstTermAgain = 54;
+constexpr int kMutantChildInTermZero = 55;
 
 // Writes everything that is queued; recovery is the only place that waits for the disk.
 absl::Status WriteLogNow(consensus::log::SharedLog* log) {
@@ -335,7 +336,10 @@ absl::Status Store::Impl::StartAgain(const ClockReading& now, Replica* replica,
   }
   const absl::StatusOr<consensus::Index> committed = replica->LastSplitInto(children);
   if (!committed.ok()) return committed.status();
-  replica->Start(GroupOptions(), hard_state, /*leads_first_term=*/false, now, *committed);
+  const bool leads_first_term = options_.mutants.Has(kMutantLeadsFirstTermAgain) &&
+                                hard_state.term == Term(kFirstTerm) &&
+                                hard_state.vote == replica->self();
+  replica->Start(GroupOptions(), hard_state, leads_first_term, now, *committed);
   Wake(replica);
   return absl::OkStatus();
 }
@@ -348,13 +352,16 @@ absl::Status Store::Impl::CreateChild(const ClockReading& now, SplitEffect split
   ports_.observer->OnDescriptor(split.right, false);
   kv::AppliedState applied;
   applied.index = kFirstIndex;
-  applied.term = kFirstTerm;
+  applied.term = options_.mutants.Has(kMutantChildInTermZero) ? 0 : kFirstTerm;
   applied.version_floor = split.version_floor;
   Replica* child = AddReplica(std::move(split.right), applied);
   Nascent nascent;
   nascent.hard_state.term = Term(kFirstTerm);
   nascent.hard_state.vote = split.child_leader;
   nascent.leads_first_term = split.proposed_here;
+  if (options_.mutants.Has(kMutantChildInTermZero) && !split.proposed_here) {
+    nascent.hard_state = HardState();
+  }
   if (auto orphan = orphans_.find(range); orphan != orphans_.end()) {
     const bool has_start = log_->Start(range).index.value() >= kFirstIndex;
     const HardState hard_state = orphan->second;
@@ -374,7 +381,7 @@ absl::Status Store::Impl::CreateChild(const ClockReading& now, SplitEffect split
   RangeAppend append;
   append.range = range;
   append.hard_state = nascent.hard_state;
-  append.log_start = FirstPosition();
+  append.log_start = {Term(applied.term), consensus::Index(applied.index)};
   nascent.lsn = log_->Append({std::move(append)});
   nascent_.emplace(range, nascent);
   return absl::OkStatus();

@@ -23,7 +23,10 @@ constexpr size_t kCutsPerMaintenance = 128;
 // How long to wait before an engine that stalls is tried again, and before waiting reads are looked
 // at.
 constexpr consensus::Duration kRetryInterval = std::chrono::milliseconds(10);
+constexpr int kMutantStorageErrorIgnored = 17;
 constexpr int kMutantCheckThenRead = 23;
+constexpr int kMutantReadInAnyGeneration = 33;
+constexpr int kMutantCutBeforeFlush = 42;
 
 }  // namespace
 
@@ -169,7 +172,7 @@ absl::Status Store::Impl::ApplyAll(const ClockReading& now) {
   const absl::Status committed = turn_.Commit();
   turn_stalled_ = absl::IsResourceExhausted(committed);
   if (turn_stalled_) return absl::OkStatus();
-  if (!committed.ok()) return committed;
+  if (!committed.ok() && !options_.mutants.Has(kMutantStorageErrorIgnored)) return committed;
   for (Replica* replica : turn_replicas_) {
     replica->OnCommitted();
     Wake(replica);
@@ -208,7 +211,8 @@ absl::Status Store::Impl::ServeReads(const ClockReading& now) {
   const ClockReading after = done.empty() || !check_again ? now : ports_.clock->Now();
   for (ReadAnswer& read : done) {
     const Replica& replica = *read.replica;
-    const bool same_range = read.generation.value() == replica.descriptor().generation();
+    const bool same_range = read.generation.value() == replica.descriptor().generation() ||
+                            options_.mutants.Has(kMutantReadInAnyGeneration);
     if (same_range && (!read.by_lease || replica.group().core().MayServeRead(after))) {
       answers_.push_back(std::move(read.answer));
     } else if (same_range) {
@@ -304,7 +308,9 @@ absl::StatusOr<bool> Store::Impl::CutLog(const ClockReading& now, Replica* repli
   absl::StatusOr<kv::AppliedState> flushed =
       kv::ReadPersistedAppliedState(range.value(), *ports_.engine);
   if (!flushed.ok()) return flushed.status();
-  const consensus::Index behind(flushed->index);
+  const consensus::Index behind = options_.mutants.Has(kMutantCutBeforeFlush)
+                                      ? replica->applied()
+                                      : consensus::Index(flushed->index);
   const consensus::Index start = log_->Start(range).index;
   if (behind > start) {
     consensus::Index safe = std::min(behind, replica->group().core().held_by_all());

@@ -149,6 +149,7 @@ ClockReading TestCluster::NowAt(int id) const {
 void TestCluster::Post(int from, int to, std::vector<consensus::Message> messages,
                        std::vector<consensus::lease::LeaseMessage> leases) {
   if (isolated_[from] || isolated_[to]) return;
+  if (drop) messages.erase(std::remove_if(messages.begin(), messages.end(), drop), messages.end());
   in_flight_.push_back({to, from, NowAt(from).wall_us, std::move(messages), std::move(leases)});
 }
 

@@ -84,6 +84,8 @@ class TestCluster {
   void Suspend(int milliseconds);
   // Called in each turn of each store, when its inputs are in and before anything is done.
   std::function<void(int id)> before_turn;
+  // Called for each message between replicas; true: it is lost.
+  std::function<bool(const consensus::Message& message)> drop;
   // Called when a store ends by itself, which is a failure of the test otherwise.
   std::function<void(int id, const absl::Status& status)> on_failure;
 

@@ -200,6 +200,7 @@ Ready Core::Impl::TakeReady() {
         ready_.hard_state->term = durable_vote_.term;
         ready_.hard_state->vote = durable_vote_.vote;
       }
+      if (options_.mutants.Has(67)) ready_.hard_state->bound_leader = ReplicaId();
       hard_state_changed_ = false;
     }
     ready_.entries = log_.TakePending(persist_sequence_);

@@ -54,6 +54,7 @@ void Core::Impl::OnPullRequest(const Message& m, const PullRequest& request) {
 }
 
 void Core::Impl::OnPullReply(const Message& m, const PullReply& reply) {
+  if (options_.mutants.Has(53)) InstallLate(m, reply);
   // A late answer would overwrite what was acknowledged meanwhile to a new leader.
   if (role_ != Role::kPulling || reply.attempt != attempt_ || m.from != pull_donor_) return;
   CHECK(!IsBound()) << "[H-4] a bound replica pulls";
@@ -74,6 +75,17 @@ void Core::Impl::OnPullReply(const Message& m, const PullReply& reply) {
   if (role_ != Role::kPulling) return;  // It held the configuration that removed this replica.
   if (pull_after_ < reply.donor_last) return RequestPull();
   StartProbe();  // New nonces, and who is ahead may have changed.
+}
+
+// Mutant 53 only: as if what was true when the question was asked still were.
+void Core::Impl::InstallLate(const Message& m, const PullReply& reply) {
+  const bool late = role_ != Role::kPulling || reply.attempt != attempt_;
+  if (!late || role_ == Role::kLeader || !reply.matched || reply.entries.empty()) return;
+  if (!log_.Holds(reply.previous) || !WellFormed(reply.previous, reply.entries, m.term)) return;
+  StopCampaign();
+  pulled_ = reply.entries;
+  InstallPulled(m.term);
+  if (!IsBound()) ArmElection();
 }
 
 void Core::Impl::InstallPulled(Term donor_term) {

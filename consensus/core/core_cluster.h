@@ -108,6 +108,8 @@ class CoreCluster {
   bool Transfer(int replica, int target);
   void AbdicateLeader(int replica);
   void TryRead(int replica);
+  // Every snapshot that ever left arrives once more.
+  void RepeatSnapshots();
   // Clients' requests went unserved at every replica [H-11].
   void QueryBindings();
   Core& core(int replica) { return *nodes_[replica].core; }
@@ -193,6 +195,10 @@ class CoreCluster {
     Configuration configuration;
     ReplicaId highest;
   };
+  struct SentSnapshot {
+    int at;
+    Snapshot snapshot;
+  };
   void ApplyConfiguration(int replica, const Entry& entry);
   void SendSnapshot(int from, ReplicaId to);
   // Whether the receiver holds that state, or a newer one.
@@ -224,6 +230,7 @@ class CoreCluster {
   uint64_t hash_ = 1469598103934665603ULL;
   uint64_t next_payload_ = 1;
 
+  std::vector<SentSnapshot> snapshots_sent_;
   std::map<Term, ReplicaId> leaders_;
   ReplicaId last_leader_;
   std::map<Index, std::pair<Term, std::string>> committed_;

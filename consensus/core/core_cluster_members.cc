@@ -35,6 +35,7 @@ void CoreCluster::SendSnapshot(int from, ReplicaId to) {
                           {node.log->TermAt(applied), applied},
                           node.applied_configuration,
                           node.applied_highest};
+  snapshots_sent_.push_back({at, snapshot});
   const auto installed = std::make_shared<bool>(false);
   const Duration transfer = Duration(
       static_cast<int64_t>(Random(static_cast<uint64_t>(options_.lease_duration.count()))));
@@ -55,10 +56,17 @@ void CoreCluster::SendSnapshot(int from, ReplicaId to) {
   });
 }
 
+void CoreCluster::RepeatSnapshots() {
+  const std::vector<SentSnapshot> sent = snapshots_sent_;
+  for (const SentSnapshot& again : sent) {
+    if (nodes_[again.at].running) InstallSnapshot(again.at, again.snapshot);
+  }
+}
+
 bool CoreCluster::InstallSnapshot(int at, const Snapshot& snapshot) {
   Node& node = nodes_[at];
   const bool any = options_.mutants.Has(39);
-  if (snapshot.to <= node.tombstone) return false;
+  if (snapshot.to <= node.tombstone && !options_.mutants.Has(61)) return false;
   if (node.replica == snapshot.to) {
     const Core& core = *node.core;
     if (core.role() == Role::kLeader) return true;

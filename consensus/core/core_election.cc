@@ -117,7 +117,7 @@ void Core::Impl::StartProbe() {
 void Core::Impl::SendProbes() {
   Emit(EventType::kCampaignProbing, ReplicaId(), Index(), log_.Last().index.value());
   for (const Member& member : others_) {
-    if (configuration_.IsVoter(member.replica)) {
+    if (Counted().IsVoter(member.replica)) {
       SendNow(member, ProbeRequest{attempt_, log_.Last()});
     }
   }
@@ -126,7 +126,9 @@ void Core::Impl::SendProbes() {
 
 ProbeStatus Core::Impl::ProbeAnswerFor(ReplicaId from) const {
   if (role_ == Role::kLeader) return ProbeStatus::kBound;
-  if (IsBound() && hs_.bound_leader != from) return ProbeStatus::kBound;
+  if (IsBound() && hs_.bound_leader != from && !options_.mutants.Has(68)) {
+    return ProbeStatus::kBound;
+  }
   if (!leases_->MayVote(now_)) return ProbeStatus::kNotNow;
   // [H-2]: a campaign of another, or one's own, is under way.
   if (now_.boot < vote_hold_until_ || role_ == Role::kCandidate) return ProbeStatus::kNotNow;
@@ -219,7 +221,7 @@ void Core::Impl::StartVote(Term released_term) {
 }
 
 void Core::Impl::SendVoteRequest(const Member& to) {
-  if (!configuration_.IsVoter(to.replica)) return;
+  if (!Counted().IsVoter(to.replica)) return;
   VoteRequest request;
   request.last = log_.Last();
   request.released_term = campaign_released_;
@@ -244,7 +246,7 @@ bool Core::Impl::NonceIsFresh(ReplicaId from, Nonce nonce) const {
 // that made them so [H-14].
 bool Core::Impl::MayGrant(const Message& m, const VoteRequest& request) {
   if (m.term < hs_.term || role_ == Role::kLeader) return false;
-  if (IsBound() && hs_.bound_leader != m.from) return false;
+  if (IsBound() && hs_.bound_leader != m.from && !options_.mutants.Has(68)) return false;
   if (!leases_->MayVote(now_)) return false;
   // [H-5]: who cannot hear us must not make us change our term; a handover's request is vouched for
   // by the release it carries.
@@ -295,7 +297,8 @@ void Core::Impl::OnVoteReply(const Message& m, const VoteReply& reply) {
     ArmElection();
     return;
   }
-  if (!StandsForVotes() || m.term != hs_.term || !reply.granted) return;
+  const bool of_this_term = m.term == hs_.term || options_.mutants.Has(66);
+  if (!StandsForVotes() || !of_this_term || !reply.granted) return;
   // After a pause: others have gone on, and a term that is over would only be in their way.
   if (now_.boot >= attempt_ends_) {
     return role_ == Role::kLeader ? TickReelection() : FailCampaign();

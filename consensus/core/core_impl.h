@@ -147,6 +147,7 @@ class Core::Impl {
   void OnPullRequest(const Message& m, const PullRequest& request);
   void OnPullReply(const Message& m, const PullReply& reply);
   void InstallPulled(Term donor_term);
+  void InstallLate(const Message& m, const PullReply& reply);
 
   // ---- core_lease.cc
   bool IsBound() const;

@@ -19,17 +19,17 @@ namespace {
 // How far behind the commit index a new voter may be, in entries: what is on its way.
 constexpr uint64_t kCaughtUpEntries = 1024;
 
-// What mutants 36 to 38 take for the configuration: one half of a joint one, learners as voters,
-// those who voted before the change.
-Configuration CountedOver(const Configuration& configuration, const Configuration& previous,
-                          const Mutants& mutants) {
+// What mutants 36 to 38 take for the configuration: the new half of a joint one, learners as
+// voters, the half that is to be removed.
+Configuration CountedOver(const Configuration& configuration, const Mutants& mutants) {
   Configuration counted = configuration;
   if (mutants.Has(36)) counted.outgoing.clear();
   if (mutants.Has(37)) {
     counted.voters.insert(counted.voters.end(), counted.learners.begin(), counted.learners.end());
   }
-  if (mutants.Has(38) && previous.IsJoint() && !configuration.IsJoint()) {
-    counted.voters = previous.outgoing;
+  if (mutants.Has(38) && configuration.IsJoint()) {
+    counted.voters = configuration.outgoing;
+    counted.outgoing.clear();
   }
   return counted;
 }
@@ -107,9 +107,8 @@ void Core::Impl::ContinueLog(std::vector<Entry> entries) {
 }
 
 void Core::Impl::SetConfiguration() {
-  const Configuration previous =
-      std::exchange(configuration_, configurations_.back().configuration);
-  counted_ = CountedOver(configuration_, previous, options_.mutants);
+  configuration_ = configurations_.back().configuration;
+  counted_ = CountedOver(configuration_, options_.mutants);
   others_.clear();
   for (const Member& member : configuration_.AllMembers()) {
     if (member.replica != options_.self) others_.push_back(member);
@@ -225,13 +224,15 @@ ProposeResult Core::Impl::ProposeConfiguration(const ClockReading& now,
   AppendOwn(EntryType::kConfig, EncodeConfiguration(next));
   result.term = hs_.term;
   result.index = log_.Last().index;
+  if (options_.mutants.Has(64)) LeaveJoint();
   return result;
 }
 
 // The joint configuration is applied: whoever leads goes on to the one that was wanted.
 void Core::Impl::LeaveJoint() {
   if (role_ != Role::kLeader || reelection_ == Reelection::kVoting) return;
-  if (!configuration_.IsJoint() || configurations_.size() > 1) return;
+  const bool applied = configurations_.size() == 1 || options_.mutants.Has(64);
+  if (!configuration_.IsJoint() || !applied) return;
   Configuration final = configuration_;
   final.outgoing.clear();
   AppendOwn(EntryType::kConfig, EncodeConfiguration(final));

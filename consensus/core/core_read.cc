@@ -41,7 +41,8 @@ void Core::Impl::CompleteReads() {
     const auto progress = progress_.find(id);
     return progress == progress_.end() ? 0 : progress->second.acked_round;
   };
-  const uint64_t confirmed = QuorumValue<uint64_t>(Counted(), acked);
+  const uint64_t confirmed =
+      options_.mutants.Has(65) ? round_ : QuorumValue<uint64_t>(Counted(), acked);
   while (!reads_.empty() && reads_.front().round != 0 && reads_.front().round <= confirmed) {
     for (const uint64_t context : reads_.front().contexts) {
       ready_.reads.push_back({context, reads_.front().index, false});

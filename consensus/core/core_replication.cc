@@ -37,7 +37,8 @@ bool WellFormed(const LogPosition& previous, absl::Span<const Entry> entries, Te
 // ---- The leader sends.
 
 void Core::Impl::Flush() {
-  if (reelection_ == Reelection::kVoting) return;  // [H-12]: nothing in a term not led.
+  // [H-12]: nothing in a term not led.
+  if (reelection_ == Reelection::kVoting && !options_.mutants.Has(63)) return;
   if (!reads_.empty() && reads_.back().round == 0) {
     // Entries of earlier terms that are committed lie before the first of this one [H-10].
     reads_.back().round = round_ + 1;
@@ -330,7 +331,9 @@ Index CountRestartedTwice(size_t voters, std::vector<Index> values) {
 
 void Core::Impl::AdvanceCommit() {
   const std::function<Index(ReplicaId)> matched = [this](ReplicaId id) {
-    if (id == options_.self) return log_.Persisted();
+    if (id == options_.self) {
+      return options_.mutants.Has(72) ? log_.Last().index : log_.Persisted();
+    }
     const auto progress = progress_.find(id);
     return progress == progress_.end() ? Index() : progress->second.match;
   };

@@ -1,5 +1,5 @@
 // Deliberate faults for tests/mutants: each breaks one rule so that the tests can show that they
-// would notice. Numbers are those of the list in tests/mutants/README.md.
+// would notice. Numbers are those of tests/mutants/list.cc.
 //
 // In a release build (RASPUTIN_MUTANTS not defined) no mutant can be switched on and Has() is a
 // constant. Plain value, thread-compatible.
@@ -16,12 +16,13 @@ class Mutants {
   constexpr Mutants() = default;
 
 #ifdef RASPUTIN_MUTANTS
-  // `number` in [1, 63].
-  constexpr explicit Mutants(uint64_t number) : bits_(uint64_t{1} << number) {}
-  constexpr bool Has(int number) const { return (bits_ >> number) & 1; }
+  // One fault at a time; 0: none.
+  constexpr explicit Mutants(uint64_t number) : number_(number) {}
+  // `number` is not 0.
+  constexpr bool Has(int number) const { return number_ == static_cast<uint64_t>(number); }
 
  private:
-  uint64_t bits_ = 0;
+  uint64_t number_ = 0;
 #else
   constexpr bool Has(int /*number*/) const { return false; }
 #endif

@@ -7,6 +7,7 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <chrono>
 
 namespace rasputin::consensus::lease {
 
@@ -48,6 +49,9 @@ Grantor::Answer Grantor::OnRequest(const ClockReading& now, const SupportRequest
   }
   lowest_accepted_ = request.epoch;
   mutant_ended_ = Epoch();
+  mutant_wall_until_us_ =
+      now.wall_us +
+      std::chrono::duration_cast<std::chrono::microseconds>(options_.promise_duration).count();
   CHECK_EQ(promised_, lowest_accepted_);
   answer.reply.supported = true;
   answer.reply.lowest_accepted = lowest_accepted_;
@@ -55,7 +59,9 @@ Grantor::Answer Grantor::OnRequest(const ClockReading& now, const SupportRequest
 }
 
 bool Grantor::WithdrawIfEnded(const ClockReading& now) {
-  if (!promised_.IsSet() || !until_.EndedForGrantor(now)) return false;
+  const bool ended =
+      options_.mutants.Has(6) ? now.wall_us >= mutant_wall_until_us_ : until_.EndedForGrantor(now);
+  if (!promised_.IsSet() || !ended) return false;
   CHECK_EQ(promised_, lowest_accepted_);
   if (options_.mutants.Has(52)) {
     mutant_ended_ = promised_;
@@ -84,6 +90,7 @@ bool Grantor::HeardLately(const ClockReading& now) const {
 }
 
 Epoch Grantor::LowestForGroups(Epoch durable_lowest) const {
+  if (options_.mutants.Has(71)) return lowest_accepted_;
   return mutant_ended_.IsSet() ? mutant_ended_.Next() : durable_lowest;
 }
 

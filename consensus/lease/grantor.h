@@ -73,6 +73,7 @@ class Grantor {
   DualInstant until_;          // Valid while promised_ is set; never moves backwards for an epoch.
   std::deque<Issued> issued_;  // Oldest first.
   Epoch mutant_ended_;         // Mutant 52 only.
+  int64_t mutant_wall_until_us_ = 0;  // Mutant 6 only.
 };
 
 }  // namespace rasputin::consensus::lease

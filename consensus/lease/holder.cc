@@ -11,6 +11,9 @@
 namespace rasputin::consensus::lease {
 namespace {
 
+// Mutant 69 only.
+constexpr Instant kNever{Duration(int64_t{1} << 62)};
+
 DualInstant Earlier(const DualInstant& a, const DualInstant& b) {
   return {std::min(a.boot, b.boot), std::min(a.raw, b.raw)};
 }
@@ -77,6 +80,7 @@ Support Holder::SupportUntil(const DualInstant& write_started) const {
   if (!supports_now_) return support;
   support.until = mutants_.Has(20) ? supported_sent_.Plus(lease_duration_)
                                    : Earlier(supported_sent_, write_started).Plus(lease_duration_);
+  if (mutants_.Has(69)) support.until.boot = kNever;
   return support;
 }
 

@@ -24,6 +24,12 @@ namespace rasputin::server {
 using range::Outcome;
 using range::Response;
 
+namespace {
+
+constexpr int kMutantRelayLoop = 45;
+
+}  // namespace
+
 void Dispatcher::OnForward(const ClockReading& now, StoreId from, ForwardRequest request) {
   const bool changes_replicas = request.kind == ForwardKind::kChangeReplicas;
   if (request.kind != ForwardKind::kRange && !changes_replicas) {
@@ -75,9 +81,11 @@ void Dispatcher::OnForwardedAnswer(const ClockReading& now, Ticket* ticket, Resp
   const StoreId from = ticket->from;
   const StoreId hint = response.leader_store;
   const Instant deadline = ticket->deadline;
+  const bool far_enough =
+      (hint == from || request.hops >= client::kHopsMax) && !options_.mutants.Has(kMutantRelayLoop);
   const bool may_relay = request.kind == ForwardKind::kRange &&
                          response.outcome == Outcome::kNotLeader && hint.IsSet() && hint != self_ &&
-                         hint != from && request.hops < client::kHopsMax && now.boot < deadline;
+                         !far_enough && now.boot < deadline;
   const uint64_t origin_id = request.id;
   if (may_relay) ProbeIfDue(now, hint);
   if (may_relay && reach_.Answers(hint)) {

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "client/route/retry_policy.h"
+#include "consensus/core/mutants.h"
 #include "kv/limits.h"
 #include "server/front/ports.h"
 
@@ -41,6 +42,7 @@ struct FrontOptions {
   Duration stores_period{};
   // How others reach this node: written to the meta range if it says otherwise.
   type::v1::StoreDescriptor own_store;
+  consensus::Mutants mutants;  // Test builds only.
   // What an earlier process of the store read last; may be empty.
   storage::v1::StoreBook book;
 };

@@ -66,6 +66,10 @@ STEPS = (
     Step("fuzz-log", "fuzz-inputs", 1_000_000, ("//consensus/log:fuzz_test",),
          ["{bin}/consensus/log/fuzz_test"], environment={"LOG_FUZZ_RUNS": "{amount}"}.items()),
     # Both cores.
+    Step("mutants", "mutants", 1, ("//tests/mutants:mutants_test",),
+         ["{bin}/tests/mutants/mutants_test"], alone=True, amounts=r"^(\d+) mutants hunted",
+         violations=r"^\d+ mutants hunted, (\d+) missed; \d+ controls, (\d+) found",
+         seconds_max=3600),
     Step("kills-with-changes", "kills", 200, ("//server:rasputind", "//tests/process:kill_servers"),
          ["{bin}/tests/process/kill_servers", "--rasputind={bin}/server/rasputind",
           "--directory={folder}", "--changes", "--kills={amount}", "--kills_of_all=10",

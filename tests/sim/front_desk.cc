@@ -2,7 +2,11 @@
 
 #include "tests/sim/front_desk.h"
 
+#include <glog/logging.h>
+
 #include <algorithm>
+
+#include "client/route/retry_policy.h"
 
 namespace rasputin::sim {
 
@@ -22,13 +26,15 @@ struct FrontDesk::Completion final : server::CallCompletion {
   }
 };
 
-FrontDesk::FrontDesk(range::Store* store, uint64_t seed, Hooks hooks)
+FrontDesk::FrontDesk(range::Store* store, uint64_t seed, const consensus::Mutants& mutants,
+                     Hooks hooks)
     : hooks_(std::move(hooks)),
       store_port_(store),
       front_(
-          [seed] {
+          [seed, &mutants] {
             server::FrontOptions options;
             options.seed = seed;
+            options.mutants = mutants;
             return options;
           }(),
           {&store_port_, static_cast<server::PeerPort*>(this)}) {}
@@ -93,6 +99,7 @@ void FrontDesk::Run(const consensus::ClockReading& now) {
 }
 
 bool FrontDesk::Forward(range::StoreId to, server::ForwardRequest request) {
+  CHECK_LE(request.hops, client::kHopsMax) << "[H-16] a request is relayed in a circle";
   const int peer = static_cast<int>(to.value()) - 1;
   unanswered_[peer].emplace(request.id, 0);
   hooks_.forward(peer, std::move(request));

@@ -41,7 +41,7 @@ class FrontDesk : private server::PeerPort {
   };
 
   // `store` outlives it, but is destroyed without answering any more.
-  FrontDesk(range::Store* store, uint64_t seed, Hooks hooks);
+  FrontDesk(range::Store* store, uint64_t seed, const consensus::Mutants& mutants, Hooks hooks);
   ~FrontDesk() override;
 
   // Inputs, taken at the next turn.

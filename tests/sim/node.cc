@@ -117,7 +117,8 @@ void Node::OpenFrontDesk() {
     listener_->SendForwardReply(options_.number, to, std::move(reply));
   };
   hooks.watch = [this](int peer) { WatchConnection(peer); };
-  front_desk_ = std::make_unique<FrontDesk>(store_.get(), random_.Next(), std::move(hooks));
+  front_desk_ = std::make_unique<FrontDesk>(store_.get(), random_.Next(), options_.store.mutants,
+                                            std::move(hooks));
   for (const range::ReplicaStatus& replica : ListReplicas()) {
     front_desk_->OnDescriptor(replica.descriptor, false);
   }

@@ -168,9 +168,10 @@ class SafetyRun {
 
 SafetyRun::SafetyRun(const SimulationOptions& options)
     : options_(options), random_(Random(options.seed).Fork(7)) {
-  const WorkloadOptions workload = DrawWorkload(&random_);
+  WorkloadOptions workload = DrawWorkload(&random_);
   ClusterOptions cluster = DrawCluster(options, &random_);
   plan_ = DrawPlan(&random_);
+  if (options.adjust != nullptr) options.adjust(&cluster, &workload, &plan_);
   cluster.clients = workload.clients + 2;
   if (options.damage) PlanDamage(&cluster);
   cluster_ = std::make_unique<Cluster>(cluster);

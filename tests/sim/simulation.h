@@ -19,6 +19,10 @@
 
 namespace rasputin::sim {
 
+struct ClusterOptions;
+struct WorkloadOptions;
+struct FaultPlan;
+
 struct SimulationOptions {
   uint64_t seed = 1;
   RealTime length = 60 * kSecond;  // With faults; the end with none comes on top.
@@ -26,6 +30,8 @@ struct SimulationOptions {
   bool damage = false;  // Disks of a minority are damaged as well.
   bool trace = false;
   consensus::Mutants mutants;
+  // Changes what a seed of the safety mode drew, for hunts that need a situation; may be null.
+  void (*adjust)(ClusterOptions*, WorkloadOptions*, FaultPlan*) = nullptr;
   bool keep_history = false;  // In the report.
 };
 
