@@ -169,6 +169,16 @@ absl::StatusOr<admin::v1::DecommissionStoreResponse> Admin::DecommissionStore(ui
   return impl_->Call<ClusterService>(true, &ClusterService::Stub::DecommissionStore, request);
 }
 
+absl::StatusOr<admin::v1::WithdrawPromisesResponse> Admin::WithdrawPromises(
+    const admin::v1::WithdrawPromisesRequest& request) {
+  return impl_->Call<ClusterService>(true, &ClusterService::Stub::WithdrawPromises, request);
+}
+
+absl::StatusOr<admin::v1::ListAuditResponse> Admin::ListAudit() {
+  return impl_->Call<ClusterService>(false, &ClusterService::Stub::ListAudit,
+                                     admin::v1::ListAuditRequest());
+}
+
 absl::StatusOr<admin::v1::TransferLeaseResponse> Admin::TransferLease(uint64_t range_id,
                                                                       uint64_t target_store_id) {
   admin::v1::TransferLeaseRequest request;

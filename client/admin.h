@@ -52,6 +52,9 @@ class Admin {
       const admin::v1::ChangeReplicasRequest& request,
       const std::function<void(const std::string&)>& progress);
   absl::StatusOr<admin::v1::DecommissionStoreResponse> DecommissionStore(uint64_t store_id);
+  absl::StatusOr<admin::v1::WithdrawPromisesResponse> WithdrawPromises(
+      const admin::v1::WithdrawPromisesRequest& request);
+  absl::StatusOr<admin::v1::ListAuditResponse> ListAudit();
 
  private:
   class Impl;

@@ -302,6 +302,33 @@ class FakeClusterService : public ClusterService::Service {
     return state_->Call(context, "DecommissionStore", [] {});
   }
 
+  // Store 1 withdraws; store 2 has just heard the one that is called dead, if that is store 9.
+  grpc::Status WithdrawPromises(grpc::ServerContext* context,
+                                const admin::v1::WithdrawPromisesRequest* request,
+                                admin::v1::WithdrawPromisesResponse* response) override {
+    return state_->Call(context, "WithdrawPromises", [&] {
+      auto* one = response->add_stores();
+      one->set_store_id(1);
+      one->set_outcome(admin::v1::WITHDRAWAL_OUTCOME_WITHDRAWN);
+      if (request->store_id() != 9) return;
+      auto* two = response->add_stores();
+      two->set_store_id(2);
+      two->set_outcome(admin::v1::WITHDRAWAL_OUTCOME_REFUSED);
+      two->set_message("store 9 asked it");
+    });
+  }
+
+  grpc::Status ListAudit(grpc::ServerContext* context, const admin::v1::ListAuditRequest*,
+                         admin::v1::ListAuditResponse* response) override {
+    return state_->Call(context, "ListAudit", [&] {
+      auto* one = response->add_stores();
+      one->set_store_id(1);
+      one->set_reachable(true);
+      one->add_lines("TIME something");
+      response->add_stores()->set_store_id(2);
+    });
+  }
+
   grpc::Status DescribeRange(grpc::ServerContext* context, const admin::v1::DescribeRangeRequest*,
                              admin::v1::DescribeRangeResponse* response) override {
     return state_->Call(context, "DescribeRange", [&] {

@@ -22,6 +22,9 @@ using RangeDescriptor = type::v1::RangeDescriptor;
 inline constexpr uint64_t kMetaRangeId = 1;
 inline constexpr uint64_t kMetaCollectionId = 1;
 inline constexpr uint64_t kDefaultCollectionId = 2;
+// How far generations and ids move on where an operator made a range live again from a survivor
+// [H-14]: beyond whatever was given out and is lost.
+inline constexpr uint64_t kIdsSkipped = 1'000'000;
 
 // The first full key of a collection.
 std::string CollectionPrefix(uint64_t collection_id);

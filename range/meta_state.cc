@@ -388,6 +388,16 @@ absl::StatusOr<kv::Outcome> ApplyMetaCommand(const absl::Cord& body, kv::Turn* t
                  "the meta command is empty or of a newer version");
 }
 
+absl::Status SkipIds(uint64_t count, kv::Turn* turn) {
+  absl::StatusOr<Allocator> ids = LoadAllocator(*turn);
+  if (!ids.ok()) return ids.status();
+  ids->range += count;
+  ids->collection += count;
+  ids->store += count;
+  StoreAllocator(*ids, turn);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<kv::Outcome> AnswerMetaQuery(const absl::Cord& body, const kv::Engine& engine) {
   MetaQuery query;
   if (!query.ParseFromString(std::string(body))) {

@@ -30,6 +30,10 @@ absl::Status WriteFirstMetaState(const storage::v1::BootstrapRecord& record, kv:
 absl::StatusOr<kv::Outcome> ApplyMetaCommand(const absl::Cord& body, kv::Turn* turn,
                                              const consensus::Mutants& mutants = {});
 
+// Moves every counter of the allocator on: what was given out by members of the meta range that are
+// lost is not given out again.
+absl::Status SkipIds(uint64_t count, kv::Turn* turn);
+
 // `body` is an encoded MetaQuery; the response an encoded MetaQueryResult.
 absl::StatusOr<kv::Outcome> AnswerMetaQuery(const absl::Cord& body, const kv::Engine& engine);
 

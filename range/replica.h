@@ -188,6 +188,7 @@ class Replica {
   absl::Status ApplyEntry(const consensus::Entry& entry, kv::Turn* turn, ApplyResults* results);
   absl::Status ApplyConfiguration(const consensus::Entry& entry, kv::Turn* turn,
                                   ApplyResults* results);
+  absl::Status SkipWhatMayBeLost(kv::Turn* turn);
   absl::StatusOr<kv::Outcome> ApplyCommand(const kv::Command& command,
                                            const consensus::Entry& entry, kv::Turn* turn,
                                            ApplyResults* results);

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "consensus/core/configuration_codec.h"
 #include "range/descriptor.h"
+#include "range/meta_state.h"
 #include "range/replica.h"
 
 namespace rasputin::range {
@@ -141,11 +142,24 @@ absl::Status Replica::ApplyConfiguration(const consensus::Entry& entry, kv::Turn
   effect.before = descriptor_;
   SetMembers(*configuration, &descriptor_);
   descriptor_.set_generation(descriptor_.generation() + 1);
+  if (consensus::IsForcedConfiguration(entry.payload)) {
+    if (absl::Status status = SkipWhatMayBeLost(turn); !status.ok()) return status;
+  }
   kv::WriteDescriptor(range().value(), descriptor_.SerializeAsString(), turn);
   effect.after = descriptor_;
   results->effects.emplace_back(std::move(effect));
   AnswerChange(entry, configuration->IsJoint(), &results->answers);
   return absl::OkStatus();
+}
+
+// Those who are gone may have raised generations and given out ids that this replica never heard
+// of. Counter-example without it: they split the range and added a replica on a store that lives;
+// the directory, which knows of both, would take nothing from this replica, and that store would
+// refuse the id that is given to it anew.
+absl::Status Replica::SkipWhatMayBeLost(kv::Turn* turn) {
+  descriptor_.set_generation(descriptor_.generation() + kIdsSkipped);
+  descriptor_.set_next_replica_id(descriptor_.next_replica_id() + kIdsSkipped);
+  return range().value() == kMetaRangeId ? SkipIds(kIdsSkipped, turn) : absl::OkStatus();
 }
 
 void Replica::AnswerChange(const consensus::Entry& entry, std::optional<bool> joint,

@@ -58,6 +58,7 @@ Replica* Store::Impl::Find(RangeId range) const {
 
 void Store::Impl::Step(const ClockReading& now, std::vector<Message> messages) {
   for (Message& message : messages) {
+    if (forgotten_.count(message.from_store.value()) != 0) continue;
     if (TakeMembershipMessage(now, message)) continue;
     Replica* replica = Find(message.range);
     if (replica == nullptr || !replica->started()) {
@@ -277,6 +278,9 @@ void Store::SetLeasePeers(const std::vector<StoreId>& peers) { impl_->SetLeasePe
 void Store::LeaseTick(const ClockReading& now) { impl_->LeaseTick(now); }
 void Store::LeaseStep(const ClockReading& now, const consensus::lease::LeaseMessage& message) {
   impl_->LeaseStep(now, message);
+}
+Store::LeaseWithdrawal Store::LeaseWithdraw(const ClockReading& now, StoreId peer) {
+  return impl_->LeaseWithdraw(now, peer);
 }
 void Store::LeaseLogDurable(const ClockReading& now, const consensus::DualInstant& started,
                             consensus::log::Lsn durable) {

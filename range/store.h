@@ -88,6 +88,11 @@ class Store {
   static absl::StatusOr<storage::v1::StoreManifest> ReadManifest(
       consensus::log::SegmentDirectory* directory);
 
+  // Adds stores to the manifest's list of those that are not heard any more, for good; durable when
+  // it returns. Only while the store is not open.
+  static absl::Status ForgetStores(consensus::log::SegmentDirectory* directory,
+                                   const std::vector<StoreId>& stores);
+
   // Recovers log and state. Ports outlive the store. DATA_LOSS: corruption (says where).
   static absl::StatusOr<std::unique_ptr<Store>> Open(const StoreOptions& options,
                                                      const Ports& ports, const ClockReading& now);
@@ -141,6 +146,13 @@ class Store {
   // A write job began at `started` and everything up to `durable` is synced.
   void LeaseLogDurable(const ClockReading& now, const consensus::DualInstant& started,
                        consensus::log::Lsn durable);
+  // [S-9], see StoreLeases::Withdraw and LowestAccepted. May be repeated until it says kNothing,
+  // which is durable.
+  struct LeaseWithdrawal {
+    consensus::lease::Withdrawal outcome;
+    consensus::Epoch lowest_accepted;
+  };
+  LeaseWithdrawal LeaseWithdraw(const ClockReading& now, StoreId peer);
   // Messages to send and updates to be carried to OnLeaseUpdates, in order. What had to be logged
   // was queued to the log already.
   struct LeaseOutput {

@@ -68,6 +68,7 @@ class Store::Impl {
   void LeaseStep(const ClockReading& now, const consensus::lease::LeaseMessage& message);
   void LeaseLogDurable(const ClockReading& now, const consensus::DualInstant& started,
                        consensus::log::Lsn durable);
+  LeaseWithdrawal LeaseWithdraw(const ClockReading& now, StoreId peer);
   LeaseOutput TakeLeaseOutput();
   consensus::Instant NextLeaseDeadline() const;
 
@@ -224,6 +225,7 @@ class Store::Impl {
   const Ports ports_;
   storage::v1::StoreManifest manifest_;  // Changes in Recover only.
   const StoreId id_;
+  const std::set<uint64_t> forgotten_;  // Stores that were declared lost: never heard again.
   std::unique_ptr<consensus::log::SharedLog> log_;
 
   // Shard side.

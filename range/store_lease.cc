@@ -77,6 +77,7 @@ void Store::Impl::LeaseTick(const ClockReading& now) {
 
 void Store::Impl::LeaseStep(const ClockReading& now,
                             const consensus::lease::LeaseMessage& message) {
+  if (forgotten_.count(message.from.value()) != 0) return;
   store_leases_->Step(now, message);
   CollectLeaseEffects();
 }
@@ -91,6 +92,12 @@ void Store::Impl::LeaseLogDurable(const ClockReading& now, const consensus::Dual
   }
   if (sequence != 0) store_leases_->OnPersisted(now, sequence);
   CollectLeaseEffects();
+}
+
+Store::LeaseWithdrawal Store::Impl::LeaseWithdraw(const ClockReading& now, StoreId peer) {
+  const consensus::lease::Withdrawal outcome = store_leases_->Withdraw(now, peer);
+  CollectLeaseEffects();
+  return {outcome, store_leases_->LowestAccepted(peer)};
 }
 
 void Store::Impl::CollectLeaseEffects() {

@@ -101,12 +101,24 @@ absl::Status Store::Bootstrap(consensus::log::SegmentDirectory* directory,
   return WriteManifest(written, directory);
 }
 
+absl::Status Store::ForgetStores(consensus::log::SegmentDirectory* directory,
+                                 const std::vector<StoreId>& stores) {
+  absl::StatusOr<StoreManifest> manifest = ReadManifest(directory);
+  if (!manifest.ok()) return manifest.status();
+  const auto& known = manifest->forgotten_store_ids();
+  std::set<uint64_t> forgotten(known.begin(), known.end());
+  for (const StoreId store : stores) forgotten.insert(store.value());
+  *manifest->mutable_forgotten_store_ids() = {forgotten.begin(), forgotten.end()};
+  return WriteManifest(*manifest, directory);
+}
+
 Store::Impl::Impl(const StoreOptions& options, const Ports& ports, StoreManifest manifest,
                   const ClockReading& now)
     : options_(options),
       ports_(ports),
       manifest_(std::move(manifest)),
       id_(manifest_.store_id()),
+      forgotten_(manifest_.forgotten_store_ids().begin(), manifest_.forgotten_store_ids().end()),
       leases_(id_),
       versions_(now),
       last_reading_(now),

@@ -235,6 +235,7 @@ void Store::Impl::GiveAnswers() {
 
 void Store::Impl::Send() {
   for (consensus::Message& message : effects_.messages) {
+    if (forgotten_.count(message.to_store.value()) != 0) continue;
     const Replica* replica = Find(message.range);
     if (replica != nullptr) message.generation = Generation(replica->descriptor().generation());
     outgoing_[message.to_store].push_back(std::move(message));

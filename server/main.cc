@@ -21,6 +21,7 @@
 #include "absl/synchronization/mutex.h"
 #include "server/flags/flags.h"
 #include "server/node/node.h"
+#include "server/recovery/recover_command.h"
 
 namespace {
 
@@ -94,6 +95,10 @@ int main(int argc, char** argv) {
   setenv("GRPC_VERBOSITY", "NONE", 0);
 
   FLAGS_logtostderr = true;
+  if (argc > 1 && std::string(argv[1]) == "recover") {
+    const std::vector<std::string> arguments(argv + 2, argv + argc);
+    return rasputin::server::RunRecover(arguments, &std::cout, &std::cerr);
+  }
   Flags flags = ReadFlags(argc, argv);
   google::InitGoogleLogging(argv[0]);
   std::string temporary;

@@ -109,6 +109,27 @@ std::vector<CommandRow> AdminCommands() {
   };
 }
 
+// Those that act against the protocol's own judgement.
+std::vector<CommandRow> WayOutCommands() {
+  return {
+      {"store withdraw",
+       "STORE",
+       "Has every store that is reached withdraw what it promised to a leader on STORE, which must "
+       "be "
+       "proved dead, so that others may lead at once. If STORE is NOT dead it may serve stale "
+       "reads "
+       "for about a lease; no write is lost. Every store keeps a trace: store audit.",
+       {{"i-proved-that-this-store-is-dead", "STORE", "",
+         "Required: the id once more. Its process is known to be gone, or its machine to be off; "
+         "that it does not answer is no proof."}}},
+      {"store audit",
+       "",
+       "Shows what operators did against the protocol's own judgement: promises withdrawn, ranges "
+       "recovered from a survivor.",
+       {}},
+  };
+}
+
 CommandRow BenchCommand() {
   return {
       "bench",
@@ -150,7 +171,7 @@ CommandTable MakeTable() {
       {"output", "FORMAT", "table", "table, or json: one JSON value on standard output."},
       {"version", "", "", "Shows the version."},
   };
-  for (const auto& commands : {KvCommands(), AdminCommands()}) {
+  for (const auto& commands : {KvCommands(), AdminCommands(), WayOutCommands()}) {
     table.commands.insert(table.commands.end(), commands.begin(), commands.end());
   }
   table.commands.push_back(BenchCommand());

@@ -16,6 +16,7 @@
 #include "client/cli/exit_code.h"
 #include "client/cli/kv_commands.h"
 #include "client/cli/member_commands.h"
+#include "client/cli/way_out_commands.h"
 
 namespace rasputin::client {
 namespace {
@@ -55,9 +56,11 @@ Command FindFunction(const std::string& name) {
       {"range ls", RangeLs},
       {"range replicas", RangeReplicas},
       {"range split", RangeSplit},
+      {"store audit", StoreAudit},
       {"store forget", StoreForget},
       {"store ls", StoreLs},
       {"store replace", StoreReplace},
+      {"store withdraw", StoreWithdraw},
   };
   return functions->at(name);
 }

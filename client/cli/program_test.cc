@@ -71,6 +71,29 @@ TEST_F(ProgramTest, DoesTheRoundOfAKey) {
   EXPECT_EQ(Rasputin({"kv", "del", "k"}).code, 1);
 }
 
+TEST_F(ProgramTest, WithdrawsPromisesOnlyWithTheWordThatTheStoreIsDead) {
+  for (const std::vector<std::string>& without :
+       {std::vector<std::string>{"store", "withdraw", "3"},
+        {"store", "withdraw", "3", "--i-proved-that-this-store-is-dead=4"}}) {
+    const Outcome refused = Rasputin(without);
+    EXPECT_EQ(refused.code, 2);
+    EXPECT_THAT(refused.err, HasSubstr("STALE READS"));
+  }
+  const Outcome done = Rasputin({"store", "withdraw", "3", "--i-proved-that-this-store-is-dead=3"});
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(done.out, HasSubstr("withdrawn"));
+  const Outcome alive =
+      Rasputin({"store", "withdraw", "9", "--i-proved-that-this-store-is-dead=9"});
+  EXPECT_EQ(alive.code, 4);
+  EXPECT_THAT(alive.out, HasSubstr("REFUSED"));
+  EXPECT_THAT(alive.out, HasSubstr("store 9 asked it"));
+}
+
+TEST_F(ProgramTest, ShowsTheTraceOfEveryStore) {
+  EXPECT_EQ(Rasputin({"store", "audit"}).out,
+            "store 1: TIME something\nstore 2: does not answer\n");
+}
+
 TEST_F(ProgramTest, TakesEachConditionOfACas) {
   EXPECT_EQ(Rasputin({"kv", "cas", "k", "1", "--absent"}).code, 0);
   EXPECT_EQ(Rasputin({"kv", "cas", "k", "2", "--absent"}).code, 1);

@@ -15,6 +15,7 @@ namespace rasputin::consensus {
 namespace {
 
 constexpr char kFormat = 1;
+constexpr char kForcedFormat = 2;  // The same layout.
 constexpr size_t kHeaderBytes = 1 + 3 * sizeof(uint32_t);
 constexpr size_t kMemberBytes = 2 * sizeof(uint64_t);
 
@@ -42,12 +43,10 @@ absl::Status Malformed() {
   return absl::DataLossError("a configuration entry of the log is malformed");
 }
 
-}  // namespace
-
-absl::Cord EncodeConfiguration(const Configuration& configuration) {
+absl::Cord Encode(char format, const Configuration& configuration) {
   const std::array<const std::vector<Member>*, 3> lists = {
       &configuration.voters, &configuration.outgoing, &configuration.learners};
-  std::string out(1, kFormat);
+  std::string out(1, format);
   for (const auto* members : lists) PutBigEndian(members->size(), sizeof(uint32_t), &out);
   for (const auto* members : lists) {
     for (const Member& member : *members) {
@@ -58,6 +57,20 @@ absl::Cord EncodeConfiguration(const Configuration& configuration) {
   return absl::Cord(std::move(out));
 }
 
+}  // namespace
+
+absl::Cord EncodeConfiguration(const Configuration& configuration) {
+  return Encode(kFormat, configuration);
+}
+
+absl::Cord EncodeForcedConfiguration(const Configuration& configuration) {
+  return Encode(kForcedFormat, configuration);
+}
+
+bool IsForcedConfiguration(const absl::Cord& bytes) {
+  return !bytes.empty() && bytes[0] == kForcedFormat;
+}
+
 absl::StatusOr<Configuration> DecodeConfiguration(const absl::Cord& bytes) {
   if (bytes.size() < kHeaderBytes ||
       bytes.size() > kHeaderBytes + 3 * kConfigurationMembersMax * kMemberBytes) {
@@ -65,7 +78,7 @@ absl::StatusOr<Configuration> DecodeConfiguration(const absl::Cord& bytes) {
   }
   const std::string flat(bytes);
   absl::string_view left = flat;
-  if (left[0] != kFormat) return Malformed();
+  if (left[0] != kFormat && left[0] != kForcedFormat) return Malformed();
   left.remove_prefix(1);
   std::array<uint64_t, 3> counts{};
   uint64_t members = 0;

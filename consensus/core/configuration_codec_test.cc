@@ -43,6 +43,16 @@ TEST(ConfigurationCodec, GivesBackEveryList) {
   EXPECT_TRUE(*decoded == Joint()) << ToString(*decoded);
 }
 
+TEST(ConfigurationCodec, MarksWhatWasForcedAndGivesBackTheSame) {
+  const absl::Cord forced = EncodeForcedConfiguration(Joint());
+  EXPECT_TRUE(IsForcedConfiguration(forced));
+  EXPECT_FALSE(IsForcedConfiguration(EncodeConfiguration(Joint())));
+  EXPECT_FALSE(IsForcedConfiguration(absl::Cord()));
+  const auto decoded = DecodeConfiguration(forced);
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_TRUE(*decoded == Joint()) << ToString(*decoded);
+}
+
 TEST(ConfigurationCodec, RefusesWhatIsCutOrTooLong) {
   const std::string bytes(EncodeConfiguration(Joint()));
   for (size_t size = 0; size < bytes.size(); ++size) {
@@ -53,7 +63,7 @@ TEST(ConfigurationCodec, RefusesWhatIsCutOrTooLong) {
 
 TEST(ConfigurationCodec, RefusesAnotherFormatUnsortedListsAndUnsetIds) {
   std::string bytes(EncodeConfiguration(Joint()));
-  bytes[0] = 2;
+  bytes[0] = 3;
   EXPECT_FALSE(DecodeConfiguration(absl::Cord(bytes)).ok());
   const std::vector<std::vector<Member>> lists = {
       {}, {At(2, 1), At(1, 2)}, {At(2, 1), At(2, 2)}, {At(0, 1)}, {At(1, 0)}};

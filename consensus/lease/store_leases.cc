@@ -72,6 +72,10 @@ class StoreLeases::Impl {
   void OnPersisted(const ClockReading& reading, uint64_t persist_sequence);
   void OnLogWriteCompleted(const ClockReading& reading, const DualInstant& started);
   Withdrawal Withdraw(const ClockReading& reading, StoreId peer);
+  Epoch LowestAccepted(StoreId peer) const {
+    const auto found = pairs_.find(peer);
+    return found == pairs_.end() ? Epoch() : found->second.durable.lowest_accepted;
+  }
   LeaseEffects TakeEffects();
   Instant NextDeadline() const;
 
@@ -564,6 +568,7 @@ void StoreLeases::OnLogWriteCompleted(const ClockReading& now, const DualInstant
 Withdrawal StoreLeases::Withdraw(const ClockReading& now, StoreId peer) {
   return impl_->Withdraw(now, peer);
 }
+Epoch StoreLeases::LowestAccepted(StoreId peer) const { return impl_->LowestAccepted(peer); }
 LeaseEffects StoreLeases::TakeEffects() { return impl_->TakeEffects(); }
 Instant StoreLeases::NextDeadline() const { return impl_->NextDeadline(); }
 

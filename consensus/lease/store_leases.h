@@ -109,6 +109,8 @@ class StoreLeases {
   // rule by which an epoch ends is that of [S-4], only its instant is another one. If `peer` was
   // not dead, it may serve stale reads for up to P; no write is lost (README.md). May be repeated.
   Withdrawal Withdraw(const ClockReading& now, StoreId peer);
+  // The lowest epoch of `peer` that is not durably withdrawn; 0: nothing was ever granted to it.
+  Epoch LowestAccepted(StoreId peer) const;
 
   LeaseEffects TakeEffects();
   // Earliest instant at which Tick() has something to do; Instant::max(): only an input wakes it.

@@ -5,6 +5,7 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -93,7 +94,7 @@ CallResult NotAnInitRequest() {
                 "admin.proto");
 }
 
-CallResult TooBusyToInit() {
+CallResult TooBusy() {
   return Refuse(absl::StatusCode::kUnavailable, rasputin::v1::ERROR_REASON_OVERLOADED,
                 "too much slow work waits at this node; nothing was begun, try again");
 }
@@ -128,6 +129,9 @@ CallDispatch::CallDispatch(const Catalog* catalog, MetricsRegistry* registry, Sh
   add("unknown", Target::kFront, Method::kGet);
   for (const FrontMethod& method : kFrontMethods) add(method.path, Target::kFront, method.method);
   add("/rasputin.admin.v1.ClusterService/Init", Target::kInit, Method::kGet);
+  for (const char* method : {"WithdrawPromises", "ListAudit"}) {
+    add(absl::StrCat("/rasputin.admin.v1.ClusterService/", method), Target::kSlow, Method::kGet);
+  }
   add("/grpc.health.v1.Health/Check", Target::kHealthCheck, Method::kGet);
   add("/grpc.health.v1.Health/Watch", Target::kHealthWatch, Method::kGet);
   for (const char* version : {"v1", "v1alpha"}) {
@@ -156,7 +160,10 @@ void CallDispatch::OnCall(ServerCall* call) {
       init_calls_.insert(call);
       if (init_running_) break;
       init_running_ = start_init_();
-      if (!init_running_) FinishInit(TooBusyToInit());
+      if (!init_running_) FinishInit(TooBusy());
+      break;
+    case Target::kSlow:
+      ToSlow(call);
       break;
     case Target::kHealthCheck:
       CheckHealth(call);
@@ -191,6 +198,27 @@ void CallDispatch::ToFront(ServerCall* call, const Route& route) {
   }
 }
 
+void CallDispatch::ToSlow(ServerCall* call) {
+  if (!shard_->attached()) {
+    call->Done(store_expected_  ? Starting(lost_)
+               : !lost_.empty() ? StoreLost(lost_)
+                                : NotInitialized());
+    return;
+  }
+  slow_calls_[++last_slow_] = call;
+  if (!start_slow_(last_slow_, call->path(), call->TakeRequest())) {
+    FinishSlow(last_slow_, TooBusy());
+  }
+}
+
+void CallDispatch::FinishSlow(uint64_t number, const CallResult& result) {
+  const auto found = slow_calls_.find(number);
+  if (found == slow_calls_.end()) return;  // The client has gone.
+  ServerCall* call = found->second;
+  slow_calls_.erase(found);
+  call->Done(result);
+}
+
 void CallDispatch::OnPageWritten(ServerCall* call) {
   if (call->at_front) shard_->ResumeCall(call);
 }
@@ -199,6 +227,9 @@ void CallDispatch::OnGone(ServerCall* call) {
   if (call->at_front) shard_->CancelCall(call);
   LeaveFront(call);
   init_calls_.erase(call);
+  for (auto it = slow_calls_.begin(); it != slow_calls_.end();) {
+    it = it->second == call ? slow_calls_.erase(it) : std::next(it);
+  }
   watchers_.erase(call);
 }
 

@@ -12,6 +12,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "server/metrics/metrics.h"
@@ -36,6 +37,14 @@ class CallDispatch final : public CallSink {
   // The node's store is lost, as the text says: what would be answered with the advice to
   // initialise, or to wait for the store, is refused with it. Inside the shard.
   void SetLost(std::string text) { lost_ = std::move(text); }
+  // Carries out a call that awaits other nodes: WithdrawPromises and ListAudit, by their path.
+  // FinishSlow with the same number must follow. False: it was not started, and nothing follows.
+  using StartSlow =
+      std::function<bool(uint64_t number, const std::string& path, const absl::Cord& request)>;
+  // Before the first call.
+  void SetStartSlow(StartSlow start) { start_slow_ = std::move(start); }
+  // Inside the shard.
+  void FinishSlow(uint64_t number, const CallResult& result);
   // Answers everybody who waits for an initialisation.
   void FinishInit(const CallResult& result);
   // The node began or ceases to serve: tells those who watch its health.
@@ -48,7 +57,7 @@ class CallDispatch final : public CallSink {
 
  private:
   static constexpr int kCodes = 17;  // gRPC's, 0 to 16.
-  enum class Target { kFront, kInit, kHealthCheck, kHealthWatch, kReflection };
+  enum class Target { kFront, kInit, kSlow, kHealthCheck, kHealthWatch, kReflection };
   struct Route {
     std::string label;  // "KvService/Get".
     Target target = Target::kFront;
@@ -61,6 +70,7 @@ class CallDispatch final : public CallSink {
   // The front end has done with the call, if it had it.
   void LeaveFront(ServerCall* call);
   void ToFront(ServerCall* call, const Route& route);
+  void ToSlow(ServerCall* call);
   void CheckHealth(ServerCall* call);
   void WatchHealth(ServerCall* call);
   bool KnowsService(const std::string& name) const;
@@ -77,6 +87,9 @@ class CallDispatch final : public CallSink {
   std::map<std::string, int> route_by_path_;
   bool init_running_ = false;  // Even if everybody who waited for it has gone.
   std::set<ServerCall*> init_calls_;
+  StartSlow start_slow_;
+  uint64_t last_slow_ = 0;
+  std::map<uint64_t, ServerCall*> slow_calls_;
   std::set<ServerCall*> watchers_;
 };
 

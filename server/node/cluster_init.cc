@@ -194,6 +194,7 @@ peer::v1::ProbeResponse ClusterInit::Probe() const {
   if (manifest.has_value()) {
     probe.set_cluster_id(manifest->cluster_id());
     probe.set_store_id(manifest->store_id());
+    *probe.mutable_forgotten_store_ids() = manifest->forgotten_store_ids();
   }
   return probe;
 }

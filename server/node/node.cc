@@ -81,7 +81,13 @@ Node::Node(const Flags& flags, std::function<void(const absl::Status&)> fatal)
             return self;
           }(),
           InitPorts()),
-      cluster_join_(JoinSelf(), JoinPorts()) {}
+      cluster_join_(JoinSelf(), JoinPorts()),
+      way_out_(flags.storage_dir, WayOutPorts()) {
+  dispatch_.SetStartSlow(
+      [this](uint64_t number, const std::string& path, const absl::Cord& request) {
+        return StartOperatorCall(number, path, request);
+      });
+}
 
 absl::StatusOr<storage::v1::StoreManifest> Node::ReadManifest() {
   if (log_directory_ == nullptr) return absl::NotFoundError("the store was set aside");
@@ -121,6 +127,7 @@ absl::Status Node::Start() {
     return read.status();
   }
   if (manifest.has_value()) status = CheckManifest(*manifest);
+  if (manifest.has_value() && status.ok()) status = CheckNotForgotten(*manifest);
   if (!status.ok()) return status;
   const absl::StatusOr<std::optional<Replacement>> replacement = quarantine_->ReadReplacement();
   const bool was_set_aside = !manifest.has_value() && replacement.ok() && replacement->has_value();
@@ -194,6 +201,7 @@ absl::Status Node::OpenDirectory() {
   if (!status.ok()) return status;
   AddQuarantineMetrics();
   SayWhatIsKept();
+  LogAudit();
   if (quarantine_->Damage().has_value()) {
     if (quarantine_->IsSetAside()) return absl::OkStatus();
   } else {

@@ -33,6 +33,7 @@
 #include "server/node/storage_dir.h"
 #include "server/node/store_replacer.h"
 #include "server/peer/peer_listener.h"
+#include "server/recovery/way_out.h"
 #include "server/rpc/client_port.h"
 #include "server/services/catalog.h"
 #include "server/shard/disk_watch.h"
@@ -112,6 +113,16 @@ class Node {
   // PeerService.Join: carried out by the front end.
   void AnswerJoin(const absl::Cord& request, const std::function<void(CallResult)>& done);
 
+  // ---- What operators do against the protocol's own judgement: node_operators.cc.
+  WayOut::Ports WayOutPorts();
+  bool StartOperatorCall(uint64_t number, const std::string& path, const absl::Cord& request);
+  std::vector<InboundCallMethod> OperatorCallsOfPeers();
+  void LogAudit() const;
+  // An operator declared this store lost when ranges were recovered elsewhere.
+  absl::Status CheckNotForgotten(const storage::v1::StoreManifest& manifest) const;
+  // This store was told to have nothing to do with that one any more.
+  bool IsForgotten(StoreId store) const;
+
   void StopPorts();
   std::optional<storage::v1::StoreManifest> Manifest() const;
   void StartThreads();
@@ -146,6 +157,7 @@ class Node {
   LeaseThread lease_thread_;
   ClusterInit cluster_init_;
   ClusterJoin cluster_join_;
+  WayOut way_out_;
   SlowWork slow_work_;
 
   std::unique_ptr<StorageDir> storage_dir_;

@@ -8,10 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "glog/logging.h"
-#include "google/rpc/status.pb.h"
 #include "rasputin/admin/v1/admin.pb.h"
-#include "rasputin/v1/error.pb.h"
 #include "server/clock/clock.h"
+#include "server/node/call_result.h"
 #include "server/node/node.h"
 #include "server/peer/peer_client.h"
 
@@ -26,28 +25,6 @@ constexpr consensus::Duration kProbeTimeout = std::chrono::seconds(3);
 constexpr consensus::Duration kFirstLeadersWait = std::chrono::seconds(10);
 // How long a page waits for the shard: /healthz, on the same thread, waits for the page.
 constexpr consensus::Duration kPageWaitMax = std::chrono::milliseconds(200);
-
-CallResult ToResult(const absl::Status& status) {
-  CallResult result;
-  if (status.ok()) return result;
-  result.code = status.code();
-  result.message = std::string(status.message());
-  rasputin::v1::ErrorDetail detail;
-  detail.set_reason(absl::IsUnavailable(status) ? rasputin::v1::ERROR_REASON_STORE_UNREACHABLE
-                                                : rasputin::v1::ERROR_REASON_FAILED_PRECONDITION);
-  google::rpc::Status rpc;
-  rpc.set_code(static_cast<int>(status.code()));
-  rpc.set_message(result.message);
-  rpc.add_details()->PackFrom(detail);
-  result.details = rpc.SerializeAsString();
-  return result;
-}
-
-CallResult ToResult(const google::protobuf::MessageLite& message) {
-  CallResult result;
-  result.body = absl::Cord(message.SerializeAsString());
-  return result;
-}
 
 uint64_t NewClusterId() {
   std::random_device device;
@@ -176,6 +153,7 @@ std::vector<InboundCallMethod> Node::PeerCalls() {
            done(ToResult(absl::UnavailableError("too much slow work waits already")));
          }
        }});
+  for (InboundCallMethod& call : OperatorCallsOfPeers()) calls.push_back(std::move(call));
   return calls;
 }
 

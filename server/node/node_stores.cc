@@ -168,8 +168,8 @@ std::map<StoreId, std::unique_ptr<ReplicateLink>> Node::FirstLinks(
   std::map<StoreId, std::unique_ptr<ReplicateLink>> links;
   const uint64_t self = Manifest()->store_id();
   for (const auto& store : book.stores()) {
-    if (store.store_id() == self) continue;
     const StoreId id(store.store_id());
+    if (store.store_id() == self || IsForgotten(id)) continue;
     known_stores_[id] = {store.peer_address(), store.peer_address()};
     links.emplace(id, MakeLink(id, store.peer_address()));
     lease_peers->push_back({HelloTo(id), store.peer_address()});
@@ -184,7 +184,7 @@ void Node::OnStores(const std::vector<type::v1::StoreDescriptor>& stores,
   for (const auto& store : stores) {
     const StoreId id(store.store_id());
     listed.insert(id);
-    if (id == self) continue;
+    if (id == self || IsForgotten(id)) continue;
     KnownStore& known = known_stores_[id];
     if (known.listed == store.peer_address()) continue;
     known.listed = store.peer_address();

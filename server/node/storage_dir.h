@@ -1,8 +1,9 @@
 // The directory of a store: made, locked, and looked at before anything in it is touched.
 //
-// Layout: LOCK, INITIALIZED (of the node that initialised the cluster), STORES (where the other
-// stores are), log/ (shared log and manifest), state/ (engine). Holds the lock until destroyed.
-// Errors are one sentence for the user. Not thread-safe.
+// Layout: LOCK, AUDIT (what operators did, see server/recovery/audit_file.h), INITIALIZED (of the
+// node that initialised the cluster), STORES (where the other stores are), log/ (shared log and
+// manifest), state/ (engine). Holds the lock until destroyed. Errors are one sentence for the user.
+// Not thread-safe.
 
 #ifndef RASPUTIN_SERVER_NODE_STORAGE_DIR_H_
 #define RASPUTIN_SERVER_NODE_STORAGE_DIR_H_

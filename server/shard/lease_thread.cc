@@ -80,6 +80,15 @@ void LeaseThread::SetLeasePeers(const std::vector<consensus::StoreId>& peers) {
   output_pending_ = true;
 }
 
+std::optional<range::Store::LeaseWithdrawal> LeaseThread::Withdraw(consensus::StoreId dead) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (store_ == nullptr) return std::nullopt;
+  output_pending_ = true;
+  const range::Store::LeaseWithdrawal withdrawal = store_->LeaseWithdraw(ReadClocks(), dead);
+  if (store_->log()->HasPending()) ports_.wake_log_writer();
+  return withdrawal;
+}
+
 void LeaseThread::OnLogDurable(const consensus::DualInstant& started, consensus::log::Lsn durable) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (store_ == nullptr) return;

@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -63,6 +64,8 @@ class LeaseThread final : public FrameSink {
   void SetPeer(const Peer& peer);
   // Ends the stream to a store and listens to it no more. Any thread.
   void DropPeer(consensus::StoreId store);
+  // See range::Store::LeaseWithdraw. nullopt: there is no store yet. Any thread.
+  std::optional<range::Store::LeaseWithdrawal> Withdraw(consensus::StoreId dead);
   // The log writer's report; see range::Store::LeaseLogDurable. Any thread.
   void OnLogDurable(const consensus::DualInstant& started, consensus::log::Lsn durable);
   // Ends the thread; the store is not touched any more.

@@ -17,6 +17,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <thread>
 #include <utility>
 
 #include "client/endpoints.h"
@@ -144,6 +145,18 @@ int ServerCluster::Stop(int node) {
   kill(pid(node), SIGTERM);
   int status = 0;
   waitpid(pid(node), &status, 0);
+  pids_.at(static_cast<size_t>(node)) = 0;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int ServerCluster::AwaitExit(int node) {
+  CHECK(Running(node));
+  int status = 0;
+  const auto deadline = system_clock::now() + std::chrono::seconds(60);
+  while (waitpid(pid(node), &status, WNOHANG) == 0) {
+    CHECK(system_clock::now() < deadline) << "node " << node << " goes on";
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
   pids_.at(static_cast<size_t>(node)) = 0;
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

@@ -34,6 +34,8 @@ class ServerCluster {
   // SIGTERM; returns the exit status, 128 + signal if it was killed.
   int Stop(int node);
   void Signal(int node, int signal);
+  // Waits until the process has ended by itself, at most 60 s (CHECK); returns as Stop.
+  int AwaitExit(int node);
   bool Running(int node) const { return pids_.at(static_cast<size_t>(node)) != 0; }
   // The process has ended, and not by Kill or Stop; it counts as not running then.
   bool ExitedByItself(int node);
