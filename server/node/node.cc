@@ -39,6 +39,28 @@ uint64_t Random() {
   return random != 0 ? random : 1;
 }
 
+// What the seeds say of themselves wins over the book: a book that was lost or damaged names stores
+// that others have replaced at the same addresses, and with these alone none would ever be met.
+void AddSeedsThatAnswer(const std::vector<std::string>& seeds, uint64_t own_store,
+                        storage::v1::StoreBook* book) {
+  for (const std::string& seed : seeds) {
+    peer::v1::ProbeResponse probe;
+    const absl::Status answered =
+        CallPeer(seed, kProbePath, peer::v1::ProbeRequest(), &probe, kProbeAtStart);
+    if (!answered.ok() || probe.cluster_id() != book->cluster_id()) continue;
+    if (probe.store_id() == 0 || probe.store_id() == own_store) continue;
+    auto* stores = book->mutable_stores();
+    const auto gone = std::remove_if(stores->begin(), stores->end(), [&probe](const auto& store) {
+      return store.store_id() == probe.store_id() || store.peer_address() == probe.peer_address();
+    });
+    stores->erase(gone, stores->end());
+    type::v1::StoreDescriptor* store = stores->Add();
+    store->set_store_id(probe.store_id());
+    store->set_peer_address(probe.peer_address());
+    store->set_client_address(probe.client_address());
+  }
+}
+
 }  // namespace
 
 Node::Node(const Flags& flags, std::function<void(const absl::Status&)> fatal)
@@ -340,6 +362,7 @@ absl::Status Node::OpenStore(const storage::v1::StoreManifest& manifest) {
   front.own_store = OwnDescriptor();
   front.own_store.set_store_id(manifest.store_id());
   front.book = ReadBook(manifest);
+  AddSeedsThatAnswer(seeds_, manifest.store_id(), &front.book);
   std::vector<LeaseThread::Peer> lease_peers;
   std::map<StoreId, std::unique_ptr<ReplicateLink>> links = FirstLinks(front.book, &lease_peers);
   log_writer_ = std::make_unique<LogWriter>(
