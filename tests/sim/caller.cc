@@ -235,6 +235,9 @@ void Caller::OnReply(uint64_t attempt, uint64_t call, const range::Response& res
       }
       better_route = Route()->generation() > routed_by_.generation();
       if (!better_route) router_.LearnLeader(range, 0);
+      if (better_route && !response.descriptors.empty()) {
+        cluster_->coverage().Hit(Situation::kStaleRouteRepaired);
+      }
       break;
     case Outcome::kOverloaded:
       ++counters_.overloaded;

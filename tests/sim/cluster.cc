@@ -27,7 +27,8 @@ Cluster::Cluster(const ClusterOptions& options)
       random_(options.seed),
       network_(&scheduler_, random_.Fork(1),
                options.stores + options.replacements + options.clients),
-      checkers_(&scheduler_, this) {
+      checkers_(&scheduler_, this),
+      coverage_(&scheduler_, this) {
   scheduler_.set_trace(options.trace);
   network_.SetBehaviour(options.link);
   for (int number = 0; number < options_.stores; ++number) {
@@ -166,6 +167,7 @@ std::map<RangeId, RangeDescriptor> Cluster::KnownRanges() {
 
 void Cluster::SendGroupMessages(int from, int to, std::vector<consensus::Message> messages) {
   scheduler_.Hash(static_cast<uint64_t>(from * 16 + to) << 32 ^ messages.size());
+  for (const consensus::Message& message : messages) coverage_.OnMessage(from, to, message);
   if (!options_.split_frames) {
     SendFrame(from, to, std::move(messages));
     return;
@@ -202,10 +204,12 @@ void Cluster::SendLeaseMessage(int from, int to, const consensus::lease::LeaseMe
 
 void Cluster::OnEvent(int node, const consensus::Event& event) {
   checkers_.OnEvent(node, event);
+  coverage_.OnEvent(node, event);
   if (event_listener_ != nullptr) event_listener_(node, event);
 }
 
 void Cluster::OnDescriptor(int node, const RangeDescriptor& descriptor, bool leads) {
+  coverage_.OnDescriptor(node, descriptor);
   for (const DescriptorListener& listener : descriptor_listeners_) {
     listener(node, descriptor, leads);
   }
@@ -214,11 +218,22 @@ void Cluster::OnDescriptor(int node, const RangeDescriptor& descriptor, bool lea
 void Cluster::OnApplied(int node, RangeId range, consensus::Index index, consensus::Term term,
                         const absl::Cord& command) {
   checkers_.OnApplied(node, range, index, term, command);
+  coverage_.OnApplied(node, range, index, term, command);
 }
 
-void Cluster::OnProcessStarted(int node) { checkers_.OnStart(node); }
+void Cluster::OnInstalled(int node, RangeId range, consensus::LogPosition position) {
+  coverage_.OnInstalled(node, range, position);
+}
+
+void Cluster::OnRemoved(int node, RangeId range) { coverage_.OnRemoved(node, range); }
+
+void Cluster::OnProcessStarted(int node) {
+  checkers_.OnStart(node);
+  coverage_.OnProcessStarted(node);
+}
 
 void Cluster::OnProcessEnded(int ended) {
+  coverage_.OnProcessEnded(ended);
   for (int other = 0; other < stores(); ++other) {
     if (other == ended) continue;
     network_.Send(ended, other, "broken", false,
@@ -229,6 +244,7 @@ void Cluster::OnProcessEnded(int ended) {
 // To whatever process the store has when it arrives, as in the server, where frames wait for the
 // next stream: a process must know answers to its predecessor's requests from its own.
 void Cluster::SendForward(int from, int to, server::ForwardRequest request) {
+  coverage_.OnForward(request.hops);
   network_.Send(from, to, "forward", false, [this, from, to, request = std::move(request)] {
     node(to).DeliverForward(from, request);
   });

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "tests/sim/checkers.h"
+#include "tests/sim/coverage.h"
 #include "tests/sim/network.h"
 #include "tests/sim/node.h"
 #include "tests/sim/random.h"
@@ -50,6 +51,7 @@ class Cluster : private NodeListener, private StoreView {
   Network& network() { return network_; }
   Checkers& checkers() { return checkers_; }
   const Checkers& checkers() const { return checkers_; }
+  Coverage& coverage() { return coverage_; }
   Node& node(int number) { return *nodes_[static_cast<size_t>(number)]; }
   // All that there ever were.
   int stores() const { return static_cast<int>(nodes_.size()); }
@@ -101,6 +103,8 @@ class Cluster : private NodeListener, private StoreView {
   void OnDescriptor(int node, const range::RangeDescriptor& descriptor, bool leads) override;
   void OnApplied(int node, range::RangeId range, consensus::Index index, consensus::Term term,
                  const absl::Cord& command) override;
+  void OnInstalled(int node, range::RangeId range, consensus::LogPosition position) override;
+  void OnRemoved(int node, range::RangeId range) override;
   void OnProcessFailed(int node, const absl::Status& status, bool made) override;
   void OnProcessStarted(int node) override;
   void OnProcessEnded(int node) override;
@@ -121,6 +125,7 @@ class Cluster : private NodeListener, private StoreView {
   Scheduler scheduler_;
   Network network_;
   Checkers checkers_;
+  Coverage coverage_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<range::RangeDescriptor> first_ranges_;
   std::vector<DescriptorListener> descriptor_listeners_;

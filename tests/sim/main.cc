@@ -16,6 +16,8 @@
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
 #include "tests/linearizability/history.h"
+#include "tests/sim/coverage.h"
+#include "tests/sim/shrink.h"
 #include "tests/sim/simulation.h"
 
 ABSL_FLAG(uint64_t, seed, 0, "run only this seed");
@@ -30,6 +32,11 @@ ABSL_FLAG(bool, keep_going, true, "go on after a failing seed");
 ABSL_FLAG(bool, verbose, false, "one line per seed");
 ABSL_FLAG(std::string, history, "",
           "with --seed: write the clients' history to this file as JSON lines");
+ABSL_FLAG(bool, coverage, false, "print how many seeds got into each named situation");
+ABSL_FLAG(bool, shrink, false, "make each failing seed's run smaller, which takes dozens of runs");
+ABSL_FLAG(std::vector<std::string>, without, {}, "faults and operations to leave out");
+ABSL_FLAG(int, stores, 0, "at most so many stores (0: as the seed says)");
+ABSL_FLAG(int, clients, 0, "at most so many clients (0: as the seed says)");
 ABSL_FLAG(uint64_t, mutant, 0, "switch this deliberate fault on (builds with --define mutants=1)");
 
 namespace rasputin::sim {
@@ -40,6 +47,7 @@ struct Totals {
   uint64_t failures = 0;
   Report sum;
   std::vector<RealTime> recoveries;
+  SituationCounts seeds_in{};  // Seeds that got into each situation.
 
   void Add(const Report& report) {
     ++seeds;
@@ -75,16 +83,17 @@ struct Totals {
     sum.checked_operations += report.checked_operations;
     sum.damage.Add(report.damage);
     recoveries.push_back(report.recovery);
+    for (size_t i = 0; i < kSituations; ++i) {
+      sum.situations[i] += report.situations[i];
+      if (report.situations[i] != 0) ++seeds_in[i];
+    }
   }
 };
 
 SimulationOptions running;  // For the last words of a failed CHECK.
 
 std::string ReplayCommand(const SimulationOptions& options) {
-  std::string command = "bazel run //tests/sim:sim -- --seed=" + std::to_string(options.seed) +
-                        " --seconds=" + std::to_string(options.length / kSecond);
-  if (options.liveness) command += " --liveness";
-  if (options.damage) command += " --damage";
+  std::string command = "bazel run //tests/sim:sim -- " + FlagsOf(options);
   if (absl::GetFlag(FLAGS_mutant) != 0) {
     command += " --mutant=" + std::to_string(absl::GetFlag(FLAGS_mutant));
   }
@@ -158,6 +167,28 @@ void PrintDamage(const DamageReport& damage) {
       Percentile(damage.repairs, 1), damage.marks_lost);
 }
 
+// With --coverage all of them, otherwise those that no seed got into.
+void PrintSituations(const Totals& totals) {
+  const bool all = absl::GetFlag(FLAGS_coverage);
+  size_t missed = 0;
+  for (size_t i = 0; i < kSituations; ++i) missed += totals.seeds_in[i] == 0 ? 1 : 0;
+  std::printf("situations: %zu of %zu\n", kSituations - missed, kSituations);
+  for (size_t i = 0; i < kSituations; ++i) {
+    if (!all && (totals.seeds_in[i] != 0 || totals.seeds == 1)) continue;
+    std::printf("  %8" PRIu64 " times in %6" PRIu64 " seeds: %s\n", totals.sum.situations[i],
+                totals.seeds_in[i], NameOf(static_cast<Situation>(i)));
+  }
+}
+
+void PrintSmaller(const SimulationOptions& options) {
+  const SimulationOptions smaller = Shrink(options, [](const std::string& step) {
+    std::printf("  not needed: %s\n", step.c_str());
+    std::fflush(stdout);
+  });
+  std::printf("  smaller: %s\n", ReplayCommand(smaller).c_str());
+  std::fflush(stdout);
+}
+
 void PrintFailure(const SimulationOptions& options, const Report& report) {
   std::printf("seed %" PRIu64 ": %s: %s\n  plan: %s\n", options.seed,
               report.violation->guarantee.c_str(), report.violation->details.c_str(),
@@ -182,6 +213,9 @@ SimulationOptions OptionsFromFlags(uint64_t seed) {
   options.liveness = absl::GetFlag(FLAGS_liveness);
   options.damage = absl::GetFlag(FLAGS_damage);
   options.trace = absl::GetFlag(FLAGS_trace);
+  for (const std::string& name : absl::GetFlag(FLAGS_without)) options.without.insert(name);
+  options.stores_max = absl::GetFlag(FLAGS_stores);
+  options.clients_max = absl::GetFlag(FLAGS_clients);
   options.keep_history = !absl::GetFlag(FLAGS_history).empty();
 #ifdef RASPUTIN_MUTANTS
   if (absl::GetFlag(FLAGS_mutant) != 0) {
@@ -222,11 +256,13 @@ int Main() {
     }
     if (!report.violation.has_value()) continue;
     PrintFailure(options, report);
+    if (absl::GetFlag(FLAGS_shrink)) PrintSmaller(options);
     if (!absl::GetFlag(FLAGS_keep_going)) break;
   }
   const std::chrono::duration<double> real = std::chrono::steady_clock::now() - began;
   Print(totals, real.count());
   if (absl::GetFlag(FLAGS_damage)) PrintDamage(totals.sum.damage);
+  if (!absl::GetFlag(FLAGS_liveness)) PrintSituations(totals);
   return totals.failures == 0 ? 0 : 1;
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "client/route/full_key.h"
+#include "range/descriptor.h"
 #include "rasputin/admin/v1/admin.pb.h"
 #include "rasputin/storage/v1/storage.pb.h"
 
@@ -47,6 +48,7 @@ constexpr Switch kSwitches[] = {
     {"transfers", &FaultPlan::transfers},
     {"splits", &FaultPlan::splits},
     {"changes", &FaultPlan::changes},
+    {"candidate_cuts", &FaultPlan::candidate_cuts},
 };
 
 }  // namespace
@@ -55,11 +57,21 @@ FaultPlan DrawPlan(Random* random) {
   FaultPlan plan;
   // Some runs are nearly calm, some have everything.
   const double density = random->Unit();
-  for (const Switch& fault : kSwitches) plan.*fault.on = random->Chance(density);
+  // From a generator of its own: what else a seed means did not change when it came to be.
+  plan.candidate_cuts = random->Fork(1).Chance(density);
+  for (const Switch& fault : kSwitches) {
+    if (fault.on != &FaultPlan::candidate_cuts) plan.*fault.on = random->Chance(density);
+  }
   plan.interval_mean = random->Between(100, 2000) * kMillisecond;
   plan.length_mean = random->Between(200, 5000) * kMillisecond;
   plan.operator_interval_mean = random->Between(300, 4000) * kMillisecond;
   return plan;
+}
+
+void SwitchOff(const std::set<std::string>& names, FaultPlan* plan) {
+  for (const Switch& fault : kSwitches) {
+    if (names.count(fault.name) != 0) plan->*fault.on = false;
+  }
 }
 
 bool MayEndProcesses(const FaultPlan& plan) {
@@ -81,6 +93,7 @@ Nemesis::Nemesis(Cluster* cluster, const FaultPlan& plan, std::vector<std::strin
       split_keys_(std::move(split_keys)),
       random_(random),
       caller_(cluster, endpoint, random.Fork(1)),
+      member_caller_(cluster, endpoint, random.Fork(2)),
       clients_(cluster->options().clients) {
   const std::pair<bool, Action> all[] = {
       {plan.kills, &Nemesis::KillOne},
@@ -119,11 +132,11 @@ Nemesis::Nemesis(Cluster* cluster, const FaultPlan& plan, std::vector<std::strin
 void Nemesis::Start() {
   if (!actions_.empty()) Next();
   if (!operator_actions_.empty()) OperateNext();
-  if (plan_.isolations) {
+  if (plan_.isolations || (plan_.transfers && plan_.changes)) {
     cluster_->AddDescriptorListener([this](int store, const range::RangeDescriptor& descriptor,
                                            bool leads) { OnDescriptor(store, descriptor, leads); });
   }
-  if (!plan_.kills_at_events) return;
+  if (!plan_.kills_at_events && !plan_.candidate_cuts) return;
   cluster_->set_event_listener(
       [this](int store, const consensus::Event& event) { OnEvent(store, event); });
 }
@@ -141,11 +154,33 @@ void Nemesis::OnDescriptor(int store, const range::RangeDescriptor& descriptor, 
   uint64_t& known = generations_[descriptor.range_id()];
   const bool split = leads && known != 0 && descriptor.generation() > known;
   known = std::max<uint64_t>(known, descriptor.generation());
-  if (!split || !random_.Chance(0.4)) return;
+  if (leads && plan_.transfers && random_.Chance(0.2)) {
+    // If it is a step of a change of members, the handover begins before the next one.
+    const range::RangeId range(descriptor.range_id());
+    Later(0, [this, range, descriptor] { HandOver(range, descriptor); });
+  }
+  if (!plan_.isolations || !split || !random_.Chance(0.4)) return;
   Later(random_.Between(0, kMillisecond), [this, store] { IsolateStore(store); });
 }
 
+// Twice in a row, and it is in a term above that of the leader whom the others elect [H-12].
+void Nemesis::CutCandidate(int store) {
+  const RealTime length =
+      random_.Between(1, 4) * cluster_->options().store.lease_duration.count() / 10;
+  for (int other = 0; other < cluster_->stores(); ++other) {
+    if (other == store) continue;
+    cluster_->network().Cut(store, other);
+    Later(length, [this, store, other] { cluster_->network().Heal(store, other); });
+  }
+}
+
 void Nemesis::OnEvent(int store, const consensus::Event& event) {
+  if (stopped_) return;
+  if (plan_.candidate_cuts && event.type == consensus::EventType::kCampaignVoting &&
+      random_.Chance(0.5)) {
+    CutCandidate(store);
+  }
+  if (!plan_.kills_at_events) return;
   switch (event.type) {
     case consensus::EventType::kBecameLeader:
     case consensus::EventType::kBound:
@@ -364,6 +399,7 @@ void Nemesis::SlowDisk() {
 void Nemesis::FillDisk() {
   const int store = SomeStore();
   cluster_->node(store).FillDisk(true);
+  cluster_->coverage().OnDiskFull(store);
   Later(Length(), [this, store] { cluster_->node(store).FillDisk(false); });
 }
 
@@ -413,13 +449,17 @@ void Nemesis::Transfer() {
   if (known.empty()) return;
   auto chosen = known.begin();
   std::advance(chosen, static_cast<long>(random_.Below(known.size())));
-  const int leader = cluster_->LeadingNode(chosen->first);
+  HandOver(chosen->first, chosen->second);
+}
+
+void Nemesis::HandOver(range::RangeId range, const range::RangeDescriptor& descriptor) {
+  const int leader = cluster_->LeadingNode(range);
   if (leader < 0) return;
   ++counters_.transfers_asked;
-  const auto& replicas = chosen->second.replicas();
+  const auto& replicas = descriptor.replicas();
   const auto target = random_.Below(static_cast<uint64_t>(replicas.size()));
   cluster_->node(leader).TransferLease(
-      chosen->first, range::StoreId(replicas[static_cast<int>(target)].store_id()));
+      range, range::StoreId(replicas[static_cast<int>(target)].store_id()));
 }
 
 // One step of an operator who looks at a range: add a learner where there is no replica, let one
@@ -433,6 +473,10 @@ void Nemesis::ChangeMembers() {
   if (cluster_->options().front_ends && chosen->first == range::RangeId(client::kMetaRangeId)) {
     return;
   }
+  // By both ways: an operator's calls go to any front end, which does all the steps.
+  if (cluster_->options().front_ends && random_.Chance(0.5)) {
+    return ChangeByFrontEnd(chosen->second);
+  }
   const int leader = cluster_->LeadingNode(chosen->first);
   const std::optional<range::ReplicaChange> change = SomeChange(chosen->second);
   if (leader < 0 || !change.has_value()) return;
@@ -443,6 +487,34 @@ void Nemesis::ChangeMembers() {
                                           if (response.outcome == range::Outcome::kOk)
                                             ++counters_.changes_done;
                                         });
+}
+
+void Nemesis::ChangeByFrontEnd(const range::RangeDescriptor& descriptor) {
+  if (member_caller_.busy()) return;
+  std::vector<uint64_t> members;
+  std::vector<uint64_t> free;
+  for (int i = 1; i <= cluster_->stores(); ++i) {
+    const auto store = static_cast<uint64_t>(i);
+    const bool holds = range::FindStore(descriptor, range::StoreId(store)) != nullptr;
+    (holds ? members : free).push_back(store);
+  }
+  admin::v1::ChangeReplicasRequest request;
+  request.set_range_id(descriptor.range_id());
+  if (!free.empty() && random_.Chance(0.7)) {
+    request.set_add_store_id(free[random_.Below(free.size())]);
+  }
+  if (members.size() > 2 && (request.add_store_id() == 0 || random_.Chance(0.5))) {
+    request.set_remove_store_id(members[random_.Below(members.size())]);
+  }
+  if (request.add_store_id() == 0 && request.remove_store_id() == 0) return;
+  ++counters_.changes_asked;
+  Call call;
+  call.method = server::Method::kChangeReplicas;
+  call.body = absl::Cord(request.SerializeAsString());
+  call.is_read = true;  // May be repeated.
+  member_caller_.Start(std::move(call), [this](const CallResult& result) {
+    if (result.outcome == CallOutcome::kAnswered) ++counters_.changes_done;
+  });
 }
 
 std::optional<range::ReplicaChange> Nemesis::SomeChange(const range::RangeDescriptor& descriptor) {

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -46,14 +47,17 @@ struct FaultPlan {
   bool shutdowns = false;  // Handover of everything, then a kill.
   bool transfers = false;
   bool splits = false;
-  bool changes = false;   // Of the members of ranges.
-  size_t voters_min = 1;  // That a change leaves to a range.
+  bool changes = false;         // Of the members of ranges.
+  bool candidate_cuts = false;  // A candidate that asks for votes is not heard.
+  size_t voters_min = 1;        // That a change leaves to a range.
   RealTime interval_mean = 1500 * kMillisecond;
   RealTime length_mean = 2 * kSecond;
   RealTime operator_interval_mean = 2 * kSecond;  // Of transfers and splits.
 };
 
 FaultPlan DrawPlan(Random* random);
+// Names as ToString gives them.
+void SwitchOff(const std::set<std::string>& names, FaultPlan* plan);
 // Some faults of the plan make a process end by itself.
 bool MayEndProcesses(const FaultPlan& plan);
 // Names of what is switched on.
@@ -102,6 +106,7 @@ class Nemesis {
   void CutPairs();
   void CutOneWay();
   void Isolate();
+  void CutCandidate(int store);
   void IsolateStore(int a);
   void SlowReplies();
   void Flap();
@@ -118,9 +123,11 @@ class Nemesis {
   void SlowMachine();
   void ShutDown();
   void Transfer();
+  void HandOver(range::RangeId range, const range::RangeDescriptor& descriptor);
   void Split();
   void SplitByFrontEnd(const std::string& user_key);
   void ChangeMembers();
+  void ChangeByFrontEnd(const range::RangeDescriptor& descriptor);
   std::optional<range::ReplicaChange> SomeChange(const range::RangeDescriptor& descriptor);
   void SubmitSplit(uint64_t child, const std::string& key);
   void Restart(int store, RealTime after);
@@ -130,6 +137,7 @@ class Nemesis {
   std::vector<std::string> split_keys_;
   Random random_;
   Caller caller_;
+  Caller member_caller_;  // Of changes of members by front ends.
   std::vector<Action> actions_;
   std::vector<Action> operator_actions_;
   std::map<uint64_t, uint64_t> generations_;  // Of ranges, as seen at their leaders.

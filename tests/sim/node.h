@@ -64,6 +64,8 @@ class NodeListener {
   virtual void OnDescriptor(int node, const range::RangeDescriptor& descriptor, bool leads) = 0;
   virtual void OnApplied(int node, range::RangeId range, consensus::Index index,
                          consensus::Term term, const absl::Cord& command) = 0;
+  virtual void OnInstalled(int node, range::RangeId range, consensus::LogPosition position) = 0;
+  virtual void OnRemoved(int node, range::RangeId range) = 0;
   // The process ended by itself [H-18], or could not start: an error of the store or its log;
   // `made`: it met a fault of its disk or engine that was made.
   virtual void OnProcessFailed(int node, const absl::Status& status, bool made) = 0;
@@ -186,6 +188,10 @@ class Node : private range::Transport, private range::Observer, private range::C
   void OnEvent(const consensus::Event& event) override;
   void OnDescriptor(const range::RangeDescriptor& descriptor, bool leads) override;
   void OnLeader(range::RangeId range, range::StoreId leader) override;
+  void OnInstalled(range::RangeId range, consensus::LogPosition position) override {
+    listener_->OnInstalled(options_.number, range, position);
+  }
+  void OnRemoved(range::RangeId range) override { listener_->OnRemoved(options_.number, range); }
   void OnApplied(range::RangeId range, consensus::Index index, consensus::Term term,
                  const absl::Cord& command) override;
   consensus::ClockReading Now() override { return clock_.At(scheduler_->now()); }

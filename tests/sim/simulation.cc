@@ -71,12 +71,15 @@ ClusterOptions DrawCluster(const SimulationOptions& options, Random* random) {
   ClusterOptions cluster;
   cluster.seed = options.seed;
   cluster.trace = options.trace;
-  const int members = random->Chance(0.6) ? 3 : 5;
+  int members = random->Chance(0.6) ? 3 : 5;
+  if (options.stores_max != 0) members = std::min(members, options.stores_max);
   cluster.replicas = members == 5 && random->Chance(0.5) ? 5 : 3;
   cluster.front_ends = random->Chance(0.5);
   // A front end on a store without any range would have to be told of the meta range.
   cluster.spares = cluster.front_ends ? 0 : static_cast<int>(random->Below(3));
   cluster.stores = members + cluster.spares;
+  if (options.stores_max != 0) cluster.stores = std::min(cluster.stores, options.stores_max);
+  cluster.spares = cluster.stores - members;
   cluster.store.mutants = options.mutants;
   cluster.store.lease_duration = std::chrono::milliseconds(random->Chance(0.5) ? 2000 : 800);
   cluster.store.log_segment_bytes = uint64_t{64 << 10} << random->Below(4);
@@ -103,7 +106,26 @@ ClusterOptions DrawCluster(const SimulationOptions& options, Random* random) {
   return cluster;
 }
 
-WorkloadOptions DrawWorkload(Random* random) {
+struct NamedWeight {
+  const char* name;
+  int WorkloadOptions::*weight;
+};
+constexpr NamedWeight kOperations[] = {
+    {"gets", &WorkloadOptions::gets},        {"sets", &WorkloadOptions::sets},
+    {"cases", &WorkloadOptions::cases},      {"deletes", &WorkloadOptions::deletes},
+    {"scans", &WorkloadOptions::scans},      {"batches", &WorkloadOptions::batches},
+    {"counts", &WorkloadOptions::increments}};
+
+std::string OperationsOf(const WorkloadOptions& workload) {
+  std::string text;
+  for (const NamedWeight& operation : kOperations) {
+    if (workload.*operation.weight != 0)
+      text += (text.empty() ? "" : " ") + std::string(operation.name);
+  }
+  return text;
+}
+
+WorkloadOptions DrawWorkload(const SimulationOptions& options, Random* random) {
   WorkloadOptions workload;
   workload.clients = static_cast<int>(random->Between(2, 6));
   workload.keys = static_cast<int>(random->Between(2, 12));
@@ -117,6 +139,11 @@ WorkloadOptions DrawWorkload(Random* random) {
   for (int* weight : weights) {
     if (random->Chance(0.25)) *weight = 0;
   }
+  for (const NamedWeight& operation : kOperations) {
+    if (options.without.count(operation.name) != 0) workload.*operation.weight = 0;
+  }
+  if (OperationsOf(workload).empty()) workload.sets = 1;
+  if (options.clients_max != 0) workload.clients = std::min(workload.clients, options.clients_max);
   return workload;
 }
 
@@ -168,10 +195,11 @@ class SafetyRun {
 
 SafetyRun::SafetyRun(const SimulationOptions& options)
     : options_(options), random_(Random(options.seed).Fork(7)) {
-  WorkloadOptions workload = DrawWorkload(&random_);
+  WorkloadOptions workload = DrawWorkload(options, &random_);
   ClusterOptions cluster = DrawCluster(options, &random_);
   plan_ = DrawPlan(&random_);
   if (options.adjust != nullptr) options.adjust(&cluster, &workload, &plan_);
+  SwitchOff(options.without, &plan_);
   cluster.clients = workload.clients + 2;
   if (options.damage) PlanDamage(&cluster);
   cluster_ = std::make_unique<Cluster>(cluster);
@@ -392,6 +420,9 @@ void SafetyRun::Count() {
   report_.violation = cluster_->checkers().violation();
   report_.hash = cluster_->scheduler().hash();
   report_.plan = ToString(plan_);
+  report_.operations = OperationsOf(workload_->options());
+  report_.stores = cluster_->stores();
+  report_.clients = workload_->options().clients;
   report_.simulated = cluster_->scheduler().now();
   report_.events = cluster_->scheduler().events_run();
   report_.acknowledged = workload_->acknowledged();
@@ -422,8 +453,12 @@ void SafetyRun::Count() {
     report_.looks_for_space += node.looks_for_space;
     report_.engine_stalls += node.engine_stalls;
     report_.engine_failures += node.engine_failures;
+    cluster_->coverage().Hit(Situation::kTornTailAtARestart, node.torn_tails);
+    cluster_->coverage().Hit(Situation::kDiedWhileWriting, node.kills_during_write);
+    cluster_->coverage().Hit(Situation::kStoppedByItsDisk, node.disk_errors + node.engine_failures);
   }
   if (damage_ != nullptr) report_.damage = damage_->report();
+  report_.situations = cluster_->coverage().counts();
   if (options_.keep_history) report_.history = workload_->history();
 }
 

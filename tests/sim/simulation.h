@@ -9,11 +9,13 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "consensus/core/mutants.h"
 #include "tests/linearizability/history.h"
 #include "tests/sim/checkers.h"
+#include "tests/sim/coverage.h"
 #include "tests/sim/damage.h"
 #include "tests/sim/scheduler.h"
 
@@ -33,12 +35,21 @@ struct SimulationOptions {
   // Changes what a seed of the safety mode drew, for hunts that need a situation; may be null.
   void (*adjust)(ClusterOptions*, WorkloadOptions*, FaultPlan*) = nullptr;
   bool keep_history = false;  // In the report.
+  // For a smaller run of a failing seed (shrink.h). Names of faults that its plan would have, and
+  // of operations of its clients; 0: as many stores and clients as the seed says.
+  std::set<std::string> without;
+  int stores_max = 0;
+  int clients_max = 0;
 };
 
 struct Report {
   std::optional<Violation> violation;
   uint64_t hash = 0;
-  std::string plan;  // Faults that were switched on.
+  std::string plan;        // Faults that were switched on.
+  std::string operations;  // Of clients.
+  int stores = 0;
+  int clients = 0;
+  SituationCounts situations{};
   RealTime simulated = 0;
   uint64_t events = 0;
   // What happened: a run in which nothing happens violates nothing.
