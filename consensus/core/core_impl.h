@@ -199,6 +199,7 @@ class Core::Impl {
   void AdoptMembers();
   Progress NewProgress(const Member& member) const;
   bool Reachable(const Progress& progress) const { return progress.added_at <= applied_; }
+  bool IsCaughtUp(ReplicaId id) const;
   bool NewVotersAreReady(const Configuration& next) const;
   ProposeStatus JudgeChange(const Configuration& target, Configuration* next) const;
   void ForgetAppliedConfigurations();

@@ -174,6 +174,15 @@ void Core::Impl::ForgetAppliedConfigurations() {
 
 // ---- Changes.
 
+bool Core::Impl::IsCaughtUp(ReplicaId id) const {
+  if (id == options_.self) return true;
+  const auto found = progress_.find(id);
+  if (found == progress_.end()) return false;
+  const Progress& progress = found->second;
+  return progress.mode == Progress::Mode::kReplicate && !progress.NeedsSnapshot() &&
+         progress.match.Plus(kCaughtUpEntries) >= commit_;
+}
+
 bool Core::Impl::NewVotersAreReady(const Configuration& next) const {
   for (const Member& voter : next.voters) {
     if (configuration_.IsVoter(voter.replica)) continue;
@@ -183,10 +192,7 @@ bool Core::Impl::NewVotersAreReady(const Configuration& next) const {
     const Support support = leases_->SupportFrom(voter.store);
     const bool bound = progress.bound_epoch.IsSet() && progress.bound_epoch == support.epoch &&
                        !support.until.EndedForHolder(now_);
-    const bool caught_up = progress.mode == Progress::Mode::kReplicate &&
-                           !progress.NeedsSnapshot() &&
-                           progress.match.Plus(kCaughtUpEntries) >= commit_;
-    if (!bound || !caught_up) return false;
+    if (!bound || !IsCaughtUp(voter.replica)) return false;
   }
   return true;
 }
@@ -205,6 +211,11 @@ ProposeStatus Core::Impl::JudgeChange(const Configuration& target, Configuration
   if (!(target.voters == configuration_.voters)) {
     next->outgoing = configuration_.voters;
     if (!NewVotersAreReady(*next)) return ProposeStatus::kNotReady;
+    // Nor under which nothing could be committed before a member that lags has what it lacks: once
+    // appended, it would stop all writes for as long as a snapshot takes.
+    if (!HasQuorum(*next, [this](ReplicaId id) { return IsCaughtUp(id); })) {
+      return ProposeStatus::kNotReady;
+    }
   }
   // [H-14]: only if the lease would hold under it.
   if (LeaseEndOver(*next, /*held=*/false).EndedForHolder(now_)) return ProposeStatus::kNotReady;

@@ -189,6 +189,20 @@ TEST(Change, IsRefusedUnderWhichTheLeaseWouldNotHold) {  // "[H-14] if the lease
   EXPECT_EQ(Change(&lone, Of({1, 3})), ProposeStatus::kAccepted);
 }
 
+TEST(Change, IsRefusedUnderWhichAMemberThatLagsWouldDecide) {
+  LoneCore lone;
+  Lead(&lone);
+  lone.SupportFromPeer(3, 1);
+  lone.Advance(lone.options.retry_interval);
+  AppendReply behind;
+  behind.bound_epoch = Epoch(1);
+  behind.read_context = lone.Last<AppendRequest>(3)->read_context;
+  lone.Step(3, lone.core->term().value(), behind);
+  EXPECT_EQ(Change(&lone, Of({1, 3})), ProposeStatus::kNotReady) << "bound, but behind";
+  lone.Acknowledge(3);
+  EXPECT_EQ(Change(&lone, Of({1, 3})), ProposeStatus::kAccepted);
+}
+
 TEST(Change, ThatIsNoConfigurationIsInvalid) {
   LoneCore lone;
   Lead(&lone);
