@@ -257,13 +257,13 @@ void Store::Impl::OnRemoved(const ClockReading& now, const Message& message) {
 // leader without this store, which left the parent before it had applied the split (four members,
 // two of whom left, and two cannot elect). A child of a split that is still to be applied here
 // comes by itself: where it may be one, the answer waits. The answer vouches for nothing, so there
-// is no state behind it [H-1].
+// is no state behind it [H-1]. That holds for a child which the log remembers and the engine forgot
+// too: its parent may have left before it could apply the split again, and a snapshot leaves in the
+// log what follows it.
 void Store::Impl::AnswerStranger(const ClockReading& now, const Message& message) {
   const auto* append = std::get_if<consensus::AppendRequest>(&message.body);
   const bool probes = Has<consensus::ProbeRequest>(message);
   if ((append == nullptr && !probes) || removals_.count(message.range) != 0) return;
-  // What the log holds of a child that the engine forgot comes back with its parent's split.
-  if (probes && log_->Start(message.range).index.IsSet()) return;
   const auto incoming = incoming_snapshots_.find(message.range);
   if (incoming != incoming_snapshots_.end() && !IsSilent(now, incoming->second)) return;
   if (strangers_.size() >= kStrangersMax) strangers_.clear();
