@@ -11,6 +11,10 @@ namespace rasputin::consensus::lease {
 
 namespace {
 
+// Drift is counted anew once the margin for it is so many times the one for a jump: rates are told
+// from the bound to within a tenth of it, and what has long gone right hides nothing.
+constexpr int kDriftMargins = 10;
+
 // Unsigned, because a broken clock may be anywhere; the difference then wraps as intended.
 Duration WallBetween(const ClockReading& from, const ClockReading& to) {
   const int64_t wall_us =
@@ -21,12 +25,14 @@ Duration WallBetween(const ClockReading& from, const ClockReading& to) {
 
 }  // namespace
 
+Duration ClockWatch::DriftMargin(const ClockReading& from, const ClockReading& to) const {
+  return std::chrono::duration_cast<Duration>(
+      rate_error_max_ * std::chrono::duration<double, std::nano>(to.boot - from.boot));
+}
+
 Duration ClockWatch::Gained(const ClockReading& from, const ClockReading& to) const {
-  const Duration boot = to.boot - from.boot;
-  const Duration gained = WallBetween(from, to) - boot;
-  const Duration margin =
-      wall_jump_max_ + std::chrono::duration_cast<Duration>(
-                           rate_error_max_ * std::chrono::duration<double, std::nano>(boot));
+  const Duration gained = WallBetween(from, to) - (to.boot - from.boot);
+  const Duration margin = wall_jump_max_ + DriftMargin(from, to);
   return gained > margin || gained < -margin ? gained : Duration::zero();
 }
 
@@ -48,7 +54,10 @@ ClockWatch::Finding ClockWatch::Observe(const ClockReading& reading) {
     compared_ = finding.now;
   } else {
     finding.wall_drift = Gained(compared_, finding.now);
-    if (finding.wall_drift != Duration::zero()) compared_ = finding.now;
+    if (finding.wall_drift != Duration::zero() ||
+        DriftMargin(compared_, finding.now) >= kDriftMargins * wall_jump_max_) {
+      compared_ = finding.now;
+    }
   }
   last_ = finding.now;
   return finding;

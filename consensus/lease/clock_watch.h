@@ -23,8 +23,9 @@ class ClockWatch {
     ClockReading now;      // The reading, never before the previous one on either monotonic clock.
     Duration elapsed{};    // Since the previous reading: the most that any clock says.
     Duration wall_jump{};  // REALTIME against BOOTTIME, if beyond the margin; positive: forward.
-    // The same since the last jump or drift that was found: beyond the margin without any jump, one
-    // of the two clocks runs at a rate that is wrong by more than `rate_error_max`.
+    // The same since the last jump or drift that was found, or since drift was last counted anew
+    // (after 10 wall_jump_max / rate_error_max): beyond the margin without any jump, one of the two
+    // clocks runs at a rate that is wrong by more than `rate_error_max`.
     Duration wall_drift{};
   };
   Finding Observe(const ClockReading& reading);
@@ -32,6 +33,8 @@ class ClockWatch {
   const ClockReading& last() const { return last_; }
 
  private:
+  // What the bound on rates allows between two readings.
+  Duration DriftMargin(const ClockReading& from, const ClockReading& to) const;
   // What REALTIME gained on BOOTTIME between two readings, if beyond the margin; else zero.
   Duration Gained(const ClockReading& from, const ClockReading& to) const;
 

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "consensus/lease/clock_watch.h"
 #include "consensus/lease/lease_rig.h"
 
 namespace rasputin::consensus::lease {
@@ -532,6 +533,26 @@ TEST(Clocks, ReportARateBeyondTheBoundAndNoneWithin) {
     const bool beyond = per_mille < -10 || per_mille > 10;
     EXPECT_EQ(rig.Count(EventType::kClockSuspect) > 0, beyond) << per_mille;
     EXPECT_LT(rig.Count(EventType::kClockSuspect), 30) << "one line for each half second gained";
+  }
+}
+
+// What a clock did right for months leaves it no room to go wrong.
+TEST(Clocks, ReportARateThatGoesWrongAfterALongTime) {
+  LeaseRig rig;
+  ClockWatch watch(rig.now, milliseconds(500), 0.01);
+  const auto pass = [&](Duration step, int64_t wall_us) {
+    rig.now.boot += step;
+    rig.now.raw += step;
+    rig.now.wall_us += wall_us;
+    return watch.Observe(rig.now);
+  };
+  for (int minute = 0; minute < 90 * 24 * 60; ++minute) {
+    const ClockWatch::Finding finding = pass(std::chrono::minutes(1), 60'000'000);
+    ASSERT_EQ(finding.wall_drift, Duration::zero()) << minute;
+  }
+  int seconds = 0;
+  while (pass(std::chrono::seconds(1), 900'000).wall_drift == Duration::zero()) {
+    ASSERT_LT(++seconds, 90);
   }
 }
 
