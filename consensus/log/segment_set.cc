@@ -177,6 +177,15 @@ absl::Status SegmentSet::AddSpare() {
 absl::Status SegmentSet::Recycle(uint64_t sequence) {
   if (!failed_.ok()) return failed_;
   CHECK_LT(sequence, tail_.sequence) << "the active segment is in use";
+  absl::StatusOr<std::unique_ptr<SegmentFile>> file = directory_->Open(SegmentName(sequence));
+  if (!file.ok()) return Fail(file.status());
+  // Each spare has the usual size: from a next segment that is smaller, recovery concludes that it
+  // was cut short. Others were made under another option, or have grown.
+  if ((*file)->Size() != options_.segment_bytes) {
+    file->reset();
+    return Fail(directory_->Remove(SegmentName(sequence)));
+  }
+  file->reset();
   const std::string name = SpareName(tail_.next_spare);
   absl::Status status = directory_->Rename(SegmentName(sequence), name);
   if (!status.ok()) return Fail(status);

@@ -485,6 +485,31 @@ TEST_F(SharedLogTest, ASegmentThatWasCutShortIsDamagedWhereverItEnds) {
   }
 }
 
+// A power loss leaves a next segment without a header: its size must not speak against it.
+TEST_F(SharedLogTest, SegmentsOfAnotherSizeNeverBecomeSpares) {
+  ASSERT_TRUE(Open().ok());
+  uint64_t index = 0;
+  const auto append = [&](bool release) {
+    RangeAppend entries = Entries(1, ++index, 1, 1, 1000);
+    if (release) entries.log_start = LogPosition{Term(1), Index(index - 1)};
+    log_->Append({entries});
+    WriteAll();
+  };
+  for (int i = 0; i < 60; ++i) append(false);
+  log_ = nullptr;
+  options_.segment_bytes = 32 << 10;
+  ASSERT_TRUE(Open().ok());
+  const int before = Segments();
+  for (int i = 0; i < 60; ++i) {
+    append(true);
+    for (const std::string& name : Names()) {
+      if (!absl::StartsWith(name, "spare-")) continue;
+      EXPECT_EQ(directory_.ReadFile(name)->size(), options_.segment_bytes) << name;
+    }
+  }
+  EXPECT_LT(Segments(), before) << "nothing was given back";
+}
+
 TEST_F(SharedLogTest, DamageInAnyFullSegmentIsSeen) {
   ASSERT_TRUE(Open().ok());
   for (uint64_t i = 1; i <= 60; ++i) {
