@@ -96,6 +96,7 @@ bool Trial::HasLeader() const {
 
 void Trial::Cut() {
   OnNote(A(), "---- the cut");
+  DescribeAll();
   measuring_ = true;
   cut_at_ = world_.now();
   writes_ = Gaps();
@@ -108,7 +109,20 @@ void Trial::Settled() {
   OnNote(A(), "---- settled");
 }
 
+// For traces: the state of each replica, and which of the others it reaches.
+void Trial::DescribeAll() {
+  if (!options_.trace) return;
+  for (int i = 0; i < options_.replicas; ++i) {
+    std::string reaches;
+    for (int j = 0; j < options_.replicas; ++j) {
+      if (j != i && !world_.network().IsCut(i, j)) absl::StrAppend(&reaches, " ", j + 1);
+    }
+    OnNote(i, absl::StrCat("reaches", reaches, "; ", protocol_->Describe(i)));
+  }
+}
+
 TrialReport Trial::Finish() {
+  DescribeAll();
   const RealTime now = world_.now();
   writes_.Done(now);
   reads_.Done(now);

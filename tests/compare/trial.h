@@ -116,6 +116,7 @@ class Trial : public Watcher {
     RealTime began;
   };
 
+  void DescribeAll();
   void ClientTick();
   void ClientsAt(int replica);
   void Violation(const std::string& what);
