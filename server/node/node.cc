@@ -318,7 +318,8 @@ absl::Status Node::Adopt(const storage::v1::StoreManifest& manifest) {
     std::lock_guard<std::mutex> manifest_lock(manifest_mutex_);
     manifest_ = *written;
   }
-  const absl::Status opened = OpenStore(*written);
+  absl::Status opened = quarantine_->NoteOpened(written->store_id(), Random());
+  if (opened.ok()) opened = OpenStore(*written);
   // It holds the lock of its directory, which the next attempt needs.
   if (!opened.ok()) engine_.reset();
   return opened;

@@ -143,9 +143,8 @@ absl::Status Node::PrepareReplacement() {
   }
   Replacement replacement = written->value_or(Replacement());
   // Noted by an earlier attempt: its files have left already, or it is listed.
-  const bool noted =
-      written->has_value() && (damage_.reason.empty() || quarantine_->IsSetAside() ||
-                               (damage_.store_id != 0 && replacement.Has(damage_.store_id)));
+  const bool noted = written->has_value() && (damage_.reason.empty() || quarantine_->IsSetAside() ||
+                                              replacement.Has(damage_.store_id));
   if (!noted) {
     if (damage_.cluster_id != 0) replacement.cluster_id = damage_.cluster_id;
     replacement.stores.push_back(damage_.store_id);
@@ -202,6 +201,9 @@ absl::Status Node::AdoptInstead(const storage::v1::StoreManifest& manifest) {
     LOG(WARNING) << "the damaged store was set aside: " << *folder << " ("
                  << Quarantine::BytesOf(*folder) << " bytes); this node is store "
                  << manifest.store_id() << " from now on";
+  } else if (absl::Status named = quarantine_->FinishSetAside(); !named.ok()) {
+    // An attempt before this one could not name the folder; the next store's would mix with it.
+    return named;
   }
   absl::StatusOr<std::unique_ptr<PosixDirectory>> log =
       PosixDirectory::At(storage_dir_->log_path());

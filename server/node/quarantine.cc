@@ -171,6 +171,18 @@ absl::Status Quarantine::RemoveReplacement() const {
   return SyncFolder(path_);
 }
 
+absl::Status Quarantine::NoteOpened(uint64_t store, uint64_t fresh_token) const {
+  absl::StatusOr<std::optional<Replacement>> read = ReadReplacement();
+  // A damaged one gives no token to anybody.
+  if (absl::IsDataLoss(read.status())) return absl::OkStatus();
+  if (!read.ok()) return read.status();
+  if (!read->has_value() || (*read)->Has(store)) return absl::OkStatus();
+  Replacement replacement = **std::move(read);
+  replacement.stores.push_back(store);
+  replacement.join_token = fresh_token;
+  return WriteReplacement(replacement);
+}
+
 absl::Status Quarantine::NameFolder(uint64_t store, std::string* path) const {
   const std::string wanted = absl::StrCat(path_, "/", kPrefix, StoreName(store), "-", TimeInName());
   *path = wanted;

@@ -21,9 +21,10 @@ namespace rasputin::server {
 
 // Content of REPLACES.
 struct Replacement {
-  uint64_t cluster_id = 0;       // 0: not known.
-  uint64_t join_token = 0;       // The new store asks for its id with it.
-  std::vector<uint64_t> stores;  // Oldest first; 0: its id could not be found out.
+  uint64_t cluster_id = 0;  // 0: not known.
+  uint64_t join_token = 0;  // The new store asks for its id with it.
+  // Oldest first; 0: its id could not be found out. The last one may be that in use.
+  std::vector<uint64_t> stores;
 
   bool Has(uint64_t store) const;
 };
@@ -47,6 +48,10 @@ class Quarantine {
   absl::StatusOr<std::optional<Replacement>> ReadReplacement() const;
   absl::Status WriteReplacement(const Replacement& replacement) const;
   absl::Status RemoveReplacement() const;
+  // Before store `store` is opened: while others are to be replaced it is put behind them, with
+  // `fresh_token`, at its first opening only. The token that it asked for its id with would give
+  // the same id once more, to a directory that has lost what the store promised since.
+  absl::Status NoteOpened(uint64_t store, uint64_t fresh_token) const;
 
   // Finishes what a crash broke off after the last file had been moved. At each start.
   absl::Status FinishSetAside() const;

@@ -66,6 +66,22 @@ TEST_F(QuarantineTest, WhatIsToBeReplacedComesBackAsWritten) {
   EXPECT_TRUE(quarantine_.RemoveReplacement().ok());
 }
 
+TEST_F(QuarantineTest, ATokenIsNotUsedAgainOnceItsStoreIsOpened) {
+  ASSERT_TRUE(quarantine_.NoteOpened(12, 5).ok());
+  EXPECT_FALSE(Has("REPLACES")) << "nothing is to be replaced";
+  ASSERT_TRUE(quarantine_.WriteReplacement(Two()).ok());
+  ASSERT_TRUE(quarantine_.NoteOpened(12, 5).ok());
+  // A second opening of the same store keeps what an attempt to replace it may have asked with.
+  ASSERT_TRUE(quarantine_.NoteOpened(12, 6).ok());
+  const auto read = quarantine_.ReadReplacement();
+  ASSERT_TRUE(read.ok() && read->has_value());
+  EXPECT_EQ((*read)->join_token, 5u);
+  EXPECT_EQ((*read)->stores, (std::vector<uint64_t>{3, 9, 12}));
+  EXPECT_EQ((*read)->cluster_id, 77u);
+  std::ofstream(path_ + "/REPLACES") << "damaged";
+  EXPECT_TRUE(quarantine_.NoteOpened(13, 7).ok());
+}
+
 TEST_F(QuarantineTest, AFlippedBitOrMissingByteOfReplacesIsSeen) {
   ASSERT_TRUE(quarantine_.WriteReplacement(Two()).ok());
   std::string content(fs::file_size(path_ + "/REPLACES"), '\0');

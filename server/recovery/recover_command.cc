@@ -187,7 +187,10 @@ absl::StatusOr<Opened> Open(const std::string& path) {
       PosixDirectory::At(opened.directory->log_path());
   if (!log.ok()) return log.status();
   opened.log = *std::move(log);
-  if (absl::Status status = opened.directory->PrepareState(); !status.ok()) return status;
+  // Nothing is made in place of a disk that is not mounted.
+  absl::Status there = opened.directory->CheckStateIsThere();
+  if (there.ok()) there = opened.directory->PrepareState();
+  if (!there.ok()) return there;
   kv::RocksOptions rocks;
   rocks.path = opened.directory->state_path();
   absl::StatusOr<std::unique_ptr<kv::Engine>> engine = kv::OpenRocksEngine(rocks);
