@@ -229,8 +229,8 @@ void Caller::OnReply(uint64_t attempt, uint64_t call, const range::Response& res
       break;
     case Outcome::kRangeMismatch:
       ++counters_.mismatches;
-      // Whoever held the range at first may have left it: as the directory would say.
-      if (response.descriptors.empty()) {
+      // Without anything better the directory is asked, as by the front end.
+      if (Route()->generation() <= routed_by_.generation()) {
         for (const auto& [id, known] : cluster_->KnownRanges()) router_.Learn(known);
       }
       better_route = Route()->generation() > routed_by_.generation();
