@@ -27,34 +27,36 @@ absl::Status WithReason(absl::Status status, v1::ErrorReason reason) {
 // but our channels take answers of any size (endpoints.cc).
 constexpr char kTooLarge[] = "Received message larger than max";
 
-bool RefusedForItsSize(const grpc::Status& status) {
-  return status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED &&
-         absl::StartsWith(status.error_message(), kTooLarge);
+bool RefusedForItsSize(const CallError& error) {
+  return error.code == absl::StatusCode::kResourceExhausted &&
+         absl::StartsWith(error.message, kTooLarge);
 }
 
 }  // namespace
 
-std::optional<v1::ErrorDetail> DetailOf(const grpc::Status& status) {
+CallError MakeCallError(absl::StatusCode code, const std::string& message,
+                        const std::string& details) {
+  CallError error{code, message, std::nullopt};
   google::rpc::Status rich;
-  if (status.error_details().empty() || !rich.ParseFromString(status.error_details())) {
-    return std::nullopt;
-  }
+  if (details.empty() || !rich.ParseFromString(details)) return error;
   for (const auto& any : rich.details()) {
     v1::ErrorDetail detail;
-    if (any.Is<v1::ErrorDetail>() && any.UnpackTo(&detail)) return detail;
+    if (!any.Is<v1::ErrorDetail>() || !any.UnpackTo(&detail)) continue;
+    error.detail = std::move(detail);
+    break;
   }
-  return std::nullopt;
+  return error;
 }
 
-Failure FailureOf(const grpc::Status& status, const std::optional<v1::ErrorDetail>& detail) {
-  CHECK(!status.ok());
-  if (!detail.has_value()) {
+Failure FailureOf(const CallError& error) {
+  CHECK(error.code != absl::StatusCode::kOk);
+  if (!error.detail.has_value()) {
     // Nobody here cancels: a call that is cancelled was cut off by a server that stops.
-    const bool broken = status.error_code() == grpc::StatusCode::UNAVAILABLE ||
-                        status.error_code() == grpc::StatusCode::CANCELLED;
+    const bool broken =
+        error.code == absl::StatusCode::kUnavailable || error.code == absl::StatusCode::kCancelled;
     return broken ? Failure::kBroken : Failure::kFinal;
   }
-  switch (detail->reason()) {
+  switch (error.detail->reason()) {
     case v1::ERROR_REASON_NOT_LEADER:
       return Failure::kNotLeader;
     case v1::ERROR_REASON_RANGE_MISMATCH:
@@ -70,21 +72,16 @@ Failure FailureOf(const grpc::Status& status, const std::optional<v1::ErrorDetai
   }
 }
 
-absl::Status ToAbslStatus(const grpc::Status& status,
-                          const std::optional<v1::ErrorDetail>& detail) {
-  if (!detail.has_value() && RefusedForItsSize(status)) {
-    return WithReason(
-        absl::ResourceExhaustedError(absl::StrCat(
-            "the request is larger than what the server takes: ", status.error_message())),
-        v1::ERROR_REASON_INVALID_ARGUMENT);
+absl::Status ToAbslStatus(const CallError& error) {
+  if (!error.detail.has_value() && RefusedForItsSize(error)) {
+    return WithReason(absl::ResourceExhaustedError(absl::StrCat(
+                          "the request is larger than what the server takes: ", error.message)),
+                      v1::ERROR_REASON_INVALID_ARGUMENT);
   }
-  const bool broken = !detail.has_value() && status.error_code() == grpc::StatusCode::UNAVAILABLE;
-  // The numbers of the two code enumerations are the same by definition.
-  const auto code =
-      broken ? absl::StatusCode::kUnknown : static_cast<absl::StatusCode>(status.error_code());
-  absl::Status out(code, broken ? absl::StrCat("the connection broke: ", status.error_message())
-                                : status.error_message());
-  return detail.has_value() ? WithReason(std::move(out), detail->reason()) : out;
+  const bool broken = !error.detail.has_value() && error.code == absl::StatusCode::kUnavailable;
+  absl::Status out(broken ? absl::StatusCode::kUnknown : error.code,
+                   broken ? absl::StrCat("the connection broke: ", error.message) : error.message);
+  return error.detail.has_value() ? WithReason(std::move(out), error.detail->reason()) : out;
 }
 
 bool SaysNoLeader(const v1::ErrorDetail& detail) {

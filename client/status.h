@@ -1,12 +1,11 @@
-// What a failed call means: from gRPC's status and our ErrorDetail to a decision and a sentence.
+// What a failed call means: from gRPC's code and our ErrorDetail to a decision and a sentence.
 //
-// Pure. An error without an ErrorDetail was raised by gRPC or the network: a mutation's outcome is
-// then unknown (api/README.md).
+// Pure, and without gRPC, so that the simulator's callers judge by the same. An error without an
+// ErrorDetail was raised by gRPC or the network: a mutation's outcome is then unknown
+// (api/README.md).
 
 #ifndef RASPUTIN_CLIENT_STATUS_H_
 #define RASPUTIN_CLIENT_STATUS_H_
-
-#include <grpcpp/support/status.h>
 
 #include <optional>
 #include <string>
@@ -17,16 +16,24 @@
 
 namespace rasputin::client {
 
-// The detail of an error, if Rasputin itself raised it.
-std::optional<v1::ErrorDetail> DetailOf(const grpc::Status& status);
+// What a call that failed has brought. The numbers of gRPC's codes are those of absl::StatusCode by
+// definition.
+struct CallError {
+  absl::StatusCode code = absl::StatusCode::kUnknown;
+  std::string message;
+  std::optional<v1::ErrorDetail> detail;  // Set: Rasputin itself raised the error.
+};
+// `details`: what came in `grpc-status-details-bin`, an encoded google.rpc.Status; else no detail.
+CallError MakeCallError(absl::StatusCode code, const std::string& message,
+                        const std::string& details);
 
 // How the retry policy sees it. Must not be OK (CHECK).
-Failure FailureOf(const grpc::Status& status, const std::optional<v1::ErrorDetail>& detail);
+Failure FailureOf(const CallError& error);
 
 // The same code and message; the reason is kept as a payload. An error whose outcome is unknown has
 // the code UNKNOWN unless gRPC said DEADLINE_EXCEEDED or CANCELLED. A message that gRPC refused for
 // its size has no detail and was not executed all the same: it gets the reason INVALID_ARGUMENT.
-absl::Status ToAbslStatus(const grpc::Status& status, const std::optional<v1::ErrorDetail>& detail);
+absl::Status ToAbslStatus(const CallError& error);
 
 // Whether a store said that it knows no leader of a range, which it names.
 bool SaysNoLeader(const v1::ErrorDetail& detail);

@@ -39,7 +39,7 @@ Message DecodeAnswer(RangeAnswer* answer) {
   Message message;
   if (answer->response.outcome != Outcome::kOk) return message;
   if (!message.ParseFromString(std::string(answer->response.body))) {
-    answer->response.outcome = Outcome::kDataLoss;
+    answer->response.outcome = Outcome::kOutcomeUnknown;
     answer->response.message = "the meta range answered with something that cannot be read";
   }
   return message;

@@ -105,7 +105,7 @@ void KvCalls::OnPart(const ClockReading& now, CallId id, const std::vector<uint3
   if (answer.response.outcome == Outcome::kOk) {
     results = kv::BatchResults(answer.response.body, static_cast<uint32_t>(indexes.size()));
     if (!results.ok()) {
-      answer.response.outcome = Outcome::kDataLoss;
+      answer.response.outcome = Outcome::kOutcomeUnknown;
       answer.response.message = "the range answered with something that cannot be read";
     }
   }

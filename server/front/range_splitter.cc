@@ -62,7 +62,7 @@ void RangeSplitter::SendSplit(const ClockReading& now, std::shared_ptr<Work> wor
           return OnRefused(when, work, std::move(answer));
         storage::v1::SplitResult result;
         if (!result.ParseFromString(std::string(answer.response.body))) {
-          answer.response.outcome = Outcome::kDataLoss;
+          answer.response.outcome = Outcome::kOutcomeUnknown;
           answer.response.message = "the range answered with something that cannot be read";
           return work->done(when, std::move(answer), {});
         }

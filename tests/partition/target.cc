@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "client/endpoints.h"
+#include "client/grpc_error.h"
 #include "client/session.h"
 #include "client/status.h"
 #include "etcd/etcd.pb.h"
@@ -69,7 +70,7 @@ class Rasputin final : public Target {
       reply->result = Result::kOk;
       return true;
     }
-    const absl::Status error = client::ToAbslStatus(status, client::DetailOf(status));
+    const absl::Status error = client::ToAbslStatus(client::ErrorOf(status));
     reply->result = client::OutcomeIsUnknown(error) ? Result::kUnknown : Result::kNotExecuted;
     reply->error = std::string(error.message());
     return false;

@@ -33,7 +33,7 @@
 #include "client/admin.h"
 #include "client/client.h"
 #include "client/endpoints.h"
-#include "client/status.h"
+#include "client/grpc_error.h"
 #include "gtest/gtest.h"
 #include "rasputin/peer/v1/peer.pb.h"
 #include "tests/process/server_cluster.h"
@@ -71,7 +71,7 @@ void Say(const std::string& input, const std::string& answer) {
 }
 
 std::string ToString(const grpc::Status& status) {
-  const auto detail = client::DetailOf(status);
+  const auto detail = client::ErrorOf(status).detail;
   return absl::StrCat(
       "gRPC code ", static_cast<int>(status.error_code()), ": ", status.error_message(),
       detail ? absl::StrCat(" [", v1::ErrorReason_Name(detail->reason()), "]") : " [no detail]");

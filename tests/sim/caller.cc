@@ -5,11 +5,11 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "client/route/full_key.h"
-#include "google/rpc/status.pb.h"
-#include "rasputin/v1/error.pb.h"
+#include "client/status.h"
 
 namespace rasputin::sim {
 namespace {
@@ -20,6 +20,8 @@ using range::RangeDescriptor;
 
 constexpr RealTime kAttemptTimeoutMin = 200 * kMillisecond;
 constexpr RealTime kAttemptTimeoutMax = 1500 * kMillisecond;
+// As the client library has it (client/attempts.cc).
+constexpr client::RetryDuration kAttemptTimeMin = std::chrono::milliseconds(50);
 
 Failure FailureOf(Outcome outcome) {
   switch (outcome) {
@@ -40,36 +42,6 @@ Failure FailureOf(Outcome outcome) {
 bool LeavesUnknown(Outcome outcome) {
   return outcome == Outcome::kOutcomeUnknown || outcome == Outcome::kSessionExpired ||
          outcome == Outcome::kDataLoss;
-}
-
-// What the detail of a front end's error means; without one the connection itself broke.
-Failure FailureOf(const std::string& details, bool* leaves_unknown) {
-  google::rpc::Status status;
-  v1::ErrorDetail detail;
-  *leaves_unknown = true;
-  if (!status.ParseFromString(details) || status.details_size() == 0 ||
-      !status.details(0).UnpackTo(&detail)) {
-    return Failure::kBroken;
-  }
-  *leaves_unknown = false;
-  switch (detail.reason()) {
-    case v1::ERROR_REASON_NOT_LEADER:
-    case v1::ERROR_REASON_STORE_UNREACHABLE:
-      return Failure::kNotLeader;
-    case v1::ERROR_REASON_RANGE_MISMATCH:
-      return Failure::kRangeMismatch;
-    case v1::ERROR_REASON_OVERLOADED:
-      return Failure::kOverloaded;
-    case v1::ERROR_REASON_OUTCOME_UNKNOWN:
-      *leaves_unknown = true;
-      return Failure::kOutcomeUnknown;
-    case v1::ERROR_REASON_SESSION_EXPIRED:
-    case v1::ERROR_REASON_DATA_LOSS:
-      *leaves_unknown = true;
-      return Failure::kFinal;
-    default:
-      return Failure::kFinal;
-  }
 }
 
 }  // namespace
@@ -94,7 +66,15 @@ void Caller::Start(Call call, Done done) {
     front_store_ = static_cast<int>(random_.Below(static_cast<uint64_t>(cluster_->stores())));
   }
   deadline_ = cluster_->scheduler().now() + call_.patience;
-  backoff_ = std::make_unique<client::Backoff>(client::RetryOptions(), random_.Next());
+  const uint64_t seed = random_.Next();
+  backoff_ = std::make_unique<client::Backoff>(client::RetryOptions(), seed);
+  client::JudgeOptions judge;
+  judge.mutation = !call_.is_read;
+  judge.repeatable = Repeatable();
+  judge.nodes = static_cast<size_t>(cluster_->stores());
+  judge.time_min = kAttemptTimeMin;
+  judge.seed = seed;
+  judge_ = std::make_unique<client::AttemptJudge>(judge);
   Attempt();
 }
 
@@ -120,7 +100,7 @@ int Caller::ChooseTarget(const RangeDescriptor& descriptor) {
 void Caller::Attempt() {
   ++counters_.attempts;
   const uint64_t attempt = ++attempt_;
-  const RealTime time_left = deadline_ - cluster_->scheduler().now();
+  const RealTime time_left = TimeLeft();
   if (call_.method.has_value()) {
     AttemptByFrontEnd(attempt, time_left);
   } else {
@@ -186,23 +166,37 @@ void Caller::OnFrontAnswer(uint64_t attempt, uint64_t call, const FrontAnswer& a
   }
   if (attempt != attempt_) return;
   ++attempt_;
-  bool leaves_unknown = false;
-  const Failure failure = FailureOf(answer.result.details, &leaves_unknown);
-  if (leaves_unknown) maybe_executed_ = true;
-  response.message = answer.result.message;
-  OnFailure(failure, false, response);
+  OnFrontError(
+      client::MakeCallError(answer.result.code, answer.result.message, answer.result.details));
+}
+
+void Caller::OnFrontError(const client::CallError& error) {
+  const client::AttemptJudge::Next next =
+      judge_->OnError(error, "", false, client::RetryDuration(TimeLeft()));
+  if (next.elsewhere) {
+    front_store_ = static_cast<int>(random_.Below(static_cast<uint64_t>(cluster_->stores())));
+  }
+  if (next.decision.retry) return RetryAfter(next.decision.wait.count());
+  const absl::Status status = judge_->Conclude(next.status);
+  range::Response response;
+  response.message = std::string(status.message());
+  Finish(client::OutcomeIsUnknown(status) ? CallOutcome::kUnknown : CallOutcome::kNotExecuted,
+         response);
 }
 
 void Caller::OnTimeout(uint64_t attempt) {
   if (!busy() || attempt != attempt_) return;
   ++counters_.timeouts;
   ++attempt_;
-  if (!call_.method.has_value()) router_.LearnLeader(routed_by_.range_id(), 0);
+  if (call_.method.has_value()) {
+    // As gRPC says it.
+    return OnFrontError({absl::StatusCode::kDeadlineExceeded, "no answer in time", std::nullopt});
+  }
+  router_.LearnLeader(routed_by_.range_id(), 0);
   // All members that it knows may have been replaced: as the directory would say.
   if (cluster_->options().replacements > 0) {
     for (const auto& [id, known] : cluster_->KnownRanges()) router_.Learn(known);
   }
-  front_store_ = static_cast<int>(random_.Below(static_cast<uint64_t>(cluster_->stores())));
   range::Response nothing;
   nothing.outcome = Outcome::kOutcomeUnknown;
   maybe_executed_ = true;
@@ -255,24 +249,26 @@ void Caller::OnReply(uint64_t attempt, uint64_t call, const range::Response& res
 void Caller::OnFailure(Failure failure, bool better_route, const range::Response& response) {
   client::AttemptResult result;
   result.failure = failure;
-  result.repeatable = call_.is_read || call_.id.has_value();
+  result.repeatable = Repeatable();
   result.better_route = better_route;
-  result.time_left = client::RetryDuration(deadline_ - cluster_->scheduler().now());
+  result.time_left = client::RetryDuration(TimeLeft());
   result.retry_after = response.retry_after;
   const client::RetryDecision decision = backoff_->Next(result);
   // A batch that a split cut in two is divided by front ends only: it ends.
-  const RangeDescriptor* route = call_.method.has_value() ? nullptr : Route();
-  const bool routable = call_.method.has_value() ||
-                        client::KeyInBounds(call_.last_key, route->start_key(), route->end_key());
+  const RangeDescriptor* route = Route();
+  const bool routable = client::KeyInBounds(call_.last_key, route->start_key(), route->end_key());
   if (!decision.retry || !routable) {
     Finish(maybe_executed_ ? CallOutcome::kUnknown : CallOutcome::kNotExecuted, response);
     return;
   }
+  RetryAfter(decision.wait.count());
+}
+
+void Caller::RetryAfter(RealTime wait) {
   const uint64_t attempt = attempt_;
-  cluster_->scheduler().After(decision.wait.count(), "retry", static_cast<uint64_t>(endpoint_),
-                              [this, attempt] {
-                                if (busy() && attempt == attempt_) Attempt();
-                              });
+  cluster_->scheduler().After(wait, "retry", static_cast<uint64_t>(endpoint_), [this, attempt] {
+    if (busy() && attempt == attempt_) Attempt();
+  });
 }
 
 void Caller::Finish(CallOutcome outcome, const range::Response& response) {

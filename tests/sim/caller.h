@@ -1,7 +1,8 @@
 // One simulated caller: sends one request at a time to the store that seems to lead its range, and
 // tries again as the product's retry policy says.
 //
-// Uses the real client/route (cache and policy). Knows only what answers tell. Not responsible for
+// Uses the real client/route (cache and policy) where it asks stores, and the client library's
+// attempt_judge where it asks front ends. Knows only what answers tell. Not responsible for
 // histories (workload.h). Not thread-safe.
 
 #ifndef RASPUTIN_TESTS_SIM_CALLER_H_
@@ -14,8 +15,10 @@
 #include <string>
 #include <vector>
 
+#include "client/attempt_judge.h"
 #include "client/route/retry_policy.h"
 #include "client/route/router.h"
+#include "client/status.h"
 #include "range/request.h"
 #include "server/front/ports.h"
 #include "tests/sim/cluster.h"
@@ -78,11 +81,15 @@ class Caller {
   void AttemptDirectly(uint64_t attempt, RealTime time_left);
   void AttemptByFrontEnd(uint64_t attempt, RealTime time_left);
   void OnFrontAnswer(uint64_t attempt, uint64_t call, const FrontAnswer& answer);
+  void OnFrontError(const client::CallError& error);
   const range::RangeDescriptor* Route() const;
   int ChooseTarget(const range::RangeDescriptor& descriptor);
   void OnReply(uint64_t attempt, uint64_t call, const range::Response& response);
   void OnTimeout(uint64_t attempt);
   void OnFailure(client::Failure failure, bool better_route, const range::Response& response);
+  void RetryAfter(RealTime wait);
+  RealTime TimeLeft() const { return deadline_ - cluster_->scheduler().now(); }
+  bool Repeatable() const { return call_.is_read || call_.id.has_value(); }
   void Finish(CallOutcome outcome, const range::Response& response);
 
   Cluster* cluster_;
@@ -96,7 +103,8 @@ class Caller {
   uint32_t tries_ = 0;    // Of this call.
   RealTime deadline_ = 0;
   bool maybe_executed_ = false;
-  std::unique_ptr<client::Backoff> backoff_;
+  std::unique_ptr<client::Backoff> backoff_;     // Of calls to stores.
+  std::unique_ptr<client::AttemptJudge> judge_;  // Of calls to front ends.
   range::RangeDescriptor routed_by_;
   int front_store_ = 0;  // Whose front end is asked; another one after a timeout.
   std::vector<absl::Cord> pages_;
