@@ -279,6 +279,9 @@ void Store::LeaseTick(const ClockReading& now) { impl_->LeaseTick(now); }
 void Store::LeaseStep(const ClockReading& now, const consensus::lease::LeaseMessage& message) {
   impl_->LeaseStep(now, message);
 }
+void Store::SetLeaseShardBusySince(std::optional<Instant> since) {
+  impl_->SetLeaseShardBusySince(since);
+}
 Store::LeaseWithdrawal Store::LeaseWithdraw(const ClockReading& now, StoreId peer) {
   return impl_->LeaseWithdraw(now, peer);
 }

@@ -146,6 +146,8 @@ class Store {
   // A write job began at `started` and everything up to `durable` is synced.
   void LeaseLogDurable(const ClockReading& now, const consensus::DualInstant& started,
                        consensus::log::Lsn durable);
+  // See StoreLeases::SetShardBusySince.
+  void SetLeaseShardBusySince(std::optional<consensus::Instant> since);
   // [S-9], see StoreLeases::Withdraw and LowestAccepted. May be repeated until it says kNothing,
   // which is durable.
   struct LeaseWithdrawal {

@@ -68,6 +68,7 @@ class Store::Impl {
   void LeaseStep(const ClockReading& now, const consensus::lease::LeaseMessage& message);
   void LeaseLogDurable(const ClockReading& now, const consensus::DualInstant& started,
                        consensus::log::Lsn durable);
+  void SetLeaseShardBusySince(std::optional<consensus::Instant> since);
   LeaseWithdrawal LeaseWithdraw(const ClockReading& now, StoreId peer);
   LeaseOutput TakeLeaseOutput();
   consensus::Instant NextLeaseDeadline() const;

@@ -94,6 +94,10 @@ void Store::Impl::LeaseLogDurable(const ClockReading& now, const consensus::Dual
   CollectLeaseEffects();
 }
 
+void Store::Impl::SetLeaseShardBusySince(std::optional<Instant> since) {
+  store_leases_->SetShardBusySince(since);
+}
+
 Store::LeaseWithdrawal Store::Impl::LeaseWithdraw(const ClockReading& now, StoreId peer) {
   const consensus::lease::Withdrawal outcome = store_leases_->Withdraw(now, peer);
   CollectLeaseEffects();

@@ -60,6 +60,10 @@ const char* ToString(EventType type) {
       return "disk-stalled";
     case EventType::kDiskRecovered:
       return "disk-recovered";
+    case EventType::kShardHung:
+      return "shard-hung";
+    case EventType::kShardRecovered:
+      return "shard-recovered";
   }
   return "unknown";
 }

@@ -40,6 +40,8 @@ enum class EventType : uint8_t {
   kClockSuspect = 37,      // [S-8] self-check. detail: milliseconds of the jump.
   kDiskStalled = 38,       // [S-7].
   kDiskRecovered = 39,
+  kShardHung = 40,  // [S-7].
+  kShardRecovered = 41,
 };
 
 enum class AbdicationReason : uint8_t {

@@ -71,6 +71,7 @@ class StoreLeases::Impl {
   void Step(const ClockReading& reading, const LeaseMessage& message);
   void OnPersisted(const ClockReading& reading, uint64_t persist_sequence);
   void OnLogWriteCompleted(const ClockReading& reading, const DualInstant& started);
+  void SetShardBusySince(std::optional<Instant> since);
   Withdrawal Withdraw(const ClockReading& reading, StoreId peer);
   Epoch LowestAccepted(StoreId peer) const {
     const auto found = pairs_.find(peer);
@@ -114,6 +115,8 @@ class StoreLeases::Impl {
   void OnPairPersisted(const ClockReading& now, const PairState& state);
   bool DiskWorks(const ClockReading& now) const;
   void WatchDisk(const ClockReading& now);
+  bool ShardWorks(const ClockReading& now) const;
+  void WatchShard(const ClockReading& now);
   void AskForProbeIfDue(const ClockReading& now);
   Instant ProbeDueAt() const;
   DualInstant DiskWorksUntil() const;
@@ -152,6 +155,11 @@ class StoreLeases::Impl {
   bool wrote_ = false;
   bool disk_worked_ = false;  // For events.
   std::optional<Instant> probe_asked_at_;
+
+  // The own shard [S-7], as it was when last told.
+  std::optional<Instant> shard_busy_since_;
+  Instant awake_since_{};     // End of the last pause: nothing made progress before it.
+  bool shard_worked_ = true;  // As of the last Tick.
 
   const DualInstant start_;
   DualInstant may_vote_from_;
@@ -216,6 +224,7 @@ void StoreLeases::Impl::Tick(const ClockReading& reading) {
     if (pair.grantor.WithdrawIfEnded(now)) changed_.insert(peer);
   }
   WatchDisk(now);
+  WatchShard(now);
   AskWhereDue(now);
   Publish(now);
 }
@@ -270,6 +279,12 @@ void StoreLeases::Impl::OnLogWriteCompleted(const ClockReading& reading,
   WatchDisk(now);
   AskWhereDue(now);
   Publish(now);
+}
+
+void StoreLeases::Impl::SetShardBusySince(std::optional<Instant> since) {
+  // A shard that goes on is to have its leases back without waiting for the next Tick.
+  if (!shard_worked_ && since != shard_busy_since_) tick_wanted_ = true;
+  shard_busy_since_ = since;
 }
 
 Withdrawal StoreLeases::Impl::Withdraw(const ClockReading& reading, StoreId peer) {
@@ -349,6 +364,7 @@ ClockReading StoreLeases::Impl::Observe(const ClockReading& reading) {
   }
   const bool paused = HasPeers() && finding.elapsed > options_.lease_duration / 4;
   if (!paused && finding.wall_jump <= Duration::zero()) return finding.now;
+  if (paused) awake_since_ = finding.now.boot;
   bool suspended = false;
   for (auto& [peer, pair] : pairs_) {
     // REALTIME may have seen a pause that the monotonic clocks slept through [S-8].
@@ -393,8 +409,8 @@ void StoreLeases::Impl::OnRequest(const ClockReading& now, StoreId from,
   // Without peers of its own, a store proves its disk when it is asked: it may be about to become a
   // member of a range.
   if (!HasPeers()) AskForProbeIfDue(now);
-  const Grantor::Answer answer = pair.grantor.OnRequest(now, request, DiskWorks(now), Nonce(nonce),
-                                                        pair.durable.lowest_accepted);
+  const Grantor::Answer answer = pair.grantor.OnRequest(
+      now, request, DiskWorks(now) && ShardWorks(now), Nonce(nonce), pair.durable.lowest_accepted);
   if (pair.grantor.lowest_accepted() != lowest_before) changed_.insert(from);
   if (answer.first_of_epoch) Report(EventType::kSupportGranted, from, request.epoch);
   if (answer.reply.supported && pair.durable.lowest_accepted < request.epoch) {
@@ -435,8 +451,8 @@ void StoreLeases::Impl::Ask(const ClockReading& now, StoreId peer, Pair* pair) {
 
 bool StoreLeases::Impl::CanAsk(const ClockReading& now, const Pair& pair) const {
   if (!pair.is_peer || pair.durable.own_epoch != pair.holder.epoch()) return false;
-  // [S-7]: no disk, no lease.
-  return DiskWorks(now) || options_.mutants.Has(20);
+  // [S-7]: no disk, no lease; no progress, no lease.
+  return (DiskWorks(now) && ShardWorks(now)) || options_.mutants.Has(20);
 }
 
 void StoreLeases::Impl::AskWhereDue(const ClockReading& now) {
@@ -476,6 +492,20 @@ void StoreLeases::Impl::WatchDisk(const ClockReading& now) {
     disk_worked_ = works;
   }
   AskForProbeIfDue(now);
+}
+
+// Groups are not told: whatever a shard does, it does while it makes progress.
+bool StoreLeases::Impl::ShardWorks(const ClockReading& now) const {
+  if (!shard_busy_since_.has_value()) return true;
+  return now.boot - std::max(*shard_busy_since_, awake_since_) <= options_.lease_duration / 2;
+}
+
+void StoreLeases::Impl::WatchShard(const ClockReading& now) {
+  const bool works = ShardWorks(now);
+  if (works != shard_worked_) {
+    Report(works ? EventType::kShardRecovered : EventType::kShardHung, StoreId(), Epoch());
+  }
+  shard_worked_ = works;
 }
 
 void StoreLeases::Impl::AskForProbeIfDue(const ClockReading& now) {
@@ -564,6 +594,9 @@ void StoreLeases::OnPersisted(const ClockReading& now, uint64_t persist_sequence
 }
 void StoreLeases::OnLogWriteCompleted(const ClockReading& now, const DualInstant& started) {
   impl_->OnLogWriteCompleted(now, started);
+}
+void StoreLeases::SetShardBusySince(std::optional<Instant> since) {
+  impl_->SetShardBusySince(since);
 }
 Withdrawal StoreLeases::Withdraw(const ClockReading& now, StoreId peer) {
   return impl_->Withdraw(now, peer);

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "consensus/core/event.h"
@@ -104,6 +105,11 @@ class StoreLeases {
   // A write of the shared log, by the path of clients' writes, began at `started` and completed
   // (was synced) by `now` [S-3], [S-7].
   void OnLogWriteCompleted(const ClockReading& now, const DualInstant& started);
+
+  // What the owner knows of its shard, to be said before each Tick: since when it has been in one
+  // turn, or has had work waiting without a turn; nullopt: neither. Longer than D/2 is a shard that
+  // hangs: nothing is asked for nor granted [S-7]. No input: takes effect at the next one.
+  void SetShardBusySince(std::optional<Instant> since);
 
   // [S-9]: withdraws at once whatever is promised to `peer`, which an operator has proved dead: the
   // rule by which an epoch ends is that of [S-4], only its instant is another one. If `peer` was

@@ -453,6 +453,71 @@ TEST(OwnDisk, MustWorkForAStoreToGrantAndVote) {
   EXPECT_FALSE(rig.Holds(kSelf));
 }
 
+// [S-7] "and only while its shard makes progress".
+TEST(OwnShard, MustMakeProgressForAStoreToAsk) {
+  LeaseRig rig;
+  rig.SetPeers({kPeer});
+  rig.Support(kPeer);
+  const Instant hung = rig.now.boot;
+  rig.leases->SetShardBusySince(hung);
+  rig.Pass(rig.D() / 2);
+  EXPECT_EQ(rig.Count(EventType::kShardHung), 0);
+  rig.Support(kPeer);
+  rig.sent.clear();
+  rig.Pass(rig.D());
+  EXPECT_TRUE(rig.Take<SupportRequest>(kPeer).empty());
+  EXPECT_EQ(rig.Count(EventType::kShardHung), 1);
+  EXPECT_FALSE(rig.Holds(kPeer)) << "1.5 D after the turn began";
+  rig.leases->SetShardBusySince(std::nullopt);
+  EXPECT_EQ(rig.leases->NextDeadline(), rig.now.boot);
+  rig.leases->Tick(rig.now);
+  rig.Pump();
+  EXPECT_EQ(rig.Take<SupportRequest>(kPeer).size(), 1u) << "asks as soon as the turn has ended";
+  EXPECT_EQ(rig.Count(EventType::kShardRecovered), 1);
+}
+
+TEST(OwnShard, MayBeBusyForEverWithTurnsThatEnd) {
+  LeaseRig rig;
+  rig.SetPeers({kPeer});
+  for (int i = 0; i < 50; ++i) {
+    rig.leases->SetShardBusySince(rig.now.boot);
+    rig.Pass(rig.D() / 2);
+    EXPECT_FALSE(rig.Take<SupportRequest>(kPeer).empty());
+  }
+  EXPECT_EQ(rig.Count(EventType::kShardHung), 0);
+}
+
+// [S-7] "and grants ... only while".
+TEST(OwnShard, MustMakeProgressForAStoreToGrant) {
+  LeaseRig rig;
+  rig.SetPeers({kPeer});
+  EXPECT_TRUE(rig.AskedTwice(kPeer, Epoch(5)).supported);
+  rig.leases->SetShardBusySince(rig.now.boot);
+  rig.Pass(rig.D() / 2 + milliseconds(1));
+  const SupportReply refusal = rig.AskedTwice(kPeer, Epoch(5));
+  EXPECT_FALSE(refusal.supported);
+  EXPECT_TRUE(refusal.nonce.IsSet());
+  rig.leases->SetShardBusySince(std::nullopt);
+  EXPECT_TRUE(rig.AskedTwice(kPeer, Epoch(5)).supported);
+}
+
+// What stood still with everything else did not hang.
+TEST(OwnShard, IsNotBlamedForAPauseOfTheProcess) {
+  LeaseRig rig;
+  rig.SetPeers({kPeer});
+  rig.Support(kPeer);
+  rig.leases->SetShardBusySince(rig.now.boot);
+  rig.Skip(10 * rig.D());
+  rig.leases->Tick(rig.now);
+  rig.CompleteWrite();
+  rig.sent.clear();
+  rig.Pass(rig.D() / 2);
+  EXPECT_FALSE(rig.Take<SupportRequest>(kPeer).empty());
+  EXPECT_EQ(rig.Count(EventType::kShardHung), 0);
+  rig.Pass(rig.D() / 4);
+  EXPECT_EQ(rig.Count(EventType::kShardHung), 1);
+}
+
 // [S-8] "The holder's lease is over if *any* of its clocks says so".
 TEST(Clocks, EndALeaseWhenEitherSaysSo) {
   for (const bool boot : {true, false}) {
