@@ -35,11 +35,13 @@ constexpr EventType kKnown[] = {EventType::kCampaignProbing,
                                 EventType::kLeasesSuspended,
                                 EventType::kClockSuspect,
                                 EventType::kDiskStalled,
-                                EventType::kDiskRecovered};
+                                EventType::kDiskRecovered,
+                                EventType::kShardHung,
+                                EventType::kShardRecovered};
 
 bool IsWarning(EventType type) {
   return type == EventType::kLeasesSuspended || type == EventType::kClockSuspect ||
-         type == EventType::kDiskStalled;
+         type == EventType::kDiskStalled || type == EventType::kShardHung;
 }
 
 bool IsWorthALine(EventType type) {

@@ -72,6 +72,7 @@ Node::Node(const Flags& flags, std::function<void(const absl::Status&)> fatal)
       seeds_(NormalizedSeeds(flags.seed_peers, peer_address_)),
       recorder_(&registry_),
       disk_watch_(flags.storage_dir, std::chrono::milliseconds(flags.lease_duration_ms) / 2),
+      turn_watch_(flags.storage_dir, std::chrono::milliseconds(flags.lease_duration_ms) / 2),
       shard_(&registry_, &recorder_, fatal_),
       executor_(&shard_),
       dispatch_(&catalog_, &registry_, &shard_,
@@ -84,7 +85,13 @@ Node::Node(const Flags& flags, std::function<void(const absl::Status&)> fatal)
                      [this](StoreId peer, consensus::Instant received, uint64_t wall_us) {
                        shard_.PostPeerClock(peer, received, wall_us);
                      },
-                     [this] { log_writer_->Wake(); }, [this] { disk_watch_.Look(Now()); }},
+                     [this] { log_writer_->Wake(); },
+                     [this](consensus::Instant now) { return executor_.BusySince(now); },
+                     [this] {
+                       const consensus::Instant now = Now();
+                       disk_watch_.Look(now);
+                       turn_watch_.Look(now, executor_.BusySince(now));
+                     }},
                     MakeLeaseRules(std::chrono::milliseconds(flags.lease_duration_ms),
                                    flags.clock_rate_error_max)),
       cluster_init_(

@@ -41,6 +41,7 @@
 #include "server/shard/lease_thread.h"
 #include "server/shard/log_writer.h"
 #include "server/shard/shard.h"
+#include "server/shard/turn_watch.h"
 
 namespace rasputin::server {
 
@@ -132,6 +133,8 @@ class Node {
   void OnLogDurable(const consensus::DualInstant& started, consensus::log::Lsn durable);
   void RunInit();
   bool AwaitLeaders();
+  // What keeps a store that is open from working; empty: nothing.
+  std::string Trouble() const;
   ClusterInit::Ports InitPorts();
   std::vector<InboundCallMethod> PeerCalls();
   void AddLogMetrics();
@@ -151,6 +154,7 @@ class Node {
   MetricsRegistry registry_;
   EventRecorder recorder_;
   DiskWatch disk_watch_;
+  TurnWatch turn_watch_;
   Shard shard_;
   Executor executor_;  // From the start: the HTTP thread wakes it before it runs.
   CallDispatch dispatch_;

@@ -175,6 +175,10 @@ void Node::AddLogMetrics() {
   registry_.AddGauge("rasputin_disk_stalled",
                      "1 while the disk has not completed a write of the log for half a lease.",
                      [this] { return disk_watch_.Trouble(Now()).empty() ? 0.0 : 1.0; });
+  registry_.AddGauge(
+      "rasputin_shard_hung",
+      "1 while no turn of the shard has ended for half a lease although one was due.",
+      [this] { return turn_watch_.Trouble(Now()).empty() ? 0.0 : 1.0; });
   registry_.AddGauge("rasputin_replicas", "Replicas of this store.",
                      [this] { return static_cast<double>(replicas_.load()); });
   registry_.AddGauge("rasputin_ranges_led", "Ranges that this store leads with a valid lease.",
@@ -212,8 +216,13 @@ HttpResponse Node::MetricsPage() {
   return {200, "text/plain; version=0.0.4; charset=utf-8", registry_.Render()};
 }
 
+std::string Node::Trouble() const {
+  const std::string disk = disk_watch_.Trouble(Now());
+  return disk.empty() ? turn_watch_.Trouble(Now()) : disk;
+}
+
 HttpResponse Node::ReadyPage() const {
-  const std::string trouble = disk_watch_.Trouble(Now());
+  const std::string trouble = Trouble();
   if (ready_ && trouble.empty()) return {200, "text/plain; charset=utf-8", "ok\n"};
   if (ready_) return {503, "text/plain; charset=utf-8", absl::StrCat(trouble, "\n")};
   const std::string lost = LostText();

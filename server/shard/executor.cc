@@ -30,6 +30,14 @@ void Executor::WakeBefore(consensus::Instant due) {
   if (wakes_at != 0 && due.time_since_epoch().count() < wakes_at) queue_->Interrupt();
 }
 
+std::optional<consensus::Instant> Executor::BusySince(consensus::Instant now) const {
+  std::optional<consensus::Instant> since = shard_->BusySince();
+  const consensus::Instant wakes_at{consensus::Duration(wakes_at_ns_.load())};
+  const bool overdue = wakes_at != consensus::Instant{} && wakes_at < now;
+  if (overdue && (!since.has_value() || wakes_at < *since)) since = wakes_at;
+  return since;
+}
+
 void Executor::Stop() {
   stopping_.store(true);
   if (!thread_.joinable()) return;

@@ -7,6 +7,7 @@
 #define RASPUTIN_SERVER_SHARD_EXECUTOR_H_
 
 #include <atomic>
+#include <optional>
 #include <thread>
 
 #include "server/rpc/event_queue.h"
@@ -28,6 +29,9 @@ class Executor {
   // As Wake, unless the thread will look in time by itself. Any thread, at any time: before Start
   // there is nobody to wake, and the first thing the thread does is look.
   void WakeBefore(consensus::Instant due);
+  // Since when the shard has made no progress although it ought to [S-7]: it is in a turn, or the
+  // thread was to look by then and has not. nullopt: neither. Any thread, waits for nobody.
+  std::optional<consensus::Instant> BusySince(consensus::Instant now) const;
   void Stop();
 
  private:

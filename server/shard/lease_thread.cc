@@ -163,6 +163,9 @@ void LeaseThread::DriveLeases() {
     std::lock_guard<std::mutex> lock(mutex_);
     if (store_ == nullptr) return;
     const consensus::ClockReading now = ReadClocks();
+    if (ports_.shard_busy_since) {
+      store_->SetLeaseShardBusySince(ports_.shard_busy_since(now.boot));
+    }
     if (received_.empty() && !output_pending_ && now.boot < store_->NextLeaseDeadline() &&
         now.boot < links_due_) {
       return;

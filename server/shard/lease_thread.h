@@ -42,6 +42,9 @@ class LeaseThread final : public FrameSink {
     std::function<void(consensus::StoreId, consensus::Instant, uint64_t)> peer_clock;
     // Something may have been appended to the log.
     std::function<void()> wake_log_writer;
+    // Since when the shard has made no progress although it ought to, as of an instant [S-7]; must
+    // not wait. May be empty.
+    std::function<std::optional<consensus::Instant>(consensus::Instant)> shard_busy_since{};
     // Called once in every period, whether there is a store or not; must not wait. May be empty.
     std::function<void()> every_period{};
   };

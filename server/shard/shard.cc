@@ -33,27 +33,41 @@ Shard::~Shard() = default;
 
 void Shard::Run(const std::function<void()>& feed) {
   turnstile_.Enter();
+  NoteBegin();
   feed();
-  do {
-    Turn();
-  } while (!turnstile_.Leave());
+  RunTurnsAndLeave();
 }
 
 bool Shard::RunWithin(consensus::Duration wait, const std::function<void()>& feed) {
   if (!turnstile_.EnterWithin(wait)) return false;
+  NoteBegin();
   feed();
-  do {
-    Turn();
-  } while (!turnstile_.Leave());
+  RunTurnsAndLeave();
   return true;
 }
 
 bool Shard::RunIfFree() {
   if (!turnstile_.TryEnterOrMark()) return false;
-  do {
-    Turn();
-  } while (!turnstile_.Leave());
+  NoteBegin();
+  RunTurnsAndLeave();
   return true;
+}
+
+void Shard::NoteBegin() { turn_began_ns_.store(server::Now().time_since_epoch().count()); }
+
+void Shard::RunTurnsAndLeave() {
+  while (true) {
+    Turn();
+    turn_began_ns_.store(0);
+    if (turnstile_.Leave()) return;
+    NoteBegin();
+  }
+}
+
+std::optional<consensus::Instant> Shard::BusySince() const {
+  const int64_t began_ns = turn_began_ns_.load();
+  if (began_ns == 0) return std::nullopt;
+  return consensus::Instant(consensus::Duration(began_ns));
 }
 
 void Shard::PostDurable(consensus::log::Lsn durable) {

@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -65,6 +66,10 @@ class Shard final : public range::Transport,
   void PostLeaseUpdates(std::vector<consensus::lease::LeaseUpdate> updates);
   // When the executor must run a turn at the latest; Instant::min(): at once.
   consensus::Instant due() const { return consensus::Instant(consensus::Duration(due_ns_.load())); }
+
+  // Since when the thread inside has been in its present turn, or in what feeds it; nullopt: nobody
+  // is inside. Any thread, waits for nobody: a turn may hang [S-7].
+  std::optional<consensus::Instant> BusySince() const;
 
   // What the shard tells its node; all are called inside.
   struct Hooks {
@@ -121,6 +126,8 @@ class Shard final : public range::Transport,
   static constexpr uint64_t kNoCall = ~uint64_t{0};
 
   void Turn();
+  void NoteBegin();
+  void RunTurnsAndLeave();
   void DrainInbox(const ClockReading& now);
   void StartCalls(const ClockReading& now);
   absl::Status Greet(uint64_t stream, const consensus::wire::Hello& hello);
@@ -136,6 +143,7 @@ class Shard final : public range::Transport,
 
   Turnstile turnstile_;
   std::atomic<int64_t> due_ns_{0};
+  std::atomic<int64_t> turn_began_ns_{0};  // 0: nobody is inside.
   std::atomic<bool> leads_any_{false};
 
   struct PeerClock {
