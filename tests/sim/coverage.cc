@@ -42,6 +42,7 @@ constexpr const char* kNames[] = {
     "[H-11] a bound member asks its leader, which leads",
     "[S-8] leases suspended at a leader",
     "[S-7] the disk of a leader stalled",
+    "[S-7] the shard of a leader hung",
     "the disk of a leader is full",
     "uncommitted entries overwritten",
     "a handover",
@@ -187,6 +188,9 @@ void Coverage::OnEvent(int node, const consensus::Event& event) {
       return;
     case EventType::kDiskStalled:
       if (LeadsAny(node)) Hit(Situation::kDiskStalledAtLeader);
+      return;
+    case EventType::kShardHung:
+      if (LeadsAny(node)) Hit(Situation::kShardHungAtLeader);
       return;
     case EventType::kClockSuspect:
       return Hit(Situation::kClockReported);

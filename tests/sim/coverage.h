@@ -42,6 +42,7 @@ enum class Situation : uint8_t {
   kBoundMemberAsked,
   kLeaderSuspended,
   kDiskStalledAtLeader,
+  kShardHungAtLeader,
   kDiskFullAtLeader,
   kTailOverwritten,
   kHandoverDone,

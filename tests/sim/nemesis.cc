@@ -49,6 +49,7 @@ constexpr Switch kSwitches[] = {
     {"splits", &FaultPlan::splits},
     {"changes", &FaultPlan::changes},
     {"candidate_cuts", &FaultPlan::candidate_cuts},
+    {"shard_hangs", &FaultPlan::shard_hangs},
 };
 
 }  // namespace
@@ -57,10 +58,12 @@ FaultPlan DrawPlan(Random* random) {
   FaultPlan plan;
   // Some runs are nearly calm, some have everything.
   const double density = random->Unit();
-  // From a generator of its own: what else a seed means did not change when it came to be.
+  // From generators of their own: what else a seed means did not change when they came to be.
   plan.candidate_cuts = random->Fork(1).Chance(density);
+  plan.shard_hangs = random->Fork(2).Chance(density);
   for (const Switch& fault : kSwitches) {
-    if (fault.on != &FaultPlan::candidate_cuts) plan.*fault.on = random->Chance(density);
+    if (fault.on == &FaultPlan::candidate_cuts || fault.on == &FaultPlan::shard_hangs) continue;
+    plan.*fault.on = random->Chance(density);
   }
   plan.interval_mean = random->Between(100, 2000) * kMillisecond;
   plan.length_mean = random->Between(200, 5000) * kMillisecond;
@@ -117,6 +120,7 @@ Nemesis::Nemesis(Cluster* cluster, const FaultPlan& plan, std::vector<std::strin
       {plan.slow_machines, &Nemesis::SlowMachine},
       {plan.shutdowns, &Nemesis::ShutDown},
       {plan.slow_replies, &Nemesis::SlowReplies},
+      {plan.shard_hangs, &Nemesis::HangShard},
   };
   for (const auto& [on, action] : all) {
     if (on) actions_.push_back(action);
@@ -224,6 +228,7 @@ void Nemesis::StopAndHeal() {
     node.StallEngine(false);
     node.SpareNextWrite();
     if (node.paused()) node.Resume();
+    if (node.shard_hangs()) node.ReleaseShard();
     if (!node.alive()) node.Start();
   }
 }
@@ -278,6 +283,8 @@ void Nemesis::KillAll() {
     Restart(store, random_.ExponentialNs(kSecond));
   }
 }
+
+void Nemesis::HangShard() { cluster_->node(SomeStore()).HangShard(Length()); }
 
 void Nemesis::PauseOne() { cluster_->node(SomeStore()).Pause(Length(), false); }
 

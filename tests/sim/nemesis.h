@@ -49,6 +49,7 @@ struct FaultPlan {
   bool splits = false;
   bool changes = false;         // Of the members of ranges.
   bool candidate_cuts = false;  // A candidate that asks for votes is not heard.
+  bool shard_hangs = false;     // A turn does not end, while disk and lease thread go on.
   size_t voters_min = 1;        // That a change leaves to a range.
   RealTime interval_mean = 1500 * kMillisecond;
   RealTime length_mean = 2 * kSecond;
@@ -102,6 +103,7 @@ class Nemesis {
   void LosePower();
   void KillAll();
   void PauseOne();
+  void HangShard();
   void SuspendOne();
   void CutPairs();
   void CutOneWay();

@@ -184,6 +184,8 @@ void Node::End(CrashKind crash) {
   waiting_.clear();
   clock_.Wake(scheduler_->now());
   stale_now_.reset();
+  hangs_since_.reset();
+  turn_waits_ = false;
   kill_at_next_write_.reset();
   listener_->OnProcessEnded(options_.number);
 }
@@ -219,6 +221,27 @@ void Node::Resume() {
   const std::vector<Waiting> waiting = std::move(waiting_);
   waiting_.clear();
   for (const Waiting& event : waiting) Schedule(0, event.label, event.action);
+}
+
+// In the middle of a turn, after it has read its clock, or before it begins.
+void Node::HangShard(RealTime length) {
+  if (!alive() || paused() || shard_hangs()) return;
+  if (random_.Chance(0.5)) stale_now_ = Now();
+  hangs_since_ = Now().boot;
+  RequestTurn();
+  const uint64_t incarnation = incarnation_;
+  const uint64_t hang = ++hang_;
+  scheduler_->After(length, "shard goes on", static_cast<uint64_t>(options_.number),
+                    [this, incarnation, hang] {
+                      if (incarnation == incarnation_ && hang == hang_) ReleaseShard();
+                    });
+}
+
+void Node::ReleaseShard() {
+  hangs_since_.reset();
+  if (!turn_waits_) return;
+  turn_waits_ = false;
+  Schedule(0, "turn", &Node::Turn);
 }
 
 void Node::StallDisk(bool stalled) {
@@ -292,6 +315,10 @@ void Node::ChangePending(const ClockReading& now) {
 }
 
 void Node::Turn() {
+  if (shard_hangs()) {
+    turn_waits_ = true;
+    return;
+  }
   turn_requested_ = false;
   ++counters_.turns;
   ClockReading now = Now();
@@ -346,6 +373,7 @@ void Node::RequestLeaseTurn() {
 void Node::LeaseTurn() {
   lease_turn_requested_ = false;
   const ClockReading now = Now();
+  store_->SetLeaseShardBusySince(hangs_since_);
   for (const CompletedWrite& write : completed_writes_) {
     store_->LeaseLogDurable(now, write.started, write.durable);
   }

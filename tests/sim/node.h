@@ -135,6 +135,11 @@ class Node : private range::Transport, private range::Observer, private range::C
   bool paused() const { return paused_until_ != 0; }
   // Ends a pause early.
   void Resume();
+  // The executor hangs in its turn for `length`; the log writer and the lease thread go on.
+  void HangShard(RealTime length);
+  bool shard_hangs() const { return hangs_since_.has_value(); }
+  // Ends that early.
+  void ReleaseShard();
 
   // Disk faults. A stalled disk completes nothing until it is released.
   void StallDisk(bool stalled);
@@ -238,7 +243,10 @@ class Node : private range::Transport, private range::Observer, private range::C
     const char* label;
     void (Node::*action)();
   };
-  std::vector<Waiting> waiting_;  // For the end of the pause.
+  std::vector<Waiting> waiting_;                   // For the end of the pause.
+  std::optional<consensus::Instant> hangs_since_;  // By the process's clock.
+  uint64_t hang_ = 0;                              // The last one.
+  bool turn_waits_ = false;                        // For the shard that hangs.
   // The executor read its clock before the pause and uses it for what came in meanwhile.
   std::optional<consensus::ClockReading> stale_now_;
   bool disk_stalled_ = false;

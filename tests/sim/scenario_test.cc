@@ -162,5 +162,31 @@ TEST(Scenario, LeaderWithAStalledDiskIsReplaced) {
   scenario.RunFor(2 * scenario.D());
 }
 
+// Its disk works, its lease thread asks for support as ever: only [S-7] ends what it holds.
+TEST(Scenario, LeaderWhoseShardHangsIsReplaced) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    Scenario scenario(5, seed);
+    const int a = scenario.Leader();
+    scenario.cluster().node(a).HangShard(10 * scenario.D());
+    EXPECT_TRUE(scenario.RunUntil([&] { return !scenario.IsServing(a); }, 3 * scenario.D() / 2));
+    EXPECT_GE(scenario.TimeToAnotherLeader(a, 2 * scenario.D()), 0);
+    EXPECT_TRUE(scenario.Progresses(scenario.D()));
+    scenario.RunFor(12 * scenario.D());
+    EXPECT_TRUE(scenario.Progresses(scenario.D()));
+  }
+}
+
+TEST(Scenario, TurnOfLessThanHalfALeaseChangesNoLeader) {
+  Scenario scenario(5);
+  const int a = scenario.Leader();
+  const uint64_t elections = scenario.Elections();
+  for (int i = 0; i < 10; ++i) {
+    scenario.cluster().node(a).HangShard(scenario.D() / 2 - 10 * kMillisecond);
+    scenario.RunFor(scenario.D());
+  }
+  EXPECT_EQ(scenario.Leader(), a);
+  EXPECT_EQ(scenario.Elections(), elections);
+}
+
 }  // namespace
 }  // namespace rasputin::sim
