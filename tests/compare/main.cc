@@ -6,10 +6,12 @@
 // Exit code: 0 Harpoon met what is required of it (or --without was asked), 1 not, 2 usage.
 
 #include <glog/logging.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cinttypes>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -112,6 +114,10 @@ int Compare(const std::vector<Scenario const*>& scenarios) {
 
 // ---- Without a rule.
 
+// Of the processor, for each run: a broken rule may also keep one event from ever ending. A run
+// takes a tenth of a second.
+constexpr rlim_t kRunSecondsMax = 20;
+
 struct Verdict {
   bool sound = false;
   char why[200] = {};
@@ -128,6 +134,9 @@ int verdict_pipe = -1;
 
 [[noreturn]] void JudgeInChild(const Scenario& scenario, int mutant) {
   google::InstallFailureFunction(&OnCheckFailure);
+  const rlim_t seconds_max = kRunSecondsMax * SeedsOf(scenario);
+  const rlimit limit{seconds_max, seconds_max + 1};
+  CHECK_EQ(setrlimit(RLIMIT_CPU, &limit), 0);
   TrialOptions options;
   options.mutants = Mutant(mutant);
   const Tally tally = Run(scenario, options);
@@ -158,7 +167,12 @@ Verdict Judge(const Scenario& scenario, int mutant) {
   const bool told =
       read(ends[0], &verdict, sizeof(verdict)) == static_cast<ssize_t>(sizeof(verdict));
   close(ends[0]);
-  CHECK_EQ(waitpid(child, nullptr, 0), child);
+  int status = 0;
+  CHECK_EQ(waitpid(child, &status, 0), child);
+  if (!told && WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU) {
+    std::strncpy(verdict.why, "does not end", sizeof(verdict.why) - 1);
+    return verdict;
+  }
   CHECK(told) << "the run without rule " << mutant << " broke down";
   return verdict;
 }

@@ -267,6 +267,7 @@ TrialReport Play(const Scenario& scenario, const TrialOptions& options) {
 
 std::string Shortfall(const Requirement& required, const TrialReport& report) {
   if (!report.violations.empty()) return report.violations.front();
+  if (report.spins) return "spins";
   if (!report.started) return "no leader at the beginning";
   if (required.live && !report.live) return "not live";
   if (report.leader_can_stay && report.changes > 0) return "the leader changed";

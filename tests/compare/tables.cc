@@ -42,6 +42,7 @@ void Tally::Add(uint64_t seed, const TrialReport& report, const Requirement& req
   stale_reads_ += report.stale_reads;
   overlaps_ += report.overlaps > 0 ? 1 : 0;
   violations_ += report.violations.size();
+  spins_ += report.spins ? 1 : 0;
   const std::string why = Shortfall(required, report);
   if (why.empty()) return;
   ++failed_;
@@ -88,12 +89,13 @@ std::string Tally::Row(const std::string& scenario, const std::string& protocol)
   const std::string needless =
       could_stay_ == 0 ? "-" : percent(needless_, static_cast<double>(could_stay_));
   return absl::StrFormat(
-      "| %s | %s | %s | %s | %.2f, %d | %.2f | %s | %s | %s | %s | %.2f | %s | %d | %d | %d |",
+      "| %s | %s | %s | %s | %.2f, %d | %.2f | %s | %s | %s | %s | %.2f | %s | %d | %d | %d%s |",
       scenario, protocol, percent(live_, n), needless, static_cast<double>(changes_) / n,
       changes_max_, static_cast<double>(elections_) / n, percent(restless_, n),
       Figure(RecoveryD(0.5)), Figure(RecoveryD(0.95)), Figure(RecoveryD(1)),
       InD(without_writes_) * static_cast<double>(kD) / 1e9 / n,
-      Figure(Percentile(read_gaps_, 0.95)), stale_reads_, overlaps_, violations_);
+      Figure(Percentile(read_gaps_, 0.95)), stale_reads_, overlaps_, violations_,
+      spins_ == 0 ? std::string() : absl::StrFormat(", spins %d", spins_));
 }
 
 const std::vector<Rule>& Rules() {

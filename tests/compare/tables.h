@@ -53,6 +53,7 @@ class Tally {
   uint64_t stale_reads_ = 0;
   uint64_t overlaps_ = 0;
   uint64_t violations_ = 0;
+  uint64_t spins_ = 0;
   uint64_t failed_ = 0;
   std::vector<Failure> failures_;
 };

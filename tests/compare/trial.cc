@@ -13,6 +13,8 @@ namespace rasputin::compare {
 namespace {
 
 constexpr RealTime kClientPeriod = 20 * kMillisecond;
+// Five replicas have 2,000 to 3,000.
+constexpr uint64_t kEventsPerSecondMax = 1'000'000;
 
 struct Named {
   Kind kind;
@@ -61,6 +63,7 @@ Trial::Trial(const TrialOptions& options)
                                 [this](int replica) { ClientsAt(replica); }}),
       random_(world_.Fork(77)) {
   world_.scheduler().set_trace(false);
+  world_.scheduler().set_events_per_second_max(kEventsPerSecondMax);
   if (options.kind == Kind::kHarpoon) {
     HarpoonOptions harpoon;
     harpoon.lease_duration = consensus::Duration(kD);
@@ -126,7 +129,8 @@ TrialReport Trial::Finish() {
   const RealTime now = world_.now();
   writes_.Done(now);
   reads_.Done(now);
-  report_.live = report_.started;
+  report_.spins = world_.scheduler().spins();
+  report_.live = report_.started && !report_.spins;
   for (int d = 1; d <= 3; ++d) {
     const auto in = [&](RealTime at) { return at >= now - d * kD && at < now - (d - 1) * kD; };
     const bool any = std::any_of(acknowledged_at_.begin(), acknowledged_at_.end(), in);

@@ -55,6 +55,7 @@ struct TrialReport {
   uint64_t stale_reads = 0;
   uint64_t overlaps = 0;  // Instants at which two replicas held a lease.
   uint64_t clock_reports = 0;
+  bool spins = false;  // At some instant events had no end; nothing ran from there on.
   std::vector<std::string> violations;  // Two leaders of a term; two entries at an index.
   uint64_t hash = 0;
 };

@@ -3,6 +3,7 @@
 #include "tests/mutants/hunt.h"
 
 #include <glog/logging.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -62,6 +63,8 @@ class LastWords final : public google::LogSink {
   static LastWords last_words;
   google::AddLogSink(&last_words);
   google::InstallFailureFunction(&OnCheckFailure);
+  const rlimit limit{order.seconds_max, order.seconds_max + 1};
+  CHECK_EQ(setrlimit(RLIMIT_CPU, &limit), 0);
   began = Clock::now();
   std::string found;
   if (order.hunt.instrument == Instrument::kModel) {
@@ -111,7 +114,9 @@ Catch Finish(int results, int status) {
     found.end = Catch::End::kNothing;
   } else {
     found.end = Catch::End::kBroken;
-    std::snprintf(found.by, sizeof(found.by), "wait status %d", status);
+    const bool endless = WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU;
+    std::snprintf(found.by, sizeof(found.by), "wait status %d%s", status,
+                  endless ? ", its processor time was used up" : "");
   }
   return found;
 }

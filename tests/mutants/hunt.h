@@ -19,6 +19,8 @@ struct Order {
   int mutant = 0;  // 0: none, a control.
   Hunt hunt;
   uint64_t first_seed = 1;
+  // Of the processor: a fault may keep a try from ever ending, which catches nothing.
+  uint64_t seconds_max = 600;
 };
 
 struct Catch {

@@ -84,6 +84,8 @@ int Main() {
     Order order{mutant.number, mutant.hunt, absl::GetFlag(FLAGS_first_seed)};
     order.hunt.tries_max = static_cast<uint64_t>(static_cast<double>(mutant.hunt.tries_max) *
                                                  absl::GetFlag(FLAGS_effort));
+    order.seconds_max = static_cast<uint64_t>(static_cast<double>(order.seconds_max) *
+                                              std::max(1.0, absl::GetFlag(FLAGS_effort)));
     orders.push_back(order);
     infos[mutant.number] = &mutant;
   }

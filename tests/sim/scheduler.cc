@@ -15,9 +15,21 @@ void Scheduler::At(RealTime when, const char* label, uint64_t subject, Action ac
   std::push_heap(heap_.begin(), heap_.end(), Later);
 }
 
+bool Scheduler::MayRun(RealTime when) {
+  const RealTime second = when / kSecond;
+  if (second != second_) {
+    second_ = second;
+    events_in_second_ = 0;
+  }
+  ++events_in_second_;
+  spins_ = spins_ || (events_per_second_max_ > 0 && events_in_second_ > events_per_second_max_);
+  return !spins_;
+}
+
 void Scheduler::RunUntil(RealTime end) {
   stopped_ = false;
   while (!stopped_ && !heap_.empty() && heap_.front().when <= end) {
+    if (!MayRun(heap_.front().when)) return;
     std::pop_heap(heap_.begin(), heap_.end(), Later);
     Event event = std::move(heap_.back());
     heap_.pop_back();

@@ -36,6 +36,11 @@ class Scheduler {
   // Ends RunUntil after the current event.
   void Stop() { stopped_ = true; }
   bool stopped() const { return stopped_; }
+  // Whoever asks for the same instant again and again would never let time pass: once so many
+  // events were run in one simulated second, no more are. 0: no limit.
+  void set_events_per_second_max(uint64_t events) { events_per_second_max_ = events; }
+  // Whether that limit was met, after which RunUntil does nothing.
+  bool spins() const { return spins_; }
 
   // Adds something that happened to the hash: two runs of a seed must agree on all of it.
   void Hash(uint64_t value);
@@ -57,6 +62,8 @@ class Scheduler {
     uint64_t subject;
     Action action;
   };
+  // Counts an event at `when`; false: it is one too many.
+  bool MayRun(RealTime when);
   // Of std::push_heap: the earliest on top.
   static bool Later(const Event& a, const Event& b) {
     return a.when != b.when ? a.when > b.when : a.sequence > b.sequence;
@@ -69,6 +76,10 @@ class Scheduler {
   uint64_t hash_ = 0;
   bool trace_ = false;
   bool stopped_ = false;
+  uint64_t events_per_second_max_ = 0;
+  RealTime second_ = 0;  // The one that events_in_second_ counts.
+  uint64_t events_in_second_ = 0;
+  bool spins_ = false;
 };
 
 }  // namespace rasputin::sim

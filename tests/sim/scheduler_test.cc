@@ -45,5 +45,29 @@ TEST(Scheduler, StopEndsTheRunAfterTheCurrentEvent) {
   EXPECT_EQ(scheduler.now(), 1);
 }
 
+// Asks for itself again after the delay, for ever.
+Scheduler::Action Again(Scheduler* scheduler, RealTime delay) {
+  return [=] { scheduler->After(delay, "again", 0, Again(scheduler, delay)); };
+}
+
+TEST(Scheduler, AnInstantThatNeverEndsIsLeftAtTheLimitAndALongRunIsNot) {
+  Scheduler spinning;
+  spinning.set_events_per_second_max(1000);
+  spinning.At(10, "first", 0, Again(&spinning, 0));
+  spinning.RunUntil(kSecond);
+  EXPECT_TRUE(spinning.spins());
+  EXPECT_EQ(spinning.now(), 10);
+  EXPECT_EQ(spinning.events_run(), 1000u);
+  spinning.RunUntil(3 * kSecond);
+  EXPECT_EQ(spinning.events_run(), 1000u);
+
+  Scheduler busy;
+  busy.set_events_per_second_max(1000);
+  busy.At(0, "first", 0, Again(&busy, kMillisecond));
+  busy.RunUntil(3 * kSecond);
+  EXPECT_FALSE(busy.spins());
+  EXPECT_EQ(busy.now(), 3 * kSecond);
+}
+
 }  // namespace
 }  // namespace rasputin::sim
