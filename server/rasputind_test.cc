@@ -82,6 +82,9 @@ int Connect(int port) {
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   address.sin_port = htons(static_cast<uint16_t>(port));
+  // Who accepts and never answers must not keep a test either.
+  const timeval patience{kPatience.count(), 0};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
   if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0) return fd;
   close(fd);
   return -1;
@@ -97,6 +100,22 @@ std::string HttpGet(int port, const std::string& path) {
   char buffer[4096];
   for (ssize_t n; (n = recv(fd, buffer, sizeof(buffer), 0)) > 0;) answer.append(buffer, n);
   close(fd);
+  return answer;
+}
+
+// Asks again and again until the answer holds `text`, and returns that answer. What another process
+// has come to can only be asked for. A failure of the test: not within kPatience.
+std::string AwaitHttp(int port, const std::string& path, const std::string& text) {
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  std::string answer = HttpGet(port, path);
+  while (answer.find(text) == std::string::npos) {
+    if (std::chrono::steady_clock::now() >= end) {
+      ADD_FAILURE() << path << " does not say '" << text << "' but: " << answer;
+      break;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    answer = HttpGet(port, path);
+  }
   return answer;
 }
 
@@ -132,10 +151,6 @@ class Process {
     waitpid(pid_, &status, 0);
     pid_ = -1;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  }
-  bool Exited() {
-    int status = 0;
-    return waitpid(pid_, &status, WNOHANG) != 0;
   }
   std::string Errors() const {
     std::stringstream text;
@@ -174,17 +189,27 @@ struct Node {
   std::string PeerAddress() const { return absl::StrCat("127.0.0.1:", peer_port); }
   void Start() {
     process = std::make_unique<Process>(Arguments());
-    const auto end = std::chrono::steady_clock::now() + kPatience;
-    while (HttpGet(http_port, "/healthz").empty()) {
-      ASSERT_LT(std::chrono::steady_clock::now(), end) << "does not listen";
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
+    AwaitHttp(http_port, "/healthz", "HTTP/1.1");
   }
   std::shared_ptr<grpc::Channel> Channel() const {
     return grpc::CreateChannel(absl::StrCat("127.0.0.1:", cli_port),
                                grpc::InsecureChannelCredentials());
   }
 };
+
+// Another process makes it.
+void AwaitFolder(const std::string& path) {
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (!std::filesystem::is_directory(path)) {
+    ASSERT_LT(std::chrono::steady_clock::now(), end) << path << " is not made";
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+}
+
+void AwaitReady(const Node& node) {
+  EXPECT_THAT(AwaitHttp(node.http_port, "/readyz", " 200 "), StartsWith("HTTP/1.1 200"))
+      << node.process->Errors();
+}
 
 class RasputindTest : public ::testing::Test {
  protected:
@@ -255,14 +280,6 @@ class RasputindTest : public ::testing::Test {
     } while (!status.ok() && std::chrono::steady_clock::now() < end);
     EXPECT_TRUE(status.ok()) << status.error_message();
     return response.value();
-  }
-
-  void AwaitReady(const Node& node) {
-    const auto end = std::chrono::steady_clock::now() + kPatience;
-    while (HttpGet(node.http_port, "/readyz").find(" 200 ") == std::string::npos) {
-      ASSERT_LT(std::chrono::steady_clock::now(), end) << HttpGet(node.http_port, "/readyz");
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
   }
 
   // What a node says of all stores, once so many of them can be reached.
@@ -396,11 +413,7 @@ TEST_F(RasputindTest, AWipedSeedJoinsAsAnotherStoreIfItIsTold) {
   nodes_[2].process->Kill(SIGKILL);
   std::filesystem::remove_all(nodes_[2].directory + "/data");
   nodes_[2].Start();
-  const auto end = std::chrono::steady_clock::now() + kPatience;
-  while (HttpGet(nodes_[2].http_port, "/readyz").find("--join-as-new-store") == std::string::npos) {
-    ASSERT_LT(std::chrono::steady_clock::now(), end) << "it does not say what to do";
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
+  AwaitHttp(nodes_[2].http_port, "/readyz", "--join-as-new-store");
   EXPECT_EQ(nodes_[2].process->Kill(SIGTERM), 0);
   nodes_[2].more = {"--join-as-new-store"};
   nodes_[2].Start();
@@ -465,12 +478,7 @@ TEST_F(RasputindTest, ACallThatNobodyCanAnswerDoesNotKeepAStoppedNode) {
   nodes_[2].process->Kill(SIGKILL);
   grpc::Status status;
   std::thread caller([&] { status = TrySet(0, "k", "never"); });
-  const auto end = std::chrono::steady_clock::now() + kPatience;
-  while (HttpGet(nodes_[0].http_port, "/metrics").find("rasputin_calls_under_way 1\n") ==
-         std::string::npos) {
-    ASSERT_LT(std::chrono::steady_clock::now(), end) << "the call does not wait";
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
+  AwaitHttp(nodes_[0].http_port, "/metrics", "rasputin_calls_under_way 1\n");
   EXPECT_EQ(nodes_[0].process->Kill(SIGTERM), 0);
   caller.join();
   // As if the connection had broken: the outcome is not known.
@@ -522,12 +530,16 @@ TEST_F(RasputindTest, AWipedSeedIsRefusedAndSaysWhy) {
 TEST_F(RasputindTest, AStoreThatCouldNotBeOpenedIsOpenedByTheNextAttempt) {
   MakeNodes(1);
   StartAll();
+  // It listens before it makes its folders.
+  AwaitFolder(nodes_[0].directory + "/data/log");
   // Two segments with a gap between them: damage.
   std::vector<std::string> damaged;
   for (const char* number : {"5", "9"}) {
     damaged.push_back(
         absl::StrCat(nodes_[0].directory, "/data/log/segment-000000000000000", number));
-    std::ofstream(damaged.back()) << "not a segment";
+    std::ofstream file(damaged.back());
+    file << "not a segment";
+    ASSERT_TRUE(file.flush().good()) << damaged.back();
   }
   admin::v1::InitResponse response;
   for (int attempt = 0; attempt < 2; ++attempt) {
@@ -625,10 +637,7 @@ void MakeStore(Node* owner) {
   arguments.push_back("--dev");
   owner->seeds = absl::StrCat("127.0.0.1:", owner->peer_port);
   owner->process = std::make_unique<Process>(arguments);
-  while (HttpGet(owner->http_port, "/readyz").find(" 200 ") == std::string::npos) {
-    ASSERT_FALSE(owner->process->Exited()) << owner->process->Errors();
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
+  AwaitReady(*owner);
   EXPECT_EQ(owner->process->Kill(SIGTERM), 0);
 }
 
@@ -649,12 +658,7 @@ TEST(RasputindStart, ADamagedManifestIsNamedWithWhatCanBeDone) {
   const std::string path = node.directory + "/data/log/MANIFEST";
   std::ofstream(path) << "not a manifest";
   node.Start();
-  std::string page;
-  for (const auto end = std::chrono::steady_clock::now() + kPatience;
-       page.find(path + " is damaged") == std::string::npos;) {
-    ASSERT_LT(std::chrono::steady_clock::now(), end) << page;
-    page = HttpGet(node.http_port, "/readyz");
-  }
+  const std::string page = AwaitHttp(node.http_port, "/readyz", path + " is damaged");
   EXPECT_THAT(page, StartsWith("HTTP/1.1 503"));
   EXPECT_THAT(page, HasSubstr("restore the directory from a copy"));
   EXPECT_EQ(node.process->Kill(SIGTERM), 0);
