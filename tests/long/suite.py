@@ -39,6 +39,7 @@ class Outcome:
         self.seconds = 0.0
         self.broken = ""   # Why it says nothing; empty: it came to its end.
         self.skipped = ""  # Why it cannot run here.
+        self.weak = False  # It met too little of what it is for.
         self.outputs = []
 
     def add(self, other):
@@ -50,6 +51,7 @@ class Outcome:
         self.seconds += other.seconds
         self.broken = self.broken or other.broken
         self.skipped = self.skipped or other.skipped
+        self.weak = self.weak or other.weak
         self.outputs += other.outputs
 
 
@@ -65,6 +67,9 @@ def read_output(step, amount, code, text):
     if step.skip_code is not None and code == step.skip_code:
         outcome.skipped = next((line for line in text.splitlines() if "SKIPPED" in line), "skipped")
         return outcome
+    if step.weak_code is not None and code == step.weak_code:
+        outcome.weak = True
+        code = 0
     counted = numbers(step.amounts, text) if step.amounts else amount
     violated = numbers(step.violations, text) if step.violations else int(code != 0)
     if counted is None or violated is None or code not in (0, 1):
@@ -201,6 +206,8 @@ class Suite:
         if outcome.broken:
             print("step=%s broken: %s" % (step.name, outcome.broken), flush=True)
             return
+        if outcome.weak:
+            print("  (it says little, see %s)" % " ".join(outcome.outputs), flush=True)
         self._note(step, step.measure, outcome.amount, outcome.violations, outcome.seconds)
         for measure, amount in sorted(outcome.also.items()):
             if amount > 0:

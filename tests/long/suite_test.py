@@ -45,6 +45,15 @@ class ReadTest(unittest.TestCase):
         self.assertEqual((outcome.amount, outcome.violations), (34, 3))
         self.assertEqual(outcome.also, {"operations": 38626})
 
+    def test_too_few_kills_of_leaders_are_no_violation_but_doubled_counters_are(self):
+        step = of_name("kills-with-changes")
+        sound = KILLS.replace("increments 2", "increments 0").replace("ones 1", "ones 0")
+        outcome = suite.read_output(step, 30, 3, sound)
+        self.assertEqual((outcome.amount, outcome.violations), (34, 0))
+        self.assertEqual((outcome.weak, outcome.broken), (True, ""))
+        self.assertEqual(suite.read_output(step, 30, 3, KILLS).violations, 3)
+        self.assertTrue(suite.read_output(of_name("flips"), 30, 3, "").broken)
+
     def test_seeds_and_violations_of_the_simulator(self):
         outcome = suite.read_output(of_name("safety"), 7, 1, SIM)
         self.assertEqual((outcome.amount, outcome.violations), (7, 3))

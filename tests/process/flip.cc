@@ -133,12 +133,7 @@ void FlipRun::ReadFillers() {
 }
 
 void FlipRun::AwaitWrites(uint64_t more) {
-  const Time begin = Now();
-  for (const uint64_t target = load_->acknowledged() + more; load_->acknowledged() < target;) {
-    CHECK(Now() < begin + kRepairMax) << "no write was acknowledged";
-    Supervise();
-    std::this_thread::sleep_for(milliseconds(10));
-  }
+  load_->AwaitWrites(more, kRepairMax, [this] { Supervise(); });
 }
 
 void FlipRun::Supervise() {
@@ -251,7 +246,7 @@ FlipRun::Verdict FlipRun::Watch(int victim, uint64_t log_begin) {
 // What was not read must not lie there while another store is damaged.
 void FlipRun::Undo(int victim, const FileDamage& damage, std::string* line) {
   cluster_.Kill(victim);
-  absl::StrAppend(line, damage.Undo() ? ": harmless so far, undone" : ": harmless, gone by itself");
+  absl::StrAppend(line, damage.Undo() ? ": not noticed, undone" : ": not noticed, gone by itself");
   cluster_.Start(victim);
   AwaitWhole();
 }
@@ -300,7 +295,7 @@ void FlipRun::Round(int number) {
       break;
     }
     case Verdict::kUnnoticed:
-      ++report_.harmless;
+      ++report_.unnoticed;
       Undo(victim, damage, &line);
       break;
     case Verdict::kNotRepaired:
@@ -318,14 +313,7 @@ void FlipRun::Round(int number) {
 }
 
 void FlipRun::Judge() {
-  for (size_t i = 0; i < load_->tallies().size(); ++i) {
-    const CounterTally& tally = load_->tallies()[i];
-    const uint64_t value = load_->ReadCounter(static_cast<int>(i));
-    if (value < tally.acknowledged) ++report_.lost;
-    if (value > tally.acknowledged + tally.unknown) ++report_.doubled;
-    report_.acknowledged += tally.acknowledged;
-    report_.unknown += tally.unknown;
-  }
+  report_.counters = load_->JudgeCounters();
   const linearizability::Verdict verdict = linearizability::CheckLinearizable(load_->history());
   report_.operations = load_->history().size();
   report_.linearizable = verdict.judgement == linearizability::Judgement::kLinearizable;
@@ -370,12 +358,13 @@ std::string ToString(const FlipReport& report) {
   out << "damage: " << report.rounds << " rounds (" << report.leaders << " at the leader's store, "
       << report.while_running << " while it ran): " << report.detected_at_start
       << " detected at start, " << report.detected_running << " detected while running, "
-      << report.harmless << " harmless, " << report.not_repaired << " not repaired; "
+      << report.unnoticed << " not noticed, " << report.not_repaired << " not repaired; "
       << report.exits << " processes ended by themselves, " << report.kills
       << " killed during the repair\n"
-      << "  increments: " << report.acknowledged << " acknowledged, " << report.unknown
-      << " unknown; counters with lost increments " << report.lost << ", with doubled ones "
-      << report.doubled << "; other wrong answers " << report.wrong_answers << "\n"
+      << "  increments: " << report.counters.acknowledged << " acknowledged, "
+      << report.counters.unknown << " unknown; counters with lost increments "
+      << report.counters.lost << ", with doubled ones " << report.counters.doubled
+      << "; other wrong answers " << report.wrong_answers << "\n"
       << "  history of " << report.operations << " operations: "
       << (report.linearizable ? "linearizable" : "NOT linearizable: " + report.violation) << "\n";
   std::vector<double> times = report.repair_s;

@@ -1,8 +1,10 @@
 // Damage to the files of real servers under load: flipped bits, overwritten bytes, truncations.
 //
 // Used by flip_test (a few rounds, in the suite) and by the flip_servers program (as many as
-// wanted). A supervisor restarts what exits; nobody else helps. One store is damaged at a time, the
-// next one only when every range has three live replicas again.
+// wanted). A supervisor restarts what exits; nobody else helps a store whose damage was noticed,
+// and what it has set aside is removed when it was replaced. Damage that nothing has read is
+// undone: of that a run shows only that no answer was wrong meanwhile. One store is damaged at a
+// time, the next one only when every range has three live replicas again.
 
 #ifndef RASPUTIN_TESTS_PROCESS_FLIP_H_
 #define RASPUTIN_TESTS_PROCESS_FLIP_H_
@@ -10,6 +12,8 @@
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include "tests/process/load.h"
 
 namespace rasputin::process {
 
@@ -37,15 +41,12 @@ struct FlipReport {
   int while_running = 0;  // Damaged while the process ran.
   int detected_at_start = 0;
   int detected_running = 0;
-  int harmless = 0;  // Not noticed, and nothing to notice: the damage is gone, or undone.
+  int unnoticed = 0;  // Nothing read it in some seconds; it is gone by itself, or was undone.
   int not_repaired = 0;
   int exits = 0;  // Of processes, by themselves.
   int kills = 0;  // While the store was being repaired.
-  uint64_t acknowledged = 0;
-  uint64_t unknown = 0;
+  CounterVerdict counters;
   uint64_t operations = 0;
-  uint64_t lost = 0;           // Counters below what was acknowledged.
-  uint64_t doubled = 0;        // Counters above acknowledged + unknown.
   uint64_t wrong_answers = 0;  // Values that are not what was written once at the start.
   bool linearizable = false;
   std::string violation;

@@ -4,6 +4,7 @@
 // Exit code: 0 all well; 1 an increment was lost or doubled, an answer was wrong, or a store was
 // not repaired; 2 wrong usage.
 
+#include <cstdint>
 #include <cstdlib>
 #include <iostream>
 
@@ -21,7 +22,7 @@ int main(int argc, char** argv) {
   if (argc > 4) options.seed = std::strtoull(argv[4], nullptr, 10);
   const rasputin::process::FlipReport report = rasputin::process::RunFlips(options);
   std::cout << rasputin::process::ToString(report);
-  const bool well = report.lost + report.doubled + report.wrong_answers == 0 &&
-                    report.linearizable && report.not_repaired == 0;
+  const uint64_t wrong = report.counters.lost + report.counters.doubled + report.wrong_answers;
+  const bool well = wrong == 0 && report.linearizable && report.not_repaired == 0;
   return well ? 0 : 1;
 }

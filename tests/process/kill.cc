@@ -27,7 +27,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr int64_t kMs = 1'000'000;
-constexpr int kRecoveryMaxMs = 90'000;
+constexpr seconds kRecoveryMax(90);
 constexpr uint64_t kMetaRange = 1;
 constexpr seconds kSettleMax(120);
 constexpr milliseconds kJointWait(3000);
@@ -63,7 +63,6 @@ class Killer {
  private:
   void StartCluster();
   void SplitRanges();
-  void AwaitWrites(uint64_t more);
   Strike Plan(bool all);
   // What to strike in a change that is under way; the strike stays as it is if there is none.
   void AimAtChange(Strike* strike);
@@ -110,7 +109,7 @@ void Killer::StartCluster() {
   load.seed = options_.seed;
   load_ = std::make_unique<Load>(load);
   load_->Start();
-  AwaitWrites(100);
+  load_->AwaitWrites(100, kRecoveryMax);
   if (!options_.changes) return;
   MemberChurnOptions churn;
   churn.endpoints = cluster_.ClientAddresses();
@@ -129,17 +128,6 @@ void Killer::SplitRanges() {
         keys[static_cast<size_t>(i) * keys.size() / static_cast<size_t>(options_.ranges)]);
     const auto split = admin_->SplitRange(request);
     CHECK(split.ok()) << split.status();
-  }
-}
-
-// Polls the load: progress is an event of another process, there is nothing to wait on.
-void Killer::AwaitWrites(uint64_t more) {
-  const uint64_t target = load_->acknowledged() + more;
-  for (int waited = 0; load_->acknowledged() < target; waited += 5) {
-    CHECK_LT(waited, kRecoveryMaxMs)
-        << "not enough writes were acknowledged in so many ms; logs: " << cluster_.Home(0)
-        << " and the others";
-    std::this_thread::sleep_for(milliseconds(5));
   }
 }
 
@@ -213,12 +201,12 @@ void Killer::Execute(Strike* strike) {
   // Half of the nodes come back at once, the others after the rest have gone on without them; two
   // of five may be all but one of a range, so that nobody goes on, and come back after a while.
   if (strike->victims.size() == 1 && random_() % 2 == 0) {
-    AwaitWrites(50);
+    load_->AwaitWrites(50, kRecoveryMax);
   } else if (strike->kind == Strike::Kind::kTwo) {
     std::this_thread::sleep_for(milliseconds(random_() % 4000));
   }
   for (const int node : strike->victims) cluster_.Start(node);
-  AwaitWrites(50);
+  load_->AwaitWrites(50, kRecoveryMax);
   strike->end_ns = Load::NowNs();
 }
 
@@ -274,14 +262,7 @@ void Killer::CountSnapshots() {
 
 void Killer::Judge() {
   JudgeGaps();
-  for (size_t i = 0; i < load_->tallies().size(); ++i) {
-    const CounterTally& tally = load_->tallies()[i];
-    const uint64_t value = load_->ReadCounter(static_cast<int>(i));
-    if (value < tally.acknowledged) ++report_.lost;
-    if (value > tally.acknowledged + tally.unknown) ++report_.doubled;
-    report_.acknowledged += tally.acknowledged;
-    report_.unknown += tally.unknown;
-  }
+  report_.counters = load_->JudgeCounters();
   report_.failed = load_->failed();
   const linearizability::Verdict verdict = linearizability::CheckLinearizable(load_->history());
   report_.operations = load_->history().size();
@@ -354,9 +335,10 @@ std::string ToString(const KillReport& report) {
     absl::StrAppend(&out, "  members in the end: ",
                     report.unsettled.empty() ? "as asked for" : report.unsettled, "\n");
   }
-  absl::StrAppend(&out, "  increments: ", report.acknowledged, " acknowledged, ", report.unknown,
-                  " unknown, ", report.failed, " calls failed; counters with lost increments ",
-                  report.lost, ", with doubled ones ", report.doubled, "\n");
+  absl::StrAppend(&out, "  increments: ", report.counters.acknowledged, " acknowledged, ",
+                  report.counters.unknown, " unknown, ", report.failed,
+                  " calls failed; counters with lost increments ", report.counters.lost,
+                  ", with doubled ones ", report.counters.doubled, "\n");
   absl::StrAppend(&out, "  history of ", report.operations, " operations: ",
                   report.linearizable ? "linearizable" : "NOT linearizable: " + report.violation,
                   "\n");

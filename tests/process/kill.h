@@ -38,12 +38,9 @@ struct KillReport {
   int joint_kills = 0;        // While a range was seen in a joint configuration.
   int double_kills = 0;       // Of two nodes at once.
   int kills_of_all = 0;
-  uint64_t acknowledged = 0;
-  uint64_t unknown = 0;
+  CounterVerdict counters;
   uint64_t failed = 0;  // Calls that ended with an error in spite of their repetitions.
   uint64_t operations = 0;
-  uint64_t lost = 0;     // Counters below what was acknowledged.
-  uint64_t doubled = 0;  // Counters above acknowledged + unknown.
   bool linearizable = false;
   std::string violation;
   ChurnCounts changes;
@@ -56,7 +53,9 @@ struct KillReport {
   std::vector<double> double_gaps_ms;
   std::vector<double> all_gaps_ms;
 
-  bool Well() const { return lost + doubled == 0 && linearizable && unsettled.empty(); }
+  bool Well() const {
+    return counters.lost + counters.doubled == 0 && linearizable && unsettled.empty();
+  }
 };
 
 KillReport RunKills(const KillOptions& options);

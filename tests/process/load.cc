@@ -9,6 +9,7 @@
 #include <random>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "client/status.h"
 
 namespace rasputin::process {
@@ -118,11 +119,41 @@ void Load::Increment(uint64_t process, int counter) {
   history_.push_back(std::move(cas));
 }
 
+void Load::AwaitWrites(uint64_t more, std::chrono::seconds at_most,
+                       const std::function<void()>& meanwhile) const {
+  const auto end = std::chrono::steady_clock::now() + at_most;
+  for (const uint64_t target = acknowledged_ + more; acknowledged_ < target;) {
+    CHECK(std::chrono::steady_clock::now() < end)
+        << "not " << more << " writes in " << at_most.count() << " s; servers' logs are in the "
+        << "folders of the cluster";
+    if (meanwhile != nullptr) meanwhile();
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
 std::vector<int64_t> Load::WriteTimes() const {
   const std::lock_guard<std::mutex> lock(mutex_);
   std::vector<int64_t> times = write_times_;
   std::sort(times.begin(), times.end());
   return times;
+}
+
+CounterVerdict Load::JudgeCounters() {
+  CounterVerdict verdict;
+  for (size_t i = 0; i < tallies_.size(); ++i) {
+    const CounterTally& tally = tallies_[i];
+    const uint64_t value = ReadCounter(static_cast<int>(i));
+    const bool lost = value < tally.acknowledged;
+    const bool doubled = value > tally.acknowledged + tally.unknown;
+    verdict.acknowledged += tally.acknowledged;
+    verdict.unknown += tally.unknown;
+    verdict.lost += lost ? 1 : 0;
+    verdict.doubled += doubled ? 1 : 0;
+    if (!lost && !doubled) continue;
+    absl::StrAppend(&verdict.explanation, "counter ", i, " is ", value, " after ",
+                    tally.acknowledged, " acknowledged and ", tally.unknown, " unknown\n");
+  }
+  return verdict;
 }
 
 uint64_t Load::ReadCounter(int counter) {

@@ -6,15 +6,12 @@
 #include <glog/logging.h>
 #include <gtest/gtest.h>
 
-#include <array>
 #include <chrono>
-#include <cstdio>
 #include <iostream>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -23,6 +20,7 @@
 #include "rasputin/admin/v1/admin.pb.h"
 #include "tests/linearizability/checker.h"
 #include "tests/process/load.h"
+#include "tests/process/run_program.h"
 #include "tests/process/server_cluster.h"
 
 namespace rasputin::process {
@@ -45,15 +43,7 @@ class MembersTest : public testing::Test {
     AwaitWrites(100);
   }
 
-  // Progress is an event of another process: there is nothing to wait on.
-  void AwaitWrites(uint64_t more) {
-    const auto end = std::chrono::steady_clock::now() + kPatience;
-    const uint64_t target = load_->acknowledged() + more;
-    while (load_->acknowledged() < target) {
-      CHECK(std::chrono::steady_clock::now() < end) << "no writes";
-      std::this_thread::sleep_for(milliseconds(10));
-    }
-  }
+  void AwaitWrites(uint64_t more) { load_->AwaitWrites(more, kPatience); }
 
   // Does something and prints what the load got through meanwhile.
   template <typename Work>
@@ -129,31 +119,21 @@ class MembersTest : public testing::Test {
   std::string Rasputin(const std::string& command, int node) {
     // With a time of its own the command waits for a connection longer than on its own account.
     const std::string line = absl::StrCat("client/rasputin --timeout 2m --endpoints ",
-                                          cluster_.ClientAddress(node), " ", command, " 2>&1");
-    FILE* pipe = popen(line.c_str(), "r");
-    PCHECK(pipe != nullptr);
-    std::string output;
-    std::array<char, 4096> buffer;
-    while (fgets(buffer.data(), buffer.size(), pipe) != nullptr) output += buffer.data();
-    EXPECT_EQ(pclose(pipe), 0) << command << ": " << output;
-    return output;
+                                          cluster_.ClientAddress(node), " ", command);
+    const ProgramResult result = RunProgram(line);
+    EXPECT_EQ(result.code, 0) << command << ": " << result.output;
+    return result.output;
   }
 
   // Nothing lost, nothing doubled, nothing failed.
   void Judge() {
     load_->Stop();
-    uint64_t acknowledged = 0;
-    for (size_t i = 0; i < load_->tallies().size(); ++i) {
-      const CounterTally& tally = load_->tallies()[i];
-      const uint64_t value = load_->ReadCounter(static_cast<int>(i));
-      EXPECT_GE(value, tally.acknowledged) << "lost, counter " << i;
-      EXPECT_LE(value, tally.acknowledged + tally.unknown) << "doubled, counter " << i;
-      acknowledged += tally.acknowledged;
-    }
+    const CounterVerdict counters = load_->JudgeCounters();
+    EXPECT_EQ(counters.explanation, "");
     EXPECT_EQ(load_->failed(), 0u) << "calls that failed in spite of their repetitions";
     const linearizability::Verdict verdict = linearizability::CheckLinearizable(load_->history());
     EXPECT_EQ(verdict.judgement, linearizability::Judgement::kLinearizable) << verdict.explanation;
-    std::cout << acknowledged << " increments acknowledged, " << load_->failed()
+    std::cout << counters.acknowledged << " increments acknowledged, " << load_->failed()
               << " calls failed\n";
   }
 

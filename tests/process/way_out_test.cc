@@ -2,7 +2,7 @@
 // it is withdrawn before its lease would have ended.
 //
 // How soon writes go on is printed, beside the same without the command, and never judged. No write
-// may be lost, also where the store was not dead.
+// may be lost, also where the store was not dead; no read may be stale where it was.
 
 #include <glog/logging.h>
 #include <gmock/gmock.h>
@@ -13,11 +13,10 @@
 #include <iostream>
 #include <memory>
 #include <string>
-#include <thread>
-#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "tests/linearizability/checker.h"
 #include "tests/process/load.h"
 #include "tests/process/run_program.h"
 #include "tests/process/server_cluster.h"
@@ -43,14 +42,7 @@ class WayOutTest : public testing::Test {
     AwaitWrites();
   }
 
-  void AwaitWrites() {
-    const auto end = steady_clock::now() + kPatience;
-    const uint64_t target = load_->acknowledged() + 50;
-    while (load_->acknowledged() < target) {
-      CHECK(steady_clock::now() < end) << "no writes";
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-  }
+  void AwaitWrites() { load_->AwaitWrites(50, kPatience); }
 
   int Leader() {
     for (const auto end = steady_clock::now() + kPatience; steady_clock::now() < end;) {
@@ -94,14 +86,15 @@ class WayOutTest : public testing::Test {
     }
   }
 
-  void Judge() {
+  // No increment is lost and none doubled.
+  void JudgeWrites() {
     load_->Stop();
-    for (size_t i = 0; i < load_->tallies().size(); ++i) {
-      const CounterTally& tally = load_->tallies()[i];
-      const uint64_t value = load_->ReadCounter(static_cast<int>(i));
-      EXPECT_GE(value, tally.acknowledged) << "lost, counter " << i;
-      EXPECT_LE(value, tally.acknowledged + tally.unknown) << "doubled, counter " << i;
-    }
+    EXPECT_EQ(load_->JudgeCounters().explanation, "");
+  }
+  void JudgeReads() {
+    const linearizability::Verdict verdict = linearizability::CheckLinearizable(load_->history());
+    EXPECT_EQ(verdict.judgement, linearizability::Judgement::kLinearizable) << verdict.key << "\n"
+                                                                            << verdict.explanation;
   }
 
   ServerCluster cluster_{
@@ -141,7 +134,8 @@ TEST_F(WayOutTest, WithdrawingFromADeadLeaderLetsOthersLeadAndLeavesATrace) {
   EXPECT_THAT(audit, HasSubstr(absl::StrCat("WITHDRAWAL of all promises to store ", second_store)));
   cluster_.Start(second);
   AwaitWrites();
-  Judge();
+  JudgeWrites();
+  JudgeReads();
 }
 
 TEST_F(WayOutTest, WithdrawingFromALeaderThatOnlyHangsLosesNoWrite) {
@@ -155,7 +149,9 @@ TEST_F(WayOutTest, WithdrawingFromALeaderThatOnlyHangsLosesNoWrite) {
   Print("a leader hangs, its promises withdrawn", since);
   cluster_.Signal(hung, SIGCONT);
   AwaitWrites();
-  Judge();
+  // Not the reads: the proof was false, so the hung leader holds a lease that nobody keeps to any
+  // more and may answer from it what others have overwritten, until it ends or a write fails [S-9].
+  JudgeWrites();
 }
 
 }  // namespace
