@@ -2,8 +2,8 @@
 
 #include "client/cli/kv_commands.h"
 
+#include <array>
 #include <fstream>
-#include <iterator>
 #include <string>
 #include <utility>
 
@@ -18,8 +18,23 @@ namespace {
 // Of a value in the table of a scan; JSON has all of it.
 constexpr size_t kShownBytesMax = 200;
 
-std::string ReadAll(std::istream* in) {
-  return std::string(std::istreambuf_iterator<char>(*in), std::istreambuf_iterator<char>());
+// Longer than any value; what is longer is refused by its first bytes, also if it never ends.
+constexpr size_t kReadBytesMax = 64 << 20;
+
+// Everything in a file or standard input, `name`. What a folder answers becomes a state of the
+// stream here, and not, as with iterators, an exception.
+absl::StatusOr<std::string> ReadAll(std::istream* in, const std::string& name) {
+  std::string all;
+  std::array<char, 1 << 16> chunk;
+  while (in->read(chunk.data(), chunk.size()) || in->gcount() > 0) {
+    all.append(chunk.data(), static_cast<size_t>(in->gcount()));
+    if (all.size() <= kReadBytesMax) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, " holds more than ", kReadBytesMax, " bytes: it is no value"));
+  }
+  if (!in->bad()) return all;
+  return absl::InvalidArgumentError(
+      absl::StrCat("cannot read ", name, ": it must be a file, not a directory"));
 }
 
 absl::StatusOr<std::string> KeyOf(const Context& context) {
@@ -37,15 +52,13 @@ absl::StatusOr<std::string> ValueOf(const Context& context, const std::string& n
   }
   if (has_operand) {
     const std::string operand = context.line.Operand(1);
-    if (operand == "-") return ReadAll(context.streams.in);
+    if (operand == "-") return ReadAll(context.streams.in, "standard input");
     return BytesOf(operand, context.hex(), name);
   }
+  const std::string path = absl::StrCat("--file ", context.line.Text("file"));
   std::ifstream file(context.line.Text("file"), std::ios::binary);
-  if (!file) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("cannot read --file ", context.line.Text("file")));
-  }
-  return ReadAll(&file);
+  if (!file) return absl::InvalidArgumentError(absl::StrCat("cannot read ", path));
+  return ReadAll(&file, path);
 }
 
 void SetVersion(Json* object, uint64_t version) { (*object)["version"] = absl::StrCat(version); }

@@ -122,6 +122,20 @@ TEST_F(ProgramTest, KeepsBytesAsTheyAre) {
   EXPECT_EQ(server_.Value("file"), bytes);
 }
 
+TEST_F(ProgramTest, RefusesADirectoryInPlaceOfAFile) {
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"kv", "set", "k", "--file", testing::TempDir()},
+        {"kv", "cas", "k", "--absent", "--file", testing::TempDir()}}) {
+    const Outcome refused = Rasputin(command);
+    EXPECT_EQ(refused.code, 2);
+    EXPECT_EQ(refused.err, "rasputin: cannot read --file " + testing::TempDir() +
+                               ": it must be a file, not a directory\n");
+  }
+  EXPECT_EQ(Rasputin({"kv", "set", "k", "--file", testing::TempDir() + "/no/such"}).code, 2);
+  EXPECT_EQ(Rasputin({"bench", "--result", testing::TempDir()}).code, 2);
+  EXPECT_EQ(Rasputin({"kv", "set", "k", "--file", "/dev/zero"}).code, 2);
+}
+
 TEST_F(ProgramTest, WritesJsonThatNamesEveryField) {
   server_.Put("k", "v");
   EXPECT_EQ(RasputinJson({"kv", "get", "k"}).dump(),
