@@ -154,6 +154,10 @@ absl::StatusOr<kv::v1::ScanRequest> ScanRequestOf(const Context& context) {
   absl::StatusOr<std::string> end =
       line.Has("prefix") ? EndOfPrefix(*start) : BytesOf(line.Operand(1), context.hex(), "END");
   if (!end.ok()) return end.status();
+  if (!end->empty() && *start >= *end) {
+    return absl::InvalidArgumentError(
+        "START must come before END, in the order of the bytes: nothing lies between them");
+  }
   request.set_start(*std::move(start));
   request.set_end(*std::move(end));
   return request;

@@ -158,6 +158,17 @@ TEST_F(ProgramTest, ScansInTablesAndValidJson) {
   EXPECT_EQ(Rasputin({"kv", "scan", "a", "--prefix", "b"}).code, 2);
 }
 
+TEST_F(ProgramTest, RefusesAScanThatEndsBeforeItBegins) {
+  for (const char* start : {"z", "a"}) {
+    const Outcome refused = Rasputin({"kv", "scan", start, "a"});
+    EXPECT_EQ(refused.code, 2);
+    EXPECT_THAT(refused.err, HasSubstr("START must come before END"));
+  }
+  EXPECT_EQ(Rasputin({"kv", "scan", "a", "z"}).code, 0);
+  EXPECT_EQ(Rasputin({"kv", "scan", "z"}).code, 0);
+  EXPECT_EQ(Rasputin({"kv", "scan", "--prefix", "z"}).code, 0);
+}
+
 TEST_F(ProgramTest, ShowsTheClusterInTablesAndJson) {
   EXPECT_EQ(RasputinJson({"cluster", "status"})["cluster_id"], "18446744073709551615");
   EXPECT_THAT(Rasputin({"cluster", "status"}).out, HasSubstr("REACHABLE"));
