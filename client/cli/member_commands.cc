@@ -120,6 +120,18 @@ absl::StatusOr<std::vector<uint64_t>> RangesOn(Admin* admin, uint64_t store) {
   return ranges;
 }
 
+// So that nothing is begun for a store that is none.
+absl::Status CheckIsListed(Admin* admin, uint64_t store) {
+  const auto response = admin->ListStores();
+  if (!response.ok()) return response.status();
+  const auto& all = response->statuses();
+  const bool listed = std::any_of(
+      all.begin(), all.end(), [store](const auto& one) { return one.store().store_id() == store; });
+  if (listed) return absl::OkStatus();
+  return absl::NotFoundError(
+      absl::StrCat("there is no store ", store, "; `rasputin store ls` shows all"));
+}
+
 }  // namespace
 
 int RangeReplicas(const Context& context) {
@@ -166,6 +178,8 @@ int StoreReplace(const Context& context) {
     return context.FailUsage(absl::InvalidArgumentError("STORE and NEW must differ"));
   }
   Admin admin(context.options);
+  const absl::Status listed = CheckIsListed(&admin, *to);
+  if (!listed.ok()) return context.Fail(listed, false);
   std::set<uint64_t> done;
   // Ranges that split meanwhile are found by looking again.
   for (bool found = true; found;) {
@@ -183,9 +197,10 @@ int StoreReplace(const Context& context) {
       request.set_remove_store_id(*from);
       const auto changed = admin.ChangeReplicas(request, Progress(context, "  "));
       if (!changed.ok()) {
-        context.Note(absl::StrCat(done.size(), " ranges are done; repeat the command, which goes ",
-                                  "on with range ", range));
-        return context.Fail(changed.status(), true);
+        const int code = context.Fail(changed.status(), true);
+        context.Note(absl::StrCat(done.size(), " ranges are done; once that is mended, repeat the ",
+                                  "command, which goes on with range ", range));
+        return code;
       }
       done.insert(range);
     }

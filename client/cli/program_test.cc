@@ -226,9 +226,13 @@ TEST_F(ProgramTest, ReplacesAStoreInAllItsRangesAndForgetsIt) {
   EXPECT_EQ(Rasputin({"store", "replace", "2", "3"}).out, "no range has a replica on store 2\n");
   EXPECT_EQ(Rasputin({"store", "forget", "2"}).code, 0);
   server_.Fail("ChangeReplicas", Failure(9, v1::ERROR_REASON_FAILED_PRECONDITION));
-  const Outcome refused = Rasputin({"store", "replace", "3", "4"});
+  const Outcome refused = Rasputin({"store", "replace", "3", "1"});
   EXPECT_EQ(refused.code, 4);
-  EXPECT_THAT(refused.err, HasSubstr("repeat the command"));
+  EXPECT_LT(refused.err.find("refused: "), refused.err.find("repeat the command"));
+  EXPECT_NE(refused.err.find("repeat the command"), std::string::npos) << refused.err;
+  const Outcome unknown = Rasputin({"store", "replace", "3", "4"});
+  EXPECT_EQ(unknown.code, 4);
+  EXPECT_EQ(unknown.err, "rasputin: refused: there is no store 4; `rasputin store ls` shows all\n");
 }
 
 TEST_F(ProgramTest, LeavesOutOfTheStatusWhatNobodyKnows) {
