@@ -22,6 +22,9 @@ using Clock = std::chrono::steady_clock;
 // The longest wait for one node to accept a connection before another is tried.
 constexpr auto kConnectPatience = std::chrono::seconds(1);
 
+// The longest look at what else listens at an endpoint.
+constexpr auto kLookPatience = std::chrono::milliseconds(200);
+
 constexpr auto kHalfMillisecond = std::chrono::microseconds(500);
 
 std::chrono::system_clock::time_point ToSystem(Clock::time_point time) {
@@ -100,6 +103,9 @@ class Attempts {
         Clock::now() - started_ >= options_.connect_time_max) {
       next.decision.retry = false;
     }
+    if (!next.decision.retry && !judge_.reached()) {
+      next.status = NotReachedError(absl::StrCat(next.status.message(), WhatAnswersElse()));
+    }
     return next;
   }
 
@@ -112,6 +118,16 @@ class Attempts {
         std::chrono::duration_cast<std::chrono::milliseconds>(patience + kHalfMillisecond);
     return ms.count() % 1000 == 0 ? absl::StrCat(ms.count() / 1000, " s")
                                   : absl::StrCat(ms.count(), " ms");
+  }
+
+  // Where something accepts connections and does not speak gRPC, the port is most likely wrong.
+  std::string WhatAnswersElse() const {
+    for (const std::string& address : endpoints_->addresses()) {
+      if (!AcceptsConnections(address, kLookPatience)) continue;
+      return absl::StrCat(", though something listens at ", address,
+                          " that does not answer as a client port does (9090 is for HTTP)");
+    }
+    return "";
   }
 
   AttemptJudge::Next Failed(const CallError& error, const grpc::Channel* channel,

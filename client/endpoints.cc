@@ -2,9 +2,14 @@
 
 #include "client/endpoints.h"
 
+#include <errno.h>
 #include <glog/logging.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
+#include <netdb.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <utility>
 
@@ -72,5 +77,29 @@ void Endpoints::Advance() {
 }
 
 std::string Endpoints::ToString() const { return absl::StrJoin(addresses_, ","); }
+
+bool AcceptsConnections(const std::string& address, std::chrono::milliseconds patience) {
+  const size_t colon = address.rfind(':');
+  if (colon == std::string::npos) return false;
+  addrinfo wanted = {};
+  wanted.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (getaddrinfo(address.substr(0, colon).c_str(), address.substr(colon + 1).c_str(), &wanted,
+                  &found) != 0) {
+    return false;
+  }
+  const int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  bool accepted = fd >= 0 && connect(fd, found->ai_addr, found->ai_addrlen) == 0;
+  if (fd >= 0 && !accepted && errno == EINPROGRESS) {
+    pollfd waiting = {fd, POLLOUT, 0};
+    int error = 0;
+    socklen_t size = sizeof(error);
+    accepted = poll(&waiting, 1, static_cast<int>(patience.count())) == 1 &&
+               getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0;
+  }
+  if (fd >= 0) close(fd);
+  freeaddrinfo(found);
+  return accepted;
+}
 
 }  // namespace rasputin::client

@@ -7,6 +7,7 @@
 
 #include <grpcpp/channel.h>
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -30,6 +31,7 @@ class Endpoints {
   // The given addresses, separated by commas.
   std::string ToString() const;
   size_t size() const { return addresses_.size(); }
+  const std::vector<std::string>& addresses() const { return addresses_; }
 
  private:
   std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address);
@@ -43,6 +45,10 @@ class Endpoints {
 // A channel with the settings that every client of ours uses: no size limit below the server's,
 // quick reconnection (at most 1 s between attempts).
 std::shared_ptr<grpc::Channel> NewChannel(const std::string& address);
+
+// Whether anything at all takes a TCP connection at HOST:PORT. Waits at most `patience`, besides
+// the time to look the name up.
+bool AcceptsConnections(const std::string& address, std::chrono::milliseconds patience);
 
 }  // namespace rasputin::client
 

@@ -167,7 +167,9 @@ CommandTable MakeTable() {
   table.flags = {
       {"endpoints", "HOST:PORT,...", "127.0.0.1:8880",
        "Client addresses of nodes; one is enough. RASPUTIN_ENDPOINTS changes the default."},
-      {"timeout", "TIME", "10s", "How long to try, for example 500ms or 1m."},
+      {"timeout", "TIME", "10s",
+       "How long to try, for example 500ms or 1m. Unless it is given, nodes to which no connection "
+       "can be made are given up after 5 s, and commands that say so wait longer."},
       {"output", "FORMAT", "table", "table, or json: one JSON value on standard output."},
       {"version", "", "", "Shows the version."},
   };

@@ -4,6 +4,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <sstream>
@@ -17,6 +20,7 @@ namespace rasputin::client {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 struct Outcome {
   int code = -1;
@@ -310,7 +314,24 @@ TEST_F(ProgramTest, Exits3WhereNobodyListens) {
     EXPECT_EQ(run.code, 3) << run.err;
     EXPECT_THAT(run.err, HasSubstr(dead + " within 100 ms;"));
     EXPECT_THAT(run.err, HasSubstr("--endpoints"));
+    EXPECT_THAT(run.err, Not(HasSubstr("something listens")));
   }
+}
+
+TEST_F(ProgramTest, SaysThatSomethingListensThatIsNoClientPort) {
+  const int listener = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(listen(listener, 100), 0);
+  ASSERT_EQ(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  const std::string silent = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  const Outcome run = RunWith(silent, {"--timeout", "100ms", "kv", "get", "k"});
+  close(listener);
+  EXPECT_EQ(run.code, 3);
+  EXPECT_THAT(run.err, HasSubstr("though something listens at " + silent));
 }
 
 TEST_F(ProgramTest, Exits3IfNobodyLeads) {
