@@ -26,7 +26,8 @@ std::string ExplainError(const absl::Status& error, bool mutation) {
   std::string message = absl::StrReplaceAll(error.message(), {{"\n", " "}, {"\r", " "}});
   if (message.empty()) message = absl::StatusCodeToString(error.code());
   if (ReasonOf(error) == v1::ERROR_REASON_NOT_INITIALIZED) {
-    return absl::StrContains(message, "cluster init")
+    // The server has said already what to run, or that nothing helps at this node.
+    return absl::StrContains(message, "`rasputin ")
                ? message
                : absl::StrCat(message, "; run: rasputin cluster init");
   }

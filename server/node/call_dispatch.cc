@@ -70,10 +70,16 @@ CallResult Refuse(absl::StatusCode code, rasputin::v1::ErrorReason reason, std::
   return result;
 }
 
-CallResult NotInitialized() {
+// Clients that know other nodes ask these.
+CallResult NoMember(const std::string& text) {
   return Refuse(absl::StatusCode::kFailedPrecondition, rasputin::v1::ERROR_REASON_NOT_INITIALIZED,
-                "this node does not belong to a cluster yet; run `rasputin cluster init`, or wait "
-                "until it has joined the cluster of its seeds");
+                text);
+}
+
+CallResult NotInitialized() {
+  return NoMember(
+      "this node does not belong to a cluster yet; run `rasputin cluster init`, or wait "
+      "until it has joined the cluster of its seeds");
 }
 
 CallResult StoreLost(const std::string& text) {
@@ -183,6 +189,8 @@ void CallDispatch::ToFront(ServerCall* call, const Route& route) {
     result.code = absl::StatusCode::kUnimplemented;
     result.message = "no such method in this version";
     call->Done(std::move(result));
+  } else if (!retired_.empty()) {
+    call->Done(NoMember(retired_));
   } else if (shard_->attached()) {
     call->at_front = true;
     ++under_way_;
@@ -199,6 +207,7 @@ void CallDispatch::ToFront(ServerCall* call, const Route& route) {
 }
 
 void CallDispatch::ToSlow(ServerCall* call) {
+  if (!retired_.empty()) return call->Done(NoMember(retired_));
   if (!shard_->attached()) {
     call->Done(store_expected_  ? Starting(lost_)
                : !lost_.empty() ? StoreLost(lost_)

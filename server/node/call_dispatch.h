@@ -37,6 +37,10 @@ class CallDispatch final : public CallSink {
   // The node's store is lost, as the text says: what would be answered with the advice to
   // initialise, or to wait for the store, is refused with it. Inside the shard.
   void SetLost(std::string text) { lost_ = std::move(text); }
+  // The node's store was taken off the list of stores, as the text says; empty: it was not. Every
+  // call but health and reflection is refused with it, for another node to carry out. Inside the
+  // shard.
+  void SetRetired(std::string text) { retired_ = std::move(text); }
   // Carries out a call that awaits other nodes: WithdrawPromises and ListAudit, by their path.
   // FinishSlow with the same number must follow. False: it was not started, and nothing follows.
   using StartSlow =
@@ -83,6 +87,7 @@ class CallDispatch final : public CallSink {
   bool serving_ = false;
   bool store_expected_ = false;
   std::string lost_;
+  std::string retired_;
   std::vector<Route> routes_;
   std::map<std::string, int> route_by_path_;
   bool init_running_ = false;  // Even if everybody who waited for it has gone.

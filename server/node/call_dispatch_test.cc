@@ -1,17 +1,21 @@
-// Calls of initialisation: one attempt at a time, and everybody who waits is answered.
+// Calls of initialisation: one attempt at a time, and everybody who waits is answered. And what a
+// store that was taken off the list refuses.
 
 #include "server/node/call_dispatch.h"
 
 #include <gtest/gtest.h>
 
 #include <optional>
+#include <string>
 
 namespace rasputin::server {
 namespace {
 
-class InitCall final : public ServerCall {
+class AnyCall final : public ServerCall {
  public:
-  InitCall() { path_ = "/rasputin.admin.v1.ClusterService/Init"; }
+  explicit AnyCall(const std::string& method = "admin.v1.ClusterService/Init") {
+    path_ = "/rasputin." + method;
+  }
   bool Page(absl::Cord) override { return false; }
   void Done(CallResult answer) override { result = std::move(answer); }
 
@@ -34,12 +38,12 @@ class CallDispatchTest : public ::testing::Test {
 
 TEST_F(CallDispatchTest, AnInitThatCannotBeStartedIsAnsweredAndMayBeRepeated) {
   accepts_ = false;
-  InitCall refused;
+  AnyCall refused;
   dispatch_.OnCall(&refused);
   ASSERT_TRUE(refused.result.has_value());
   EXPECT_EQ(refused.result->code, absl::StatusCode::kUnavailable);
   accepts_ = true;
-  InitCall second;
+  AnyCall second;
   dispatch_.OnCall(&second);
   EXPECT_EQ(started_, 2);
   EXPECT_FALSE(second.result.has_value());
@@ -49,18 +53,30 @@ TEST_F(CallDispatchTest, AnInitThatCannotBeStartedIsAnsweredAndMayBeRepeated) {
 
 // Each attempt takes one of the two slow threads: callers that give up must not take both.
 TEST_F(CallDispatchTest, ACallerThatLeavesDoesNotLetASecondInitStart) {
-  InitCall gone;
+  AnyCall gone;
   dispatch_.OnCall(&gone);
   dispatch_.OnGone(&gone);
-  InitCall waiting;
+  AnyCall waiting;
   dispatch_.OnCall(&waiting);
   EXPECT_EQ(started_, 1);
   dispatch_.FinishInit({});
   EXPECT_TRUE(waiting.result.has_value());
   EXPECT_FALSE(gone.result.has_value());
-  InitCall later;
+  AnyCall later;
   dispatch_.OnCall(&later);
   EXPECT_EQ(started_, 2);
+}
+
+TEST_F(CallDispatchTest, AStoreThatWasTakenOffTheListRefusesEveryCallAtOnceWithTheReason) {
+  dispatch_.SetRetired("store 3 was taken off the list");
+  for (const char* method : {"kv.v1.KvService/Get", "admin.v1.ClusterService/GetStatus",
+                             "admin.v1.ClusterService/ListAudit"}) {
+    AnyCall call(method);
+    dispatch_.OnCall(&call);
+    ASSERT_TRUE(call.result.has_value()) << method;
+    EXPECT_EQ(call.result->code, absl::StatusCode::kFailedPrecondition);
+    EXPECT_EQ(call.result->message, "store 3 was taken off the list");
+  }
 }
 
 }  // namespace

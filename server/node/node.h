@@ -107,6 +107,13 @@ class Node {
   // Inside the shard.
   void OnStores(const std::vector<type::v1::StoreDescriptor>& stores,
                 const range::RangeDescriptor& meta_range);
+  // Whether the list of stores lacks this one. Inside the shard.
+  void SetRetired(bool retired);
+  // Empty: it is on the list, as far as is known.
+  std::string RetiredText() const;
+  // Asks another node for the list if this one could not read it for long; then again and again.
+  void WatchListing();
+  void AskForListing();
   void OnGreeted(StoreId store, const std::string& address);
   void Connect(StoreId store, const std::string& address);
   void SaveBook(const std::vector<type::v1::StoreDescriptor>& stores,
@@ -181,7 +188,7 @@ class Node {
   // Inside the shard, once the store is attached.
   std::map<StoreId, KnownStore> known_stores_;
   std::string saved_book_;
-  bool retired_ = false;  // The list of stores lacks this one.
+  consensus::Instant list_trusted_until_ = consensus::Instant::min();
   std::optional<ReplicateLink::Dropped> dropped_;
   std::string join_text_;  // What the last attempt to join said; of the slow work.
 
@@ -209,6 +216,8 @@ class Node {
   std::optional<storage::v1::StoreManifest> manifest_;  // On disk; the store may not be open.
   std::atomic<bool> ready_{false};
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> retired_{false};  // The list of stores lacks this one.
+  size_t listings_asked_ = 0;         // Of the slow work.
   // As of the last metrics page.
   std::atomic<uint64_t> replicas_{0};
   std::atomic<uint64_t> ranges_led_{0};

@@ -217,6 +217,7 @@ HttpResponse Node::MetricsPage() {
 }
 
 std::string Node::Trouble() const {
+  if (retired_) return RetiredText();
   const std::string disk = disk_watch_.Trouble(Now());
   return disk.empty() ? turn_watch_.Trouble(Now()) : disk;
 }
@@ -251,8 +252,8 @@ HttpResponse Node::StatusPage() {
       "<h1>Rasputin node</h1>\n";
   absl::StrAppend(&page, "<p>Peers: ", EscapeHtml(peer_address_),
                   ", clients: ", EscapeHtml(client_address_), ".</p>\n");
-  const std::string lost = LostText();
-  if (!lost.empty() && !ready_) {
+  const std::string lost = ready_ ? RetiredText() : LostText();
+  if (!lost.empty()) {
     absl::StrAppend(&page, "<p>Not in service: ", EscapeHtml(lost), ".</p>\n");
   } else if (!manifest.has_value()) {
     absl::StrAppend(&page, "<p>Not initialised: run <code>rasputin cluster init</code>.</p>\n");

@@ -271,6 +271,7 @@ CallResult Node::CallFront(Method method, const google::protobuf::MessageLite& r
 }
 
 void Node::BeginUpkeep() {
+  slow_work_.AddAfter(std::chrono::milliseconds(0), [this] { WatchListing(); });
   if (flags_.scrub_bytes_per_second > 0) slow_work_.AddAfter(kScrubStart, [this] { Scrub(); });
   const absl::StatusOr<std::optional<Replacement>> replacement = quarantine_->ReadReplacement();
   if (!replacement.ok()) LOG(ERROR) << replacement.status().message();

@@ -2,11 +2,13 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
 #include <random>
 #include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "rasputin/admin/v1/admin.pb.h"
 #include "rasputin/peer/v1/peer.pb.h"
 #include "server/clock/clock.h"
 #include "server/node/node.h"
@@ -23,6 +25,12 @@ constexpr consensus::Duration kJoinTimeout = std::chrono::seconds(20);
 // A call of Join is answered in this time: less than the caller waits.
 constexpr consensus::Duration kJoinAnswerTime = std::chrono::seconds(10);
 constexpr std::chrono::milliseconds kJoinPeriod = std::chrono::seconds(1);
+// A list that was read is not asked for elsewhere for so long: longer than between two reads.
+constexpr consensus::Duration kListTrust = std::chrono::seconds(15);
+constexpr std::chrono::milliseconds kListingPeriod = std::chrono::seconds(3);
+constexpr consensus::Duration kListingProbeTimeout = std::chrono::milliseconds(300);
+constexpr consensus::Duration kListingTimeout = std::chrono::seconds(2);
+constexpr char kListStoresPath[] = "/rasputin.admin.v1.ClusterService/ListStores";
 
 uint64_t RandomToken() {
   std::random_device device;
@@ -200,12 +208,60 @@ void Node::OnStores(const std::vector<type::v1::StoreDescriptor>& stores,
     lease_thread_.DropPeer(it->first);
     it = known_stores_.erase(it);
   }
-  if (listed.count(self) == 0 && !retired_) {
-    LOG(ERROR) << "this store, " << self << ", was taken off the list of stores for good: stop the "
-               << "node; with an empty --storage-dir it joins as another store";
-  }
-  retired_ = listed.count(self) == 0;
+  list_trusted_until_ = Now() + kListTrust;
+  SetRetired(listed.count(self) == 0);
   SaveBook(stores, meta_range);
+}
+
+std::string Node::RetiredText() const {
+  if (!retired_) return "";
+  return absl::StrCat("store ", Manifest()->store_id(), " of this node, ", peer_address_,
+                      ", was taken off the list of stores for good (`rasputin store forget`): stop "
+                      "the node, or start it with an empty --storage-dir, with which it joins as "
+                      "another store; other nodes answer what this one refuses");
+}
+
+void Node::SetRetired(bool retired) {
+  if (retired_.exchange(retired) == retired) return;
+  const std::string text = RetiredText();
+  if (retired) LOG(ERROR) << text;
+  dispatch_.SetRetired(text);
+  dispatch_.SetServing(!retired && !stopping_);
+}
+
+void Node::WatchListing() {
+  if (stopping_) return;
+  bool trusted = false;
+  RunInShard([this, &trusted] { trusted = Now() < list_trusted_until_; });
+  if (!trusted) AskForListing();
+  slow_work_.AddAfter(kListingPeriod, [this] { WatchListing(); });
+}
+
+// A store that was taken off the list while it was down is let in by nobody, and so cannot read
+// the list by itself. One node is asked at a time: what has no leader keeps the caller waiting.
+void Node::AskForListing() {
+  const std::optional<storage::v1::StoreManifest> manifest = Manifest();
+  std::vector<std::string> addresses = seeds_;
+  const storage::v1::StoreBook book = ReadBook(*manifest);
+  for (const auto& store : book.stores()) addresses.push_back(store.peer_address());
+  const size_t first = listings_asked_++;
+  for (size_t i = 0; i < addresses.size(); ++i) {
+    const std::string& address = addresses[(first + i) % addresses.size()];
+    if (address == peer_address_) continue;
+    peer::v1::ProbeResponse probe;
+    absl::Status answered = CallPeer(address, absl::StrCat(kPeerService, "Probe"),
+                                     peer::v1::ProbeRequest(), &probe, kListingProbeTimeout);
+    if (!answered.ok() || probe.cluster_id() != manifest->cluster_id()) continue;
+    admin::v1::ListStoresResponse list;
+    answered = CallPeer(probe.client_address(), kListStoresPath, admin::v1::ListStoresRequest(),
+                        &list, kListingTimeout);
+    if (!answered.ok() || list.stores_size() == 0) return;
+    const auto& stores = list.stores();
+    const bool listed = std::any_of(stores.begin(), stores.end(), [&manifest](const auto& store) {
+      return store.store_id() == manifest->store_id();
+    });
+    return RunInShard([this, listed] { SetRetired(!listed); });
+  }
 }
 
 void Node::OnGreeted(StoreId store, const std::string& address) {

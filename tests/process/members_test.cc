@@ -125,6 +125,21 @@ class MembersTest : public testing::Test {
     return result.output;
   }
 
+  // Why the node answers nothing, once it knows.
+  std::string AwaitRefusal(int node) {
+    client::ClientOptions options;
+    options.endpoints = {cluster_.ClientAddress(node)};
+    options.deadline = seconds(5);
+    for (const auto end = std::chrono::steady_clock::now() + kPatience;
+         std::chrono::steady_clock::now() < end;) {
+      const auto response = client::Admin(options).ListCollections();
+      if (absl::IsFailedPrecondition(response.status())) {
+        return std::string(response.status().message());
+      }
+    }
+    return "it answers";
+  }
+
   // Nothing lost, nothing doubled, nothing failed.
   void Judge() {
     load_->Stop();
@@ -201,6 +216,13 @@ TEST_F(MembersTest, ADeadNodeIsReplacedUnderLoadByThreeCommands) {
     EXPECT_EQ(store.ranges(), 2u) << store.store().store_id();
   }
   Phase("three stores again", [this] { AwaitWrites(500); });
+  Phase("the dead node comes back", [&] {
+    cluster_.Start(victim);
+    const std::string said = AwaitRefusal(victim);
+    EXPECT_NE(said.find("was taken off the list of stores for good"), std::string::npos) << said;
+    EXPECT_NE(said.find("with an empty --storage-dir"), std::string::npos) << said;
+    cluster_.Kill(victim);
+  });
   // The replica that was copied counts: another of the old ones may go.
   const int second = cluster_.Leader(Load::Key(0)) == witness ? witness : (victim + 2) % 3;
   cluster_.Kill(second);
