@@ -203,6 +203,33 @@ TEST(LookupRange, NamesTheRangeItsLeaderAndTheAddressesOfItsStores) {
   EXPECT_EQ(response.stores(2).client_address(), "node3:8880");
 }
 
+TEST(ListRanges, NamesTheLeaderOfARangeThatNobodyUses) {
+  FakeCluster cluster;
+  const uint64_t unused = cluster.Call(2, Method::kSplitRange, SplitAt("m"))
+                              .Body<admin::v1::SplitRangeResponse>()
+                              .right()
+                              .range_id();
+  cluster.SetLeader(unused, 3);
+  cluster.RestartFront(1);
+  const auto list = cluster.Call(1, Method::kListRanges, admin::v1::ListRangesRequest())
+                        .Body<admin::v1::ListRangesResponse>();
+  ASSERT_EQ(list.routes_size(), 3);
+  EXPECT_EQ(list.routes(2).range().range_id(), unused);
+  EXPECT_EQ(list.routes(2).leader_store_id(), 3u);
+}
+
+TEST(ListRanges, NamesNoLeaderThatHasLostItsRange) {
+  FakeCluster cluster;
+  cluster.SetLeader(2, 3);
+  cluster.front(1).OnLeader(RangeId(2), StoreId(3));
+  cluster.SetLeader(2, 0);
+  const auto list = cluster.Call(1, Method::kListRanges, admin::v1::ListRangesRequest())
+                        .Body<admin::v1::ListRangesResponse>();
+  ASSERT_EQ(list.routes_size(), 2);
+  EXPECT_EQ(list.routes(0).leader_store_id(), 1u);
+  EXPECT_EQ(list.routes(1).leader_store_id(), 0u);
+}
+
 TEST(DescribeRange, IsAnsweredByTheLeaderWhoeverIsAsked) {
   FakeCluster cluster;
   cluster.SetLeader(2, 3);

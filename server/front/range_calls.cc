@@ -120,23 +120,45 @@ void RangeCalls::ListFrom(const ClockReading& now, CallId id, const std::string&
   query.set_ranges_from(from);
   query.set_limit(limit);
   directory_->Query(now, query, deadline,
-                    [this, id, collection](const ClockReading&, RangeAnswer answer,
-                                           storage::v1::MetaQueryResult result) {
+                    [this, id, collection, deadline](const ClockReading& when, RangeAnswer answer,
+                                                     storage::v1::MetaQueryResult result) {
                       if (answer.response.outcome != Outcome::kOk) {
                         return calls_->Finish(id, ToCallResult(answer, *router_));
                       }
-                      admin::v1::ListRangesResponse response;
+                      auto listing = std::make_shared<Listing>();
+                      listing->id = id;
+                      admin::v1::ListRangesResponse& response = listing->response;
                       bool more = result.more();
                       for (const auto& range : result.ranges()) {
                         if (collection != 0 && range.collection_id() > collection) more = false;
                         if (collection != 0 && range.collection_id() != collection) continue;
-                        *response.add_routes() = RouteOf(range);
+                        *response.add_routes()->mutable_range() = range;
                       }
                       if (more && result.ranges_size() > 0) {
                         response.set_resume_key(result.ranges(result.ranges_size() - 1).end_key());
                       }
-                      calls_->Finish(id, OkResult(response));
+                      FindLeaders(when, std::move(listing), deadline);
                     });
+}
+
+// What this node's own calls have taught it is not enough: of a range that nobody uses, or whose
+// leader died since, it would be nothing or wrong.
+void RangeCalls::FindLeaders(const ClockReading& now, std::shared_ptr<Listing> listing,
+                             Instant deadline) {
+  listing->left = listing->response.routes_size();
+  if (listing->left == 0) return calls_->Finish(listing->id, OkResult(listing->response));
+  const Instant ends = std::min(deadline, now.boot + options_.status_wait);
+  for (int i = 0, routes = listing->left; i < routes; ++i) {
+    AskMembers(now, listing->response.routes(i).range(), ends,
+               [this, listing, i](const ClockReading&, RangeAnswer,
+                                  admin::v1::DescribeRangeResponse report) {
+                 if (report.serving()) {
+                   listing->response.mutable_routes(i)->set_leader_store_id(report.store_id());
+                 }
+                 if (--listing->left > 0) return;
+                 calls_->Finish(listing->id, OkResult(listing->response));
+               });
+  }
 }
 
 void RangeCalls::AskMembers(const ClockReading& now, const RangeDescriptor& range, Instant deadline,

@@ -35,6 +35,7 @@ class RangeCalls {
  private:
   struct Change;
   struct Inquiry;
+  struct Listing;
   struct Transfer;
   // The report of the serving leader, else the first that a member gave.
   using Reported = std::function<void(const ClockReading& now, RangeAnswer answer,
@@ -42,6 +43,8 @@ class RangeCalls {
 
   void ListFrom(const ClockReading& now, CallId id, const std::string& from, uint32_t limit,
                 uint64_t collection, Instant deadline);
+  // Asks the members of every listed range who leads it, then answers.
+  void FindLeaders(const ClockReading& now, std::shared_ptr<Listing> listing, Instant deadline);
   void AskMembers(const ClockReading& now, const range::RangeDescriptor& range, Instant deadline,
                   Reported done);
   void AskNext(const ClockReading& now, std::shared_ptr<Inquiry> inquiry);

@@ -31,6 +31,13 @@ struct RangeCalls::Inquiry {
   }
 };
 
+// A list of ranges whose leaders are being asked for.
+struct RangeCalls::Listing {
+  CallId id = 0;
+  admin::v1::ListRangesResponse response;
+  int left = 0;  // Ranges without an answer.
+};
+
 // A handover that is not finished yet.
 struct RangeCalls::Transfer {
   CallId id = 0;
