@@ -118,7 +118,10 @@ std::vector<CommandRow> WayOutCommands() {
        "be "
        "proved dead, so that others may lead at once. If STORE is NOT dead it may serve stale "
        "reads "
-       "for about a lease; no write is lost. Every store keeps a trace: store audit.",
+       "for about a lease; no write is lost. A store that was heard less than half a lease ago (1 "
+       "s) "
+       "is refused: so long is waited for first, which is enough after a kill. Every store keeps "
+       "a trace: store audit.",
        {{"i-proved-that-this-store-is-dead", "STORE", "",
          "Required: the id once more. Its process is known to be gone, or its machine to be off; "
          "that it does not answer is no proof."}}},

@@ -81,7 +81,9 @@ int StoreWithdraw(const Context& context) {
                     one.message().empty() ? "-" : one.message()});
   }
   context.Write(json, AlignedTable(rows));
-  context.Note(absl::StrCat("the word was yours that store ", *store, " is dead: ", kWarning));
+  context.Note(
+      absl::StrCat(refused ? "where it was refused nothing happened; elsewhere store " : "store ",
+                   *store, " was treated as dead because you said so: ", kWarning));
   return refused ? kRefused : kDone;
 }
 

@@ -57,6 +57,9 @@ WayOut::Ports Node::WayOutPorts() {
   ports.manifest = [this] { return Manifest(); };
   ports.wall_us = [] { return ReadClocks().wall_us; };
   ports.pause = [] { std::this_thread::sleep_for(kDiskPause); };
+  // And a tenth more, for the time that its last message was under way.
+  ports.pauses_of_half_lease =
+      static_cast<int>(flags_.lease_duration_ms * 11 / 20 / kDiskPause.count()) + 1;
   return ports;
 }
 

@@ -21,6 +21,8 @@ constexpr size_t kAskedByBytesMax = 200;
 constexpr size_t kAuditLinesMax = 1000;
 // Looks at the disk of this store; with pauses of some milliseconds a few seconds.
 constexpr int kLooksMax = 1000;
+// Of these, those that may be spent on a store that was heard less than half a lease ago.
+constexpr int kRefusedLooksMax = kLooksMax * 9 / 10;
 
 }  // namespace
 
@@ -105,11 +107,12 @@ absl::StatusOr<peer::v1::WithdrawPromisesResponse> WayOut::WithdrawHere(
       request.to_store_id() != self->store_id() || dead == 0 || dead == self->store_id()) {
     return absl::FailedPreconditionError("this is not the store that is to withdraw promises");
   }
-  const std::string order = absl::StrCat("WITHDRAWAL of all promises to store ", dead,
-                                         ", called dead by ", request.asked_by());
+  const std::string order = absl::StrCat("WITHDRAWAL ASKED FOR, of all promises to store ", dead,
+                                         ", by ", request.asked_by(), ", who calls it dead");
   LOG(WARNING) << order;
   if (absl::Status status = audit_.Append(ports_.wall_us(), order); !status.ok()) return status;
   peer::v1::WithdrawPromisesResponse response;
+  const int refused_looks = std::min(ports_.pauses_of_half_lease, kRefusedLooksMax);
   for (int look = 0; look < kLooksMax; ++look) {
     const std::optional<range::Store::LeaseWithdrawal> done = ports_.withdraw(dead);
     if (!done.has_value()) return absl::UnavailableError("the store is not open");
@@ -118,20 +121,28 @@ absl::StatusOr<peer::v1::WithdrawPromisesResponse> WayOut::WithdrawHere(
       ports_.pause();
       continue;
     }
+    const bool refused = done->outcome == Withdrawal::kRefused;
+    // It may have died just now: then half a lease later it has not asked again.
+    if (refused && look < refused_looks) {
+      ports_.pause();
+      continue;
+    }
     std::string result;
-    if (done->outcome == Withdrawal::kRefused) {
+    if (refused) {
       result = absl::StrCat("store ", dead, " asked this store for support less than half a lease ",
-                            "ago: it is not dead, or not for long; if it is, repeat the command");
+                            "ago, although that was waited for: it is alive");
     } else {
       response.set_lowest_accepted_epoch(done->lowest_accepted.value());
-      result = !response.withdrawn() ? "nothing was promised"
-                                     : absl::StrCat("withdrawn, every epoch below ",
-                                                    response.lowest_accepted_epoch());
+      result = !response.withdrawn()
+                   ? "nothing was promised"
+                   : absl::StrCat("every epoch below ", response.lowest_accepted_epoch());
     }
-    const std::string outcome = absl::StrCat("withdrawal from store ", dead, ": ", result);
+    const std::string outcome =
+        absl::StrCat("withdrawal from store ", dead,
+                     refused ? " REFUSED, nothing happened: " : " DONE: ", result);
     LOG(WARNING) << outcome;
     if (absl::Status status = audit_.Append(ports_.wall_us(), outcome); !status.ok()) return status;
-    if (done->outcome == Withdrawal::kRefused) return absl::FailedPreconditionError(result);
+    if (refused) return absl::FailedPreconditionError(result);
     return response;
   }
   return absl::UnavailableError(

@@ -42,6 +42,8 @@ class WayOut {
     std::function<int64_t()> wall_us;
     // Waits a little for the disk.
     std::function<void()> pause;
+    // So many pauses last for half a lease: a store that is silent for as long is not refused.
+    int pauses_of_half_lease = 0;
   };
 
   WayOut(const std::string& storage_dir, Ports ports);

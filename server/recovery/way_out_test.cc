@@ -23,6 +23,8 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
+constexpr int kPausesOfHalfLease = 3;
+
 // Store 2 of 1 to 4; store 1 is the dead one.
 class WayOutTest : public testing::Test {
  protected:
@@ -62,6 +64,7 @@ class WayOutTest : public testing::Test {
     };
     ports.wall_us = [] { return int64_t{0}; };
     ports.pause = [] {};
+    ports.pauses_of_half_lease = kPausesOfHalfLease;
     return ports;
   }
 
@@ -95,9 +98,9 @@ TEST_F(WayOutTest, AsksEveryOtherStoreAndSaysWhatBecameOfIt) {
 
 TEST_F(WayOutTest, LeavesATraceOfTheOrderAndOfWhatBecameOfIt) {
   ASSERT_TRUE(Withdraw(1, 1).ok());
-  EXPECT_THAT(Trace(), ElementsAre(HasSubstr("WITHDRAWAL of all promises to store 1, called dead "
-                                             "by eve@desk through store 2"),
-                                   HasSubstr("store 1: withdrawn, every epoch below 6")));
+  EXPECT_THAT(Trace(), ElementsAre(HasSubstr("WITHDRAWAL ASKED FOR, of all promises to store 1, by "
+                                             "eve@desk through store 2, who calls it dead"),
+                                   HasSubstr("store 1 DONE: every epoch below 6")));
 }
 
 TEST_F(WayOutTest, RefusesWhereTheStoreAnswers) {
@@ -115,7 +118,15 @@ TEST_F(WayOutTest, ReportsARefusalOfThisStoreAndKeepsItsTrace) {
   ASSERT_TRUE(response.ok()) << response.status();
   EXPECT_EQ(response->stores(0).outcome(), WITHDRAWAL_OUTCOME_REFUSED);
   EXPECT_THAT(response->stores(0).message(), HasSubstr("store 1 asked this store for support"));
-  EXPECT_THAT(Trace(), SizeIs(2));
+  EXPECT_THAT(Trace(), ElementsAre(HasSubstr("ASKED FOR"), HasSubstr("REFUSED, nothing happened")));
+}
+
+TEST_F(WayOutTest, WaitsHalfALeaseForAStoreThatWasHeardJustBefore) {
+  outcomes_ = std::deque<Withdrawal>(kPausesOfHalfLease, Withdrawal::kRefused);
+  outcomes_.push_back(Withdrawal::kBegun);
+  outcomes_.push_back(Withdrawal::kNothing);
+  EXPECT_EQ(Withdraw(1, 1)->stores(0).outcome(), WITHDRAWAL_OUTCOME_WITHDRAWN);
+  EXPECT_THAT(Trace(), ElementsAre(HasSubstr("ASKED FOR"), HasSubstr("DONE")));
 }
 
 TEST_F(WayOutTest, FindsNothingPromised) {
