@@ -328,7 +328,9 @@ std::string DescribeFlags() {
   std::string text =
       "rasputind, the server of Rasputin.\n\n"
       "  rasputind --seed-peers=node1:7770,node2:7770,node3:7770 --storage-dir=DIR\n"
-      "  rasputind --dev\n\nFlags (--name=value or --name value):\n";
+      "  rasputind --dev\n"
+      "  rasputind recover --help    (for ranges whose majority is lost for good; the node stopped)"
+      "\n\nFlags (--name=value or --name value):\n";
   const Flags defaults;
   for (const Flag& flag : AllFlags()) {
     const std::string value = flag.get(defaults);

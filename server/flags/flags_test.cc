@@ -84,6 +84,7 @@ TEST(Flags, HelpListsEveryFlagWithItsDefault) {
   const std::string text = DescribeFlags();
   EXPECT_THAT(text, HasSubstr("--cli-port=PORT"));
   EXPECT_THAT(text, HasSubstr("Default: 8880."));
+  EXPECT_THAT(text, HasSubstr("rasputind recover --help"));
   EXPECT_THAT(text, HasSubstr("--lease-duration-ms=MS"));
 }
 

@@ -358,7 +358,10 @@ int LostMajority(const Options& options, const std::vector<RangeVerdict>& verdic
 }  // namespace
 
 int RunRecover(const std::vector<std::string>& arguments, std::ostream* out, std::ostream* err) {
-  const bool help = arguments.empty() || arguments[0] == "--help" || arguments[0] == "help";
+  const bool help = arguments.empty() || arguments[0] == "help" ||
+                    std::any_of(arguments.begin(), arguments.end(), [](const std::string& word) {
+                      return word == "--help" || word == "-h";
+                    });
   if (help) {
     *out << kHelp;
     return arguments.empty() ? kUsage : kDone;

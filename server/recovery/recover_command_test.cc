@@ -10,6 +10,7 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <vector>
 
 namespace rasputin::server {
 namespace {
@@ -33,6 +34,16 @@ TEST(RecoverCommand, MakesNoEngineInPlaceOfOneThatIsNotMounted) {
   }
   fs::create_directories(path + "/state");
   EXPECT_TRUE(fs::is_empty(path + "/state"));
+}
+
+TEST(RecoverCommand, ShowsItsHelpBehindEachOfItsWords) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"--help"}, {"inspect", "--help"}, {"lost-majority", "-h"}}) {
+    std::ostringstream out;
+    std::ostringstream err;
+    EXPECT_EQ(RunRecover(arguments, &out, &err), 0) << err.str();
+    EXPECT_THAT(out.str(), testing::HasSubstr("--lost-stores=2,3"));
+  }
 }
 
 }  // namespace
