@@ -29,6 +29,7 @@ folder="$PWD/_rasputin_test"
 start_timeout_seconds=60
 stop_timeout_seconds=30
 pids=()
+errors=2  # The descriptor for error messages.
 
 peer_port() { echo $((7769 + $1)); }
 client_port() { echo $((8879 + $1)); }
@@ -56,7 +57,7 @@ stop_nodes() {
   done
   for pid in "${pids[@]}"; do
     if kill -KILL "$pid" 2>/dev/null; then
-      echo "run.sh: process $pid did not stop within $stop_timeout_seconds s and was killed" >&2
+      echo "run.sh: process $pid did not stop in $stop_timeout_seconds s and was killed" >&"$errors"
       status=1
     fi
   done
@@ -179,5 +180,8 @@ for ((node = 1; node <= nodes; node++)); do
 done
 echo "Try: bazel-bin/client/rasputin --endpoints $(all_of client_port) kv set key value"
 echo "Data and logs are under _rasputin_test/. Ctrl-C stops all nodes."
-watch_nodes
+# On 2 bash would report in its own words, with the whole command, that a node was killed.
+exec 3>&2
+errors=3
+watch_nodes 2>/dev/null
 fail "all nodes have stopped; logs are under $folder"
