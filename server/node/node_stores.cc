@@ -217,8 +217,9 @@ std::string Node::RetiredText() const {
   if (!retired_) return "";
   return absl::StrCat("store ", Manifest()->store_id(), " of this node, ", peer_address_,
                       ", was taken off the list of stores for good (`rasputin store forget`): stop "
-                      "the node, or start it with an empty --storage-dir, with which it joins as "
-                      "another store; other nodes answer what this one refuses");
+                      "the node, or start it with an empty --storage-dir (a node that the cluster "
+                      "began with: and --join-as-new-store), with which it joins as another store; "
+                      "other nodes answer what this one refuses");
 }
 
 void Node::SetRetired(bool retired) {
