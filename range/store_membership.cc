@@ -387,6 +387,9 @@ Instant Store::Impl::MembershipDeadline() const {
   for (const auto& [range, removal] : removals_) at = std::min(at, removal.at);
   for (const Departed& departed : departed_) at = std::min(at, departed.next_at);
   for (const auto& [range, incoming] : incoming_snapshots_) {
+    // What waits for its hard state to be durable is woken by the log: counter-example, a disk that
+    // stalls for seconds, in which the executor would spin.
+    if (incoming.hard_state_lsn.IsSet() && incoming.hard_state_lsn > durable_) continue;
     if (incoming.receiver->complete()) at = std::min(at, install_retry_at_);
   }
   return at;

@@ -253,6 +253,8 @@ Instant Store::Impl::TransferDeadline() const {
     at = std::min(at, outgoing.sender->NextDeadline(snapshot_bucket_));
   }
   for (const auto& [range, incoming] : incoming_snapshots_) {
+    // What is complete waits for its sender no more: see MembershipDeadline.
+    if (incoming.receiver->complete()) continue;
     at = std::min(at, incoming.receiver->heard_at() + IncomingPatience());
   }
   return at;
