@@ -387,10 +387,13 @@ Instant Store::Impl::MembershipDeadline() const {
   for (const auto& [range, removal] : removals_) at = std::min(at, removal.at);
   for (const Departed& departed : departed_) at = std::min(at, departed.next_at);
   for (const auto& [range, incoming] : incoming_snapshots_) {
-    // What waits for its hard state to be durable is woken by the log: counter-example, a disk that
-    // stalls for seconds, in which the executor would spin.
-    if (incoming.hard_state_lsn.IsSet() && incoming.hard_state_lsn > durable_) continue;
-    if (incoming.receiver->complete()) at = std::min(at, install_retry_at_);
+    if (!incoming.receiver->complete()) {
+      at = std::min(at, incoming.receiver->heard_at() + IncomingPatience());
+    } else if (!incoming.hard_state_lsn.IsSet() || incoming.hard_state_lsn <= durable_) {
+      // Otherwise the log wakes it: an instant that has passed would keep the executor spinning for
+      // as long as the disk stalls.
+      at = std::min(at, install_retry_at_);
+    }
   }
   return at;
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <variant>
 
 #include "kv/range_snapshot.h"
 #include "range/descriptor.h"
@@ -495,6 +496,32 @@ TEST(StoreSnapshot, AFullDiskDelaysTheInstallAndChangesNothing) {
   cluster.RunFor(5000);
   EXPECT_EQ(cluster.store(away).counters().snapshots_installed, 0u);
   cluster.engine(away).SetOutOfSpace(false);
+  EXPECT_TRUE(cluster.Converges(2));
+}
+
+// Milliseconds of the next `milliseconds` after whose turn another one was due at once.
+int TurnsDueAtOnce(TestCluster* cluster, int store, int milliseconds) {
+  int due = 0;
+  for (int i = 0; i < milliseconds; ++i) {
+    cluster->RunFor(1);
+    if (cluster->store(store).NextDeadline() <= cluster->Now().boot) ++due;
+  }
+  return due;
+}
+
+// Until the hard state is durable a new replica is not made: nothing can be done but wait.
+TEST(StoreSnapshot, AStoreWhoseLogStallsUnderANewReplicaHasNothingToDo) {
+  TestCluster cluster(Small(3, 4));
+  WriteMuch(&cluster, 2, "a", 20);
+  cluster.drop = [&cluster](const consensus::Message& message) {
+    if (std::holds_alternative<consensus::SnapshotChunk>(message.body)) cluster.StallLog(4, true);
+    return false;
+  };
+  ASSERT_TRUE(cluster.AddLearner(2, 4));
+  EXPECT_LT(TurnsDueAtOnce(&cluster, 4, 40000), 400);
+  EXPECT_EQ(cluster.store(4).counters().snapshots_installed, 0u);
+  cluster.drop = nullptr;
+  cluster.StallLog(4, false);
   EXPECT_TRUE(cluster.Converges(2));
 }
 

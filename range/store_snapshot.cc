@@ -252,11 +252,6 @@ Instant Store::Impl::TransferDeadline() const {
   for (const auto& [transfer, outgoing] : outgoing_snapshots_) {
     at = std::min(at, outgoing.sender->NextDeadline(snapshot_bucket_));
   }
-  for (const auto& [range, incoming] : incoming_snapshots_) {
-    // What is complete waits for its sender no more: see MembershipDeadline.
-    if (incoming.receiver->complete()) continue;
-    at = std::min(at, incoming.receiver->heard_at() + IncomingPatience());
-  }
   return at;
 }
 

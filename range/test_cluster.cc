@@ -165,6 +165,7 @@ void TestCluster::CarryLeases(Node* node) {
 }
 
 void TestCluster::WriteLog(Node* node) {
+  if (logs_stalled_[node->id]) return;
   const ClockReading now = NowAt(node->id);
   std::unique_ptr<consensus::log::WriteJob> job = node->store->log()->TakeWrite();
   if (job == nullptr) return;

@@ -76,6 +76,8 @@ class TestCluster {
   absl::Status TryRestart(int id);
   // Until undone, no flush of this engine is complete by itself.
   void HoldFlushes(int id, bool held) { flushes_held_[id] = held; }
+  // Until undone, no write of this log is begun.
+  void StallLog(int id, bool stalled) { logs_stalled_[id] = stalled; }
   // Length D of the leases of stores that are started from now on.
   void SetLeaseDuration(consensus::Duration duration) { lease_duration_ = duration; }
   // Until undone, nothing goes from or to the store.
@@ -118,6 +120,7 @@ class TestCluster {
   std::map<int, std::unique_ptr<Node>> nodes_;
   std::map<int, bool> isolated_;
   std::map<int, bool> flushes_held_;
+  std::map<int, bool> logs_stalled_;
   std::map<int, int64_t> wall_error_ms_;
   std::vector<Mail> in_flight_;
   std::vector<consensus::Event> events_;

@@ -86,7 +86,7 @@ class CoreCluster {
   void Restart(int replica);
   void StallDisk(int replica, bool stalled);
   // The replica, if it is bound to nobody, has campaigned in `terms` terms of which nobody heard.
-  bool Strand(int replica, uint64_t terms);
+  bool RaiseTermAlone(int replica, uint64_t terms);
   // The process stands still; what arrives meanwhile is handled after its clocks have jumped.
   void Pause(int replica, Duration duration);
   // A step of a random run: proposals, reads, and now and then a fault.

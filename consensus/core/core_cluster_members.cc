@@ -211,7 +211,7 @@ void CoreCluster::PartAround(int leader, const Configuration& target) {
 
 void CoreCluster::RandomChange() {
   if (Random(2) == 0) CutLog(static_cast<int>(Random(nodes_.size())));
-  if (Random(8) == 0) Strand(static_cast<int>(Random(nodes_.size())), 1 + Random(3));
+  if (Random(8) == 0) RaiseTermAlone(static_cast<int>(Random(nodes_.size())), 1 + Random(3));
   const int leader = Leader();
   if (leader < 0 || nodes_[leader].paused_until > now_) return;
   Configuration target = core(leader).configuration();
@@ -267,7 +267,7 @@ void CoreCluster::RandomChange() {
   }
 }
 
-bool CoreCluster::Strand(int replica, uint64_t terms) {
+bool CoreCluster::RaiseTermAlone(int replica, uint64_t terms) {
   Node& node = nodes_[replica];
   if (!up(replica) || node.paused_until > now_ || node.core->role() == Role::kLeader) return false;
   const HardState& hs = node.core->hard_state();

@@ -215,7 +215,7 @@ TEST(Scenario, StrandedTermCostsNeitherTheLeaderNorARead) {
     const int stranded = s.Follower(1);
     s.cluster.Isolate(stranded);
     s.Work(2 * kD);
-    ASSERT_TRUE(s.cluster.Strand(stranded, 5)) << "seed " << seed;
+    ASSERT_TRUE(s.cluster.RaiseTermAlone(stranded, 5)) << "seed " << seed;
     s.cluster.HealAll();
     for (int i = 0; i < 3000; ++i) {
       if (i % 10 == 0) s.cluster.Propose(s.leader);

@@ -261,6 +261,22 @@ TEST(TransferLease, AnswersWhenTheTargetLeads) {
             absl::StatusCode::kFailedPrecondition);
 }
 
+TEST(TransferLease, AsksALeaderThatRefusesAgainForAWhileAndThenSaysItsReason) {
+  FakeCluster cluster;
+  admin::v1::TransferLeaseRequest request;
+  request.set_range_id(2);
+  request.set_target_store_id(3);
+  cluster.handovers_to_refuse = 4;
+  EXPECT_TRUE(cluster.Call(2, Method::kTransferLease, request).ok());
+  EXPECT_EQ(cluster.Leader(2), 3u);
+  cluster.handovers_to_refuse = 1000;
+  request.set_target_store_id(1);
+  const FakeCall refused = cluster.Call(2, Method::kTransferLease, request);
+  EXPECT_EQ(refused.result->code, absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(refused.result->message, "the target cannot be reached");
+  EXPECT_EQ(cluster.Leader(2), 3u);
+}
+
 TEST(GetStatus, CountsStoresRangesAndLeadersAndMarksTheUnreachable) {
   FakeCluster cluster;
   cluster.Call(1, Method::kSplitRange, SplitAt("m"));

@@ -85,6 +85,10 @@ struct FakeCluster::Node final : StorePort, PeerPort, StoresPort {
   }
   absl::Status TransferLease(const ClockReading&, RangeId range, StoreId target) override {
     CHECK_EQ(cluster->Leader(range.value()), id);
+    if (cluster->handovers_to_refuse > 0) {
+      --cluster->handovers_to_refuse;
+      return absl::FailedPreconditionError("the target cannot be reached");
+    }
     cluster->SetLeader(range.value(), target.value());
     return absl::OkStatus();
   }

@@ -88,6 +88,7 @@ class FakeCluster {
   range::RangeDescriptor InDirectory(const std::string& full_key);
   void TellObservers(uint64_t range);  // OnDescriptor, at every store.
 
+  int handovers_to_refuse = 0;  // The next so many.
   Interceptor intercept;
   bool copies_catch_up = true;  // Learners may become voters.
   int steps_taken = 0;          // Changes of members.

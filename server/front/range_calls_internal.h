@@ -44,6 +44,7 @@ struct RangeCalls::Transfer {
   RangeId range;
   StoreId target;
   Instant deadline;
+  int refused = 0;  // By the leader.
   uint32_t rounds = 0;
 };
 

@@ -21,6 +21,9 @@ namespace {
 // A handover takes a round trip or two; looking more often only costs.
 constexpr Duration kRoundMin = std::chrono::milliseconds(10);
 constexpr Duration kRoundMax = std::chrono::milliseconds(500);
+// A leader that refuses is asked so often, within some two seconds: a store that has only just
+// started supports it a moment later, and another handover comes to its end.
+constexpr int kRefusedMax = 10;
 
 }  // namespace
 
@@ -78,7 +81,8 @@ void RangeCalls::AskForHandover(const ClockReading& now, std::shared_ptr<Transfe
   call.deadline = std::min(transfer->deadline, now.boot + options_.attempt_wait);
   dispatcher_->Send(now, std::move(call),
                     [this, transfer](const ClockReading& when, RangeAnswer answer) {
-                      if (answer.response.outcome == Outcome::kFailedPrecondition) {
+                      if (answer.response.outcome == Outcome::kFailedPrecondition &&
+                          ++transfer->refused >= kRefusedMax) {
                         return calls_->Finish(transfer->id, ToCallResult(answer, *router_));
                       }
                       RetryTransfer(when, transfer);

@@ -2,34 +2,22 @@
 
 #include "server/shard/disk_watch.h"
 
-#include <glog/logging.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <string>
-#include <vector>
+
+#include "server/shard/log_lines.h"
 
 namespace rasputin::server {
 namespace {
 
 using std::chrono::milliseconds;
 
-class Lines final : public google::LogSink {
- public:
-  Lines() { google::AddLogSink(this); }
-  ~Lines() override { google::RemoveLogSink(this); }
-  using google::LogSink::send;
-  void send(google::LogSeverity, const char*, const char*, int, const google::LogMessageTime&,
-            const char* message, size_t size) override {
-    lines.emplace_back(message, size);
-  }
-  std::vector<std::string> lines;
-};
-
 consensus::Instant At(int64_t ms) { return consensus::Instant(milliseconds(ms)); }
 
 TEST(DiskWatch, AWriteWithinTheLimitIsNotToldOf) {
-  Lines log;
+  LogLines log;
   DiskWatch watch("/data", milliseconds(1000));
   watch.Look(At(5000));
   watch.Begin(At(5000));
@@ -41,7 +29,7 @@ TEST(DiskWatch, AWriteWithinTheLimitIsNotToldOf) {
 }
 
 TEST(DiskWatch, AWriteThatHangsIsToldOfOnceAndOnceMoreWhenItEnds) {
-  Lines log;
+  LogLines log;
   DiskWatch watch("/data", milliseconds(1000));
   watch.Begin(At(5000));
   watch.Look(At(6001));
@@ -57,7 +45,7 @@ TEST(DiskWatch, AWriteThatHangsIsToldOfOnceAndOnceMoreWhenItEnds) {
 }
 
 TEST(DiskWatch, TheNextHangIsToldOfAgain) {
-  Lines log;
+  LogLines log;
   DiskWatch watch("/data", milliseconds(1000));
   for (int64_t begin : {0, 10'000}) {
     watch.Begin(At(begin));

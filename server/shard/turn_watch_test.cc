@@ -2,29 +2,17 @@
 
 #include "server/shard/turn_watch.h"
 
-#include <glog/logging.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <string>
-#include <vector>
+
+#include "server/shard/log_lines.h"
 
 namespace rasputin::server {
 namespace {
 
 using std::chrono::milliseconds;
-
-class Lines final : public google::LogSink {
- public:
-  Lines() { google::AddLogSink(this); }
-  ~Lines() override { google::RemoveLogSink(this); }
-  using google::LogSink::send;
-  void send(google::LogSeverity, const char*, const char*, int, const google::LogMessageTime&,
-            const char* message, size_t size) override {
-    lines.emplace_back(message, size);
-  }
-  std::vector<std::string> lines;
-};
 
 consensus::Instant At(int64_t ms) { return consensus::Instant(milliseconds(ms)); }
 
@@ -35,7 +23,7 @@ class TurnWatchTest : public ::testing::Test {
     for (; now_ms_ <= end_ms; now_ms_ += 20) watch_.Look(At(now_ms_), busy_since);
   }
 
-  Lines log_;
+  LogLines log_;
   TurnWatch watch_{"/data", milliseconds(1000)};
   int64_t now_ms_ = 5000;
 };

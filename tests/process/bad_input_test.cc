@@ -553,7 +553,9 @@ TEST_F(BadStartTest, ADamagedStoreOfAClusterOfOneWaitsForItsOperator) {
   const std::string damaged = old_manifest.substr(0, old_manifest.size() - 1) + "x";
   Write(manifest, damaged);
   servers_->Start(0);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (!absl::StrContains(Read(servers_->LogFile(0)), "damaged and not in service")) {
+    ASSERT_LT(std::chrono::steady_clock::now(), end) << Read(servers_->LogFile(0));
     ASSERT_FALSE(servers_->ExitedByItself(0)) << Read(servers_->LogFile(0));
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
