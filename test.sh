@@ -6,7 +6,7 @@
 #   --asan   under the address and undefined behaviour sanitizers
 #   --tsan   the targets without gRPC, under the thread sanitizer
 #   --clang  with clang, which refuses headers that are only reached transitively
-#   --long   then also the long suite (tests/long), some hours; its steps are appended to FILE
+#   --long   then also the long suite (tests/long), an hour or more; its steps are appended to FILE
 #            (default: tests/ledger/ledger.jsonl). Without a sanitizer, whatever the options
 #
 # Last line: "N passed, N failed", counting test cases; a target that does not build or that dies

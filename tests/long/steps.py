@@ -1,6 +1,6 @@
 """The steps of the long suite, as data: what is run, how much of it, and how its output is read.
 
-Amounts are for one run of the suite, of some hours on two cores (README.md). `{amount}` and
+Amounts are for one run of the suite, of an hour on two quiet cores (README.md). `{amount}` and
 `{first}` in a command are the step's own share and the first seed; `{bin}` is bazel's output
 folder, `{folder}` one for what the step leaves behind.
 """
