@@ -56,8 +56,12 @@ void SlowWork::Run(int number) {
       while (!stopping_ && queue_.empty()) {
         if (later_.empty()) {
           wake_.wait(lock);
-        } else if (later_.begin()->first > std::chrono::steady_clock::now()) {
-          wake_.wait_until(lock, later_.begin()->first);
+          continue;
+        }
+        // A copy: another worker may take this work, and its entry with it, during the wait.
+        const auto due = later_.begin()->first;
+        if (due > std::chrono::steady_clock::now()) {
+          wake_.wait_until(lock, due);
         } else {
           queue_.push_back(std::move(later_.begin()->second));
           later_.erase(later_.begin());
