@@ -73,6 +73,7 @@ struct SessionTable::Queue {
     front = ReadFixed64(bytes.substr(1));
     back = ReadFixed64(bytes.substr(9));
     due_ms = ReadFixed64(bytes.substr(17));
+    if (front > back) return absl::DataLossError("the session queue ends before it begins");
     return absl::OkStatus();
   }
 
@@ -158,7 +159,7 @@ absl::Status SessionTable::DropIdleClients(Queue* queue) {
     Client client;
     absl::StatusOr<bool> known = ReadClient(client_id, &client);
     if (!known.ok()) return known.status();
-    CHECK(*known) << "a client in the session queue has no row";
+    if (!*known) return absl::DataLossError("a client in the session queue has no row");
     const uint64_t idle_until = client.last_used_ms + kIdleDropMs;
     if (idle_until <= now_ms_) {
       turn_->Delete(ClientKey(range_id_, client_id));
