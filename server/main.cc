@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <glog/logging.h>
+#include <google/protobuf/stubs/logging.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -93,6 +94,10 @@ int main(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);
   // What gRPC has to say about a port in use is said better in one line.
   setenv("GRPC_VERBOSITY", "NONE", 0);
+
+  // A request whose text is not UTF-8 is answered with an error; a line of the parser's own for
+  // each would let a client fill the log.
+  google::protobuf::SetLogHandler(nullptr);
 
   FLAGS_logtostderr = true;
   if (argc > 1 && std::string(argv[1]) == "recover") {

@@ -21,6 +21,7 @@
 #include <chrono>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <thread>
@@ -243,6 +244,22 @@ TEST_F(BadInputTest, KeysBeyondTheLimitsAreRefusedByEveryCall) {
   ExpectRefusal("Scan from a key of 9 KiB",
                 client_->Scan(scan, [](const kv::v1::KeyValue&) { return true; }),
                 absl::StatusCode::kInvalidArgument, {"9216", "8192"});
+}
+
+TEST_F(BadInputTest, TextThatIsNoUtf8IsRefusedAndFillsNoLog) {
+  const std::string bytes("\n\2\xff\xfe");  // Field 1, the name.
+  const grpc::Status status =
+      CallRaw(servers_->ClientAddress(0), "/rasputin.admin.v1.CollectionService/GetCollection",
+              bytes, false);
+  Say("a collection whose name is not UTF-8", ToString(status));
+  EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT);
+  std::string log;
+  for (const std::string& file : {servers_->LogFile(0), servers_->Home(0) + "/output"}) {
+    std::ifstream in(file);
+    log.append(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+  }
+  EXPECT_THAT(log, HasSubstr("is open")) << "not where this node logs";
+  EXPECT_THAT(log, Not(HasSubstr("UTF-8")));
 }
 
 TEST_F(BadInputTest, RequestsBeyondTheLimitsAreRefusedWithLimitAndSize) {
