@@ -1,6 +1,7 @@
 // A disk of a few MiB that can be filled: a tmpfs, mounted where a test wants it.
 //
-// Mounting needs root; without it `mounted()` is false and the test must skip, loudly. Not
+// Mounting needs root; without it `mounted()` is false and the test must skip, loudly. The mount is
+// seen by the thread that makes it, and by threads and processes that it starts afterwards. Not
 // thread-safe.
 
 #ifndef RASPUTIN_TESTS_PROCESS_SMALL_DISK_H_
