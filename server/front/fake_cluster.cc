@@ -115,7 +115,8 @@ struct FakeCluster::Node final : StorePort, PeerPort, StoresPort {
   const storage::v1::StoreManifest& manifest() const override { return store_manifest; }
 
   bool Forward(StoreId to, ForwardRequest request) override {
-    if (cluster->disconnected.count({id, to.value()}) != 0) return false;
+    const bool known = cluster->nodes_.count(to.value()) != 0;
+    if (!known || cluster->disconnected.count({id, to.value()}) != 0) return false;
     ++cluster->forwards[{id, to.value()}];
     cluster->hops_seen_max = std::max(cluster->hops_seen_max, request.hops);
     cluster->frames_.push_back({id, to.value(), std::move(request), std::nullopt});

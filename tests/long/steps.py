@@ -51,6 +51,17 @@ _RUNS = r"^(\d+) runs, \d+ findings"
 _FINDINGS = r"^\d+ runs, (\d+) findings"
 _SKIPPED = 77
 
+
+def _fuzz(what, runs=1_000_000, alone=False):
+    """A step of tests/fuzz: so many inputs for each of its tests."""
+    name = what + "_fuzz_test"
+    return Step("fuzz-" + what, "fuzz-inputs", runs, ("//tests/fuzz:" + name, "//server:rasputind"),
+                ["{bin}/tests/fuzz/" + name], alone=alone, seconds_max=3600,
+                amounts=r"^(\d+) inputs, ",
+                environment={"FUZZ_RUNS": "{amount}", "TEST_TMPDIR": "{folder}",
+                             "FUZZ_RASPUTIND": "{bin}/server/rasputind"}.items())
+
+
 STEPS = (
     # One core each, two at a time.
     Step("safety", "safety-seeds", 20000, ("//tests/sim:sim",),
@@ -70,11 +81,13 @@ STEPS = (
           "--topologies=1", "--first_seed={first}"]),
     Step("fuzz-log", "fuzz-inputs", 1_000_000, ("//consensus/log:fuzz_test",),
          ["{bin}/consensus/log/fuzz_test"], environment={"LOG_FUZZ_RUNS": "{amount}"}.items()),
+    _fuzz("frame"), _fuzz("request"), _fuzz("row"), _fuzz("call"),
     # Both cores.
     Step("mutants", "mutants", 1, ("//tests/mutants:mutants_test",),
          ["{bin}/tests/mutants/mutants_test"], alone=True, amounts=r"^(\d+) mutants hunted",
          violations=r"^\d+ mutants hunted, (\d+) missed; \d+ controls, (\d+) found",
          seconds_max=3600),
+    _fuzz("rpc", runs=5000, alone=True),
     Step("kills-with-changes", "kills", 200, ("//server:rasputind", "//tests/process:kill_servers"),
          ["{bin}/tests/process/kill_servers", "--rasputind={bin}/server/rasputind",
           "--directory={folder}", "--changes", "--kills={amount}", "--kills_of_all=10",

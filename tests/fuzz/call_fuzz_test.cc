@@ -1,0 +1,182 @@
+// Every call that the front end carries out, with damaged requests.
+//
+// Three nodes' front ends over real kv and meta state (server/front/fake_cluster.h). Each call is
+// answered once, in time: with a response that parses, or with a code that says whose fault it is,
+// a sentence and an ErrorDetail; what was written before is still there.
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <memory>
+
+#include "consensus/wire/frame.h"
+#include "rasputin/admin/v1/admin.pb.h"
+#include "rasputin/kv/v1/kv.pb.h"
+#include "rasputin/peer/v1/peer.pb.h"
+#include "server/front/fake_cluster.h"
+#include "server/front/forward_frame.h"
+#include "tests/fuzz/inputs.h"
+
+namespace rasputin::fuzz {
+namespace {
+
+using server::Method;
+
+constexpr uint64_t kUsualRuns = 4'000;
+// Splits and collections pile up: a new cluster after so many calls.
+constexpr uint64_t kClusterCalls = 500;
+
+kv::v1::SetRequest Canary() {
+  kv::v1::SetRequest request;
+  request.set_key("canary in a mine");
+  request.set_value("alive");
+  return request;
+}
+
+void ExpectCanary(server::FakeCluster* cluster) {
+  kv::v1::GetRequest get;
+  get.set_key(Canary().key());
+  const server::FakeCall call = cluster->Call(2, Method::kGet, get);
+  ASSERT_TRUE(call.ok()) << call.result->message;
+  ASSERT_EQ(call.Body<kv::v1::GetResponse>().value(), "alive");
+}
+
+// Internal, unknown and data loss would be our fault, not the request's.
+bool IsExpected(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kAborted:
+    case absl::StatusCode::kResourceExhausted:
+    case absl::StatusCode::kOutOfRange:
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
+      return true;
+    default:
+      return false;
+  }
+}
+
+template <typename Request>
+void MakeLikely(Random*, Request*) {}
+// What is refused unless it is just so.
+void MakeLikely(Random* random, peer::v1::JoinRequest* request) {
+  if ((*random)() % 4 == 0) return;
+  request->set_cluster_id(99);
+  request->mutable_store()->clear_store_id();
+}
+void MakeLikely(Random* random, admin::v1::DecommissionStoreRequest* request) {
+  request->set_store_id((*random)() % 6);
+}
+
+template <typename Request, typename Response>
+void Fuzz(Method method) {
+  Random random(static_cast<uint64_t>(method));
+  std::unique_ptr<server::FakeCluster> cluster;
+  Request scratch;
+  uint64_t accepted = 0;
+  const uint64_t runs = Runs(kUsualRuns);
+  for (uint64_t run = 0; run < runs; ++run) {
+    SCOPED_TRACE(run);
+    if (run % kClusterCalls == 0) {
+      if (cluster != nullptr) ExpectCanary(cluster.get());
+      // The fourth store has no replica, so that it may go.
+      cluster = std::make_unique<server::FakeCluster>(4, server::FrontOptions(), 3);
+      ASSERT_TRUE(cluster->Call(1, Method::kSet, Canary()).ok());
+    }
+    server::FakeCall call;
+    Fill(&random, &scratch);
+    MakeLikely(&random, &scratch);
+    std::string bytes = scratch.SerializeAsString();
+    if (random() % 3 != 0) bytes = Mutated(&random, std::move(bytes));
+    cluster->Start(1 + random() % 4, method, bytes, &call);
+    cluster->RunUntilDone(call);
+    if (call.ok()) {
+      ++accepted;
+      Response response;
+      ASSERT_TRUE(response.ParseFromString(std::string(call.result->body)));
+      continue;
+    }
+    ASSERT_TRUE(IsExpected(call.result->code))
+        << absl::StatusCodeToString(call.result->code) << ": " << call.result->message;
+    ASSERT_FALSE(call.result->message.empty());
+    ASSERT_NE(call.Detail().reason(), rasputin::v1::ERROR_REASON_UNSPECIFIED)
+        << call.result->message;
+  }
+  ExpectCanary(cluster.get());
+  std::printf("%lu inputs, %s: %lu accepted\n", runs, scratch.GetTypeName().c_str(), accepted);
+  EXPECT_LT(accepted, runs);
+  EXPECT_GT(accepted, 0u);
+}
+
+TEST(FuzzCalls, Get) { Fuzz<kv::v1::GetRequest, kv::v1::GetResponse>(Method::kGet); }
+TEST(FuzzCalls, Set) { Fuzz<kv::v1::SetRequest, kv::v1::SetResponse>(Method::kSet); }
+TEST(FuzzCalls, Cas) { Fuzz<kv::v1::CasRequest, kv::v1::CasResponse>(Method::kCas); }
+TEST(FuzzCalls, Delete) { Fuzz<kv::v1::DeleteRequest, kv::v1::DeleteResponse>(Method::kDelete); }
+TEST(FuzzCalls, Scan) { Fuzz<kv::v1::ScanRequest, kv::v1::ScanResponse>(Method::kScan); }
+TEST(FuzzCalls, Batch) { Fuzz<kv::v1::BatchRequest, kv::v1::BatchResponse>(Method::kBatch); }
+
+#define RASPUTIN_ADMIN_CALL(name)                                               \
+  TEST(FuzzCalls, name) {                                                       \
+    Fuzz<admin::v1::name##Request, admin::v1::name##Response>(Method::k##name); \
+  }
+RASPUTIN_ADMIN_CALL(CreateCollection)
+RASPUTIN_ADMIN_CALL(GetCollection)
+RASPUTIN_ADMIN_CALL(ListCollections)
+RASPUTIN_ADMIN_CALL(LookupRange)
+RASPUTIN_ADMIN_CALL(ListRanges)
+RASPUTIN_ADMIN_CALL(GetStatus)
+RASPUTIN_ADMIN_CALL(ListStores)
+RASPUTIN_ADMIN_CALL(DescribeRange)
+RASPUTIN_ADMIN_CALL(SplitRange)
+RASPUTIN_ADMIN_CALL(TransferLease)
+RASPUTIN_ADMIN_CALL(ChangeReplicas)
+RASPUTIN_ADMIN_CALL(DecommissionStore)
+#undef RASPUTIN_ADMIN_CALL
+
+TEST(FuzzCalls, Join) { Fuzz<peer::v1::JoinRequest, peer::v1::JoinResponse>(Method::kJoin); }
+
+// Requests and answers that other front ends send, as far as they decode.
+TEST(FuzzCalls, Forwarded) {
+  Random random(1);
+  std::unique_ptr<server::FakeCluster> cluster;
+  peer::v1::ReplicateRequest scratch;
+  uint64_t accepted = 0;
+  const uint64_t runs = Runs(kUsualRuns);
+  for (uint64_t run = 0; run < runs; ++run) {
+    SCOPED_TRACE(run);
+    if (run % kClusterCalls == 0) {
+      cluster = std::make_unique<server::FakeCluster>();
+      ASSERT_TRUE(cluster->Call(1, Method::kSet, Canary()).ok());
+    }
+    const auto frame =
+        consensus::wire::DecodeFrame(Fragmented(&random, AnyInput(&random, &scratch)));
+    if (!frame.ok()) continue;
+    server::FrontEnd& front = cluster->front(1 + random() % 3);
+    const server::StoreId from(1 + random() % 3);
+    for (const auto& forwarded : frame->requests) {
+      auto request = server::FromFrame(forwarded);
+      // Bodies of commands of the meta range and of splits are other nodes' own, not clients'.
+      if (!request.ok() || request->operation == kv::Operation::kMeta ||
+          request->operation == kv::Operation::kSplit) {
+        continue;
+      }
+      request->range = server::RangeId(random() % 4);
+      request->generation = consensus::Generation(1);
+      front.OnForward(cluster->now, from, *std::move(request));
+      ++accepted;
+    }
+    for (const auto& reply : frame->replies) {
+      front.OnForwardReply(cluster->now, from, server::FromFrame(reply));
+    }
+    cluster->Settle();
+  }
+  ExpectCanary(cluster.get());
+  std::printf("%lu inputs, forwarded: %lu accepted\n", runs, accepted);
+  EXPECT_GT(accepted, 0u);
+}
+
+}  // namespace
+}  // namespace rasputin::fuzz
