@@ -6,6 +6,14 @@
 #include <cstring>
 
 namespace rasputin::kv {
+namespace {
+
+constexpr int kVarintBytesMax = 10;
+// Of tags and lengths: the generated parser refuses longer ones, and every reader of a request must
+// see the same.
+constexpr int kShortVarintBytesMax = 5;
+
+}  // namespace
 
 absl::string_view CordBytes::View(ByteSpan span, std::string* scratch) const {
   if (flat_) return flat_->substr(span.offset, span.size);
@@ -69,9 +77,9 @@ bool WireReader::ReadByte(uint8_t* byte) {
   return true;
 }
 
-bool WireReader::ReadVarint(uint64_t* value) {
+bool WireReader::ReadVarint(int bytes_max, uint64_t* value) {
   uint64_t result = 0;
-  for (int shift = 0; shift < 64; shift += 7) {
+  for (int shift = 0; shift < 7 * bytes_max; shift += 7) {
     uint8_t byte;
     if (!ReadByte(&byte)) return false;
     if (shift == 63 && byte > 1) return false;  // Beyond 64 bits.
@@ -99,14 +107,14 @@ bool WireReader::Next() {
   if (next_ != position_) SkipTo(next_);
   if (position_ >= end_) return false;
   uint64_t tag;
-  if (!ReadVarint(&tag)) return Fail();
+  if (!ReadVarint(kShortVarintBytesMax, &tag)) return Fail();
   const uint64_t field = tag >> 3;
   if (field == 0 || field >= (1u << 29)) return Fail();
   field_ = static_cast<uint32_t>(field);
   switch (tag & 7) {
     case 0:
       type_ = WireType::kVarint;
-      if (!ReadVarint(&number_)) return Fail();
+      if (!ReadVarint(kVarintBytesMax, &number_)) return Fail();
       break;
     case 1:
       type_ = WireType::kFixed64;
@@ -115,7 +123,7 @@ bool WireReader::Next() {
     case 2: {
       type_ = WireType::kBytes;
       uint64_t size;
-      if (!ReadVarint(&size) || size > end_ - position_) return Fail();
+      if (!ReadVarint(kShortVarintBytesMax, &size) || size > end_ - position_) return Fail();
       span_ = {position_, size};
       next_ = position_ + size;
       return true;

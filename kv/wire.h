@@ -60,7 +60,7 @@ class WireReader {
 
  private:
   bool ReadByte(uint8_t* byte);
-  bool ReadVarint(uint64_t* value);
+  bool ReadVarint(int bytes_max, uint64_t* value);  // False: not one of at most so many bytes.
   bool ReadFixed(int bytes, uint64_t* value);
   void SkipTo(uint64_t position);
   bool Fail();

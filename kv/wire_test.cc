@@ -60,12 +60,15 @@ TEST(WireReader, NoticesMalformedBytes) {
        {std::string("\x08"), std::string("\x08\x80"), std::string("\x12\x03hi"),
         std::string("\x00\x01", 2), std::string("\x0b"), std::string("\x19\1\2\3"),
         std::string("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"),
+        // A tag and a length in six bytes, which the generated parser refuses.
+        std::string("\x88\x80\x80\x80\x80\0\1", 7), std::string("\x12\x82\x80\x80\x80\x80\0hi", 9),
         std::string("\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"
                     "a")}) {
     const std::string text = Describe(absl::Cord(bytes));
     EXPECT_EQ(text.back(), '!') << text;
   }
   EXPECT_EQ(Describe(absl::Cord()), "");
+  EXPECT_EQ(Describe(absl::Cord(std::string("\x12\x82\x80\x80\x80\0hi", 8))), "2/2=hi{13/0=105;};");
 }
 
 TEST(WireReader, ReadsTheSameHoweverTheCordIsCut) {

@@ -322,6 +322,13 @@ TEST(Frame, RefusesWhatIsBeyondItsLimits) {
   EXPECT_FALSE(DecodeFrame(large).ok());
 }
 
+// As the generated parser does.
+TEST(Frame, RefusesTagsAndLengthsOfMoreThanFiveBytes) {
+  EXPECT_TRUE(DecodeFrame(absl::Cord(std::string("\x12\x80\x80\x80\x80\0", 6))).ok());
+  EXPECT_FALSE(DecodeFrame(absl::Cord(std::string("\x12\x80\x80\x80\x80\x80\0", 7))).ok());
+  EXPECT_FALSE(DecodeFrame(absl::Cord(std::string("\x92\x80\x80\x80\x80\0\0", 7))).ok());
+}
+
 // Every prefix of a frame ends somewhere; none may be read past its end.
 TEST(Frame, SurvivesEveryTruncation) {
   std::vector<Message> messages = AllMessages();

@@ -16,11 +16,13 @@ constexpr uint32_t kVarint = 0;
 constexpr uint32_t kFixed64 = 1;
 constexpr uint32_t kLengthDelimited = 2;
 constexpr uint32_t kFixed32 = 5;
+// Of tags and lengths, as in the generated parser.
+constexpr int kShortVarintBytesMax = 5;
 
 }  // namespace
 
 WireReader::Field WireReader::ReadField() {
-  const uint64_t tag = ReadVarint();
+  const uint64_t tag = ReadVarint(kShortVarintBytesMax);
   // Field numbers have 29 bits and start at 1.
   if (!ok_ || tag > UINT32_MAX || (tag >> 3) == 0) {
     Fail();
@@ -29,9 +31,9 @@ WireReader::Field WireReader::ReadField() {
   return {static_cast<uint32_t>(tag >> 3), static_cast<uint32_t>(tag & 7)};
 }
 
-uint64_t WireReader::ReadVarint() {
+uint64_t WireReader::ReadVarint(int bytes_max) {
   uint64_t value = 0;
-  for (int shift = 0; shift < 64; shift += 7) {
+  for (int shift = 0; shift < 7 * bytes_max; shift += 7) {
     const uint8_t byte = ReadByte();
     value |= static_cast<uint64_t>(byte & 0x7f) << shift;
     if ((byte & 0x80) == 0) return ok_ ? value : 0;
@@ -92,7 +94,7 @@ void WireReader::Skip(uint32_t type) {
 }
 
 size_t WireReader::ReadLength() {
-  const uint64_t length = ReadVarint();
+  const uint64_t length = ReadVarint(kShortVarintBytesMax);
   if (!ok_ || length > end_ - position_) {
     Fail();
     return 0;

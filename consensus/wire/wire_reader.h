@@ -37,7 +37,8 @@ class WireReader {
     uint32_t type = 0;
   };
   Field ReadField();
-  uint64_t ReadVarint();
+  // Of at most so many bytes.
+  uint64_t ReadVarint(int bytes_max = 10);
   absl::Cord ReadBytes();
   std::string ReadString();
   // Passes over the value of a field.

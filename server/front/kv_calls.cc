@@ -125,7 +125,10 @@ void KvCalls::SendWhole(const ClockReading& now, CallId id, kv::Operation operat
 void KvCalls::BeginScan(const ClockReading& now, CallId id, const absl::Cord& request,
                         const kv::RequestFields& fields, uint64_t collection, Instant deadline) {
   auto scan = std::make_unique<Scan>();
-  CHECK(scan->request.ParseFromString(std::string(request))) << "ReadFields has accepted it";
+  if (!scan->request.ParseFromString(std::string(request))) {
+    return calls_->Finish(
+        id, RefuseInvalid(absl::InvalidArgumentError("the request is not an encoded ScanRequest")));
+  }
   scan->collection = collection;
   scan->read_index = fields.read_index;
   scan->deadline = deadline;

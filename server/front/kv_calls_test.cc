@@ -231,5 +231,18 @@ TEST_F(ThreeRanges, ABatchFindsRangesThatItsNodeDoesNotKnow) {
   EXPECT_EQ(response.results(2).get().value(), "J");
 }
 
+// Found by fuzzing: a length in six bytes, which one parser took and the other did not, ended the
+// process.
+TEST_F(ThreeRanges, AScanWithALengthOfSixBytesIsRefused) {
+  kv::v1::ScanRequest request;
+  request.set_start("a");
+  std::string bytes = request.SerializeAsString();
+  bytes.replace(bytes.size() - 2, 1, std::string("\x81\x80\x80\x80\x80\0", 6));
+  FakeCall call;
+  cluster_.Start(1, Method::kScan, bytes, &call);
+  cluster_.RunUntilDone(call);
+  EXPECT_EQ(call.result->code, absl::StatusCode::kInvalidArgument);
+}
+
 }  // namespace
 }  // namespace rasputin::server
