@@ -180,7 +180,7 @@ std::string Mutated(Random* random, std::string bytes) {
   }
   for (uint64_t n = 1 + (*random)() % 4; n > 0 && !bytes.empty(); --n) {
     const uint64_t at = (*random)() % bytes.size();
-    switch ((*random)() % 7) {
+    switch ((*random)() % 8) {
       case 0:
         bytes[at] = static_cast<char>(bytes[at] ^ (1 << ((*random)() % 8)));
         break;
@@ -199,6 +199,14 @@ std::string Mutated(Random* random, std::string bytes) {
       case 5:
         bytes.insert(at, bytes.substr((*random)() % bytes.size(), (*random)() % 24));
         break;
+      case 6: {
+        // A number in more bytes than it needs.
+        const char last = bytes[at];
+        if ((last & 0x80) != 0) break;
+        bytes[at] = static_cast<char>(last | 0x80);
+        bytes.insert(at + 1, std::string((*random)() % 9, '\x80') + '\0');
+        break;
+      }
       default:
         bytes.replace(at, 8, bytes.substr((*random)() % bytes.size(), 8));
     }
