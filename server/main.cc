@@ -52,6 +52,14 @@ void OpenLogFile(const std::string& path) {
   close(file);
 }
 
+// A request whose text is not UTF-8 is answered with an error; a line of the parser's own for each
+// would let a client fill the log. Why it ends the process, if it does, is worth a line.
+void TakeProtobufLine(google::protobuf::LogLevel level, const char* file, int line,
+                      const std::string& text) {
+  if (level != google::protobuf::LOGLEVEL_FATAL) return;
+  LOG(ERROR) << file << ":" << line << ": " << text;
+}
+
 Flags ReadFlags(int argc, char** argv) {
   absl::StatusOr<Flags> flags =
       rasputin::server::ParseFlags(std::vector<std::string>(argv + 1, argv + argc));
@@ -95,9 +103,7 @@ int main(int argc, char** argv) {
   // What gRPC has to say about a port in use is said better in one line.
   setenv("GRPC_VERBOSITY", "NONE", 0);
 
-  // A request whose text is not UTF-8 is answered with an error; a line of the parser's own for
-  // each would let a client fill the log.
-  google::protobuf::SetLogHandler(nullptr);
+  google::protobuf::SetLogHandler(TakeProtobufLine);
 
   FLAGS_logtostderr = true;
   if (argc > 1 && std::string(argv[1]) == "recover") {
