@@ -217,5 +217,21 @@ TEST_F(Sessions, ADamagedRowIsDataLoss) {
   EXPECT_EQ(table.Admit(Id(1, 2)).status().code(), absl::StatusCode::kDataLoss);
 }
 
+// Found by fuzzing: the first ended the process.
+TEST_F(Sessions, AQueueThatDoesNotFitItsClientsIsDataLoss) {
+  Execute(Id(1, 1));
+  std::string client = RangeRowKey(kRange, kSessionClientRow);
+  AppendFixed64(1, &client);
+  turn_.Delete(client);
+  now_ms_ += kIdleDropMs;
+  SessionTable table(kRange, now_ms_ << 16, &turn_);
+  EXPECT_EQ(table.Admit(Id(2, 1)).status().code(), absl::StatusCode::kDataLoss);
+
+  std::string queue(1, 1);
+  for (const uint64_t number : {9, 8, 0}) AppendFixed64(number, &queue);  // Front behind back.
+  turn_.Put(RangeRowKey(kRange, kSessionQueueRow), queue);
+  EXPECT_EQ(table.Admit(Id(3, 1)).status().code(), absl::StatusCode::kDataLoss);
+}
+
 }  // namespace
 }  // namespace rasputin::kv

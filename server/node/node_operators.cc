@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "rasputin/admin/v1/admin.pb.h"
@@ -67,7 +68,11 @@ bool Node::StartOperatorCall(uint64_t number, const std::string& path, const abs
   return slow_work_.Add([this, number, path, request] {
     const CallResult result =
         absl::EndsWith(path, "/ListAudit")
-            ? ToResult(way_out_.ListAudit())
+            ? Carry<admin::v1::ListAuditRequest>(
+                  request,
+                  [this](const auto&) -> absl::StatusOr<admin::v1::ListAuditResponse> {
+                    return way_out_.ListAudit();
+                  })
             : Carry<admin::v1::WithdrawPromisesRequest>(
                   request, [this](const auto& order) { return way_out_.Withdraw(order); });
     RunInShard([this, number, &result] { dispatch_.FinishSlow(number, result); });
