@@ -6,7 +6,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <random>
 #include <string>
 
 #include "absl/strings/escaping.h"
@@ -116,28 +115,6 @@ TEST(Command, CutShortInItsHeaderIsRefused) {
   const size_t header = EncodeCommand(command).size() - command.body.size();
   for (size_t size = 0; size < header; ++size) {
     EXPECT_FALSE(DecodeCommand(EncodeCommand(command).Subcord(0, size)).ok()) << size;
-  }
-}
-
-TEST(Command, NeverCrashesOnMutatedBytesAndKeepsWhatItAccepts) {
-  std::mt19937_64 random(1);
-  Command command = Sample();
-  command.session = RequestId{7, 1, 0, 5};
-  const std::string sample(EncodeCommand(command));
-  for (int i = 0; i < 300'000; ++i) {
-    std::string bytes = sample;
-    for (uint64_t edits = 1 + random() % 4; edits > 0 && !bytes.empty(); --edits) {
-      const size_t at = random() % bytes.size();
-      if (random() % 3 == 0) {
-        bytes.resize(at);
-      } else {
-        bytes[at] = static_cast<char>(random());
-      }
-    }
-    const absl::StatusOr<Command> decoded = DecodeCommand(absl::Cord(bytes));
-    if (decoded.ok()) {
-      ExpectEqual(DecodeCommand(EncodeCommand(*decoded)).value(), *decoded);
-    }
   }
 }
 

@@ -6,8 +6,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -231,95 +229,6 @@ TEST(Limits, HoldForExpectedValuesScansAndBatches) {
   EXPECT_THAT(
       std::string(CheckLimits(*ReadFields(Operation::kScan, Encode(scan)), Limits()).message()),
       HasSubstr("the key has 9000 bytes"));
-}
-
-// What protobuf says about the same bytes.
-template <typename Request>
-bool Agrees(const absl::StatusOr<RequestFields>& fields, const std::string& bytes) {
-  Request request;
-  if (!request.ParseFromString(bytes)) return false;
-  std::string first_key = request.key();
-  return fields->first_key == first_key && fields->collection == request.collection();
-}
-
-bool BatchAgrees(const absl::StatusOr<RequestFields>& fields, const std::string& bytes) {
-  v1::BatchRequest request;
-  if (!request.ParseFromString(bytes)) return false;
-  std::vector<std::string> keys;
-  for (const v1::BatchOperation& operation : request.operations()) {
-    keys.push_back(operation.has_get()   ? operation.get().key()
-                   : operation.has_set() ? operation.set().key()
-                   : operation.has_cas() ? operation.cas().key()
-                                         : operation.delete_().key());
-  }
-  return fields->operations == keys.size() &&
-         fields->first_key == *std::min_element(keys.begin(), keys.end()) &&
-         fields->last_key == *std::max_element(keys.begin(), keys.end());
-}
-
-TEST(Fields, NeverCrashOnMutatedBytesAndNeverDisagreeWithProtobuf) {
-  std::mt19937_64 random(1);
-  v1::SetRequest set;
-  set.set_collection("people");
-  set.set_key("some key");
-  set.set_value("some value");
-  Identify(&set);
-  v1::CasRequest cas;
-  cas.set_key("some key");
-  cas.set_value("some value");
-  cas.set_expected_version(1'000'000);
-  Identify(&cas);
-  v1::GetRequest get;
-  get.set_key("some key");
-  get.set_consistency(type::v1::CONSISTENCY_READ_INDEX);
-  v1::ScanRequest scan;
-  scan.set_start("a");
-  scan.set_end("b");
-  scan.set_limit(300);
-  const std::pair<Operation, std::string> samples[] = {
-      {Operation::kSet, set.SerializeAsString()},
-      {Operation::kCas, cas.SerializeAsString()},
-      {Operation::kGet, get.SerializeAsString()},
-      {Operation::kScan, scan.SerializeAsString()},
-      {Operation::kBatch, SampleBatch().SerializeAsString()},
-  };
-  int accepted = 0;
-  for (int i = 0; i < 400'000; ++i) {
-    const auto& [operation, sample] = samples[random() % 5];
-    std::string bytes = sample;
-    for (uint64_t edits = 1 + random() % 3; edits > 0 && !bytes.empty(); --edits) {
-      const size_t at = random() % bytes.size();
-      switch (random() % 5) {
-        case 0:
-          bytes.erase(at, 1 + random() % 4);
-          break;
-        case 1:
-          bytes.insert(at, 1, static_cast<char>(random()));
-          break;
-        case 2:
-          bytes[at] ^= static_cast<char>(1 << random() % 8);
-          break;
-        case 3:
-          bytes.resize(at);
-          break;
-        default:
-          bytes.insert(at, bytes.substr(random() % bytes.size(), random() % 8));
-      }
-    }
-    const auto fields = ReadFields(operation, Fragmented(bytes, 1 + random() % 40));
-    if (!fields.ok()) continue;
-    ++accepted;
-    bool agrees = true;
-    // Collections that are no UTF-8 are refused by protobuf alone; no collection has such a name.
-    if (operation == Operation::kSet) agrees = Agrees<v1::SetRequest>(fields, bytes);
-    if (operation == Operation::kCas) agrees = Agrees<v1::CasRequest>(fields, bytes);
-    if (operation == Operation::kGet) agrees = Agrees<v1::GetRequest>(fields, bytes);
-    if (operation == Operation::kBatch) agrees = BatchAgrees(fields, bytes);
-    const bool is_ascii = std::all_of(fields->collection.begin(), fields->collection.end(),
-                                      [](char c) { return static_cast<uint8_t>(c) < 0x80; });
-    ASSERT_TRUE(agrees || !is_ascii) << "iteration " << i;
-  }
-  EXPECT_GT(accepted, 10'000);
 }
 
 }  // namespace

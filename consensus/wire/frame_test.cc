@@ -8,7 +8,6 @@
 
 #include <cstring>
 #include <limits>
-#include <random>
 #include <string>
 #include <utility>
 
@@ -340,38 +339,6 @@ TEST(Frame, SurvivesEveryTruncation) {
     refused += DecodeFrame(absl::Cord(bytes.substr(0, size))).ok() ? 0 : 1;
   }
   EXPECT_GT(refused, bytes.size() * 9 / 10);
-}
-
-TEST(Frame, SurvivesGarbage) {
-  std::vector<Message> messages = AllMessages();
-  std::get<AppendRequest>(messages[4].body).entries[2].payload = absl::Cord(std::string(600, 'x'));
-  std::get<PullReply>(messages[7].body).entries.clear();
-  const std::string whole(EncodeFrame(messages, {FullRequest()}, {FullReply()}));
-  const std::string lease(
-      EncodeLeaseFrame({{StoreId(1), StoreId(2),
-                         lease::SupportReply{Epoch(1), Round(2), true, Epoch(3), Nonce(4)}}}));
-  std::mt19937_64 random(20260101);
-  uint64_t decoded = 0;
-  for (int i = 0; i < 250000; ++i) {
-    std::string bytes = whole;
-    const size_t from = random() % bytes.size();
-    if (i % 2 == 0) bytes = bytes.substr(from, random() % 200);
-    for (uint64_t changes = random() % 6; changes > 0 && !bytes.empty(); --changes) {
-      bytes[random() % bytes.size()] = static_cast<char>(random());
-    }
-    const absl::Cord cord = i % 3 == 0 ? Fragmented(bytes, 1 + random() % 40) : absl::Cord(bytes);
-    const absl::StatusOr<Frame> frame = DecodeFrame(cord);
-    if (frame.ok()) {
-      ++decoded;
-      // What was understood can be said again, and is understood the same way.
-      const absl::Cord again = EncodeFrame(frame->messages, frame->requests, frame->replies);
-      ASSERT_TRUE(DecodeFrame(again).ok());
-    }
-    std::string lease_bytes = lease;
-    lease_bytes[random() % lease_bytes.size()] = static_cast<char>(random());
-    (void)DecodeLeaseFrame(absl::Cord(i % 2 == 0 ? lease_bytes : bytes)).ok();
-  }
-  EXPECT_GT(decoded, 10000u);
 }
 
 TEST(LeaseFrame, GivesBackRequestsAndReplies) {

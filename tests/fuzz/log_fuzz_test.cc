@@ -1,26 +1,29 @@
 // Mutated segments, deterministically: decoders survive any bytes and invent no record.
 //
 // Checksums of mutated parts are now and then made right again, so that mutations reach what lies
-// behind them. LOG_FUZZ_RUNS chooses another number of runs.
+// behind them.
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
-#include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/cord.h"
 #include "consensus/log/frame.h"
 #include "consensus/log/fuzz_input.h"
+#include "tests/fuzz/inputs.h"
+#include "tests/fuzz/trial.h"
 
 namespace rasputin::consensus::log {
 namespace {
 
+using fuzz::Mutated;
+using fuzz::Random;
+
 // Segment 5 of store 7 with a few frames of all types; notes where frames begin.
-std::string MakeSegment(std::mt19937_64* random, std::vector<uint64_t>* frames, int* records) {
+std::string MakeSegment(Random* random, std::vector<uint64_t>* frames, int* records) {
   std::string bytes(kSegmentHeaderBytes, '\0');
   SegmentHeader header;
   header.store = StoreId(7);
@@ -70,28 +73,6 @@ std::string MakeSegment(std::mt19937_64* random, std::vector<uint64_t>* frames, 
   return bytes;
 }
 
-void Mutate(std::mt19937_64* random, std::string* bytes) {
-  for (uint64_t n = 1 + (*random)() % 4; n > 0 && !bytes->empty(); --n) {
-    const uint64_t at = (*random)() % bytes->size();
-    switch ((*random)() % 5) {
-      case 0:
-        (*bytes)[at] = static_cast<char>((*bytes)[at] ^ (1 << ((*random)() % 8)));
-        break;
-      case 1:
-        (*bytes)[at] = static_cast<char>((*random)() % 3 == 0 ? 0xff : (*random)());
-        break;
-      case 2:
-        bytes->resize(at);
-        break;
-      case 3:
-        bytes->insert(at, std::string((*random)() % 16, static_cast<char>((*random)())));
-        break;
-      default:
-        bytes->replace(at, 8, bytes->substr((*random)() % bytes->size(), 8));
-    }
-  }
-}
-
 // Makes the header of a frame (and its body, as far as it is there) look whole again.
 void Forge(uint64_t at, std::string* bytes) {
   if (bytes->size() < at + kFrameHeaderBytes) return;
@@ -110,32 +91,29 @@ void Forge(uint64_t at, std::string* bytes) {
       Crc32c(Crc32c(0, place), absl::string_view(*bytes).substr(at + 4, kFrameHeaderBytes - 4)));
 }
 
-TEST(Fuzz, MutatedSegmentsAreSurvivedAndInventNoRecord) {
-  const char* wanted = std::getenv("LOG_FUZZ_RUNS");
-  const int runs = wanted == nullptr ? 300000 : std::atoi(wanted);
-  std::mt19937_64 random(1);
-  uint64_t found = 0, lost = 0, forged = 0;
-  for (int run = 0; run < runs; ++run) {
+TEST(FuzzLog, MutatedSegmentsAreSurvivedAndInventNoRecord) {
+  uint64_t found = 0, lost = 0;
+  const fuzz::TrialOptions options{"segments (accepted: with a record)", 1, 300'000, 0.05};
+  fuzz::TryInputs(options, [&](Random* random, uint64_t run, bool* accepted) {
     std::vector<uint64_t> frames;
     int records = 0;
-    std::string bytes = MakeSegment(&random, &frames, &records);
+    std::string bytes = MakeSegment(random, &frames, &records);
     if (run % 16 == 0) {
-      ASSERT_EQ(DecodeAnything(bytes), records) << run;
+      ASSERT_EQ(DecodeAnything(bytes), records);
     }
-    Mutate(&random, &bytes);
-    const bool forge = random() % 3 == 0;
-    if (forge) Forge(frames[random() % frames.size()], &bytes);
+    bytes = Mutated(random, std::move(bytes));
+    const bool forge = (*random)() % 3 == 0;
+    if (forge) Forge(frames[(*random)() % frames.size()], &bytes);
     const int decoded = DecodeAnything(bytes);
     if (!forge) {
-      ASSERT_LE(decoded, records) << run;
+      ASSERT_LE(decoded, records);
     }
+    *accepted = decoded > 0;
     found += static_cast<uint64_t>(decoded);
     lost += static_cast<uint64_t>(records - std::min(records, decoded));
-    forged += forge;
-  }
+  });
   EXPECT_GT(found, 0u);
   EXPECT_GT(lost, 0u);
-  std::printf("%d runs, %lu forged, %lu records found, %lu lost\n", runs, forged, found, lost);
 }
 
 }  // namespace

@@ -7,9 +7,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "kv/batch_division.h"
 #include "kv/command.h"
@@ -21,32 +23,38 @@
 #include "kv/turn.h"
 #include "rasputin/kv/v1/kv.pb.h"
 #include "tests/fuzz/inputs.h"
+#include "tests/fuzz/trial.h"
 
 namespace rasputin::fuzz {
 namespace {
 
 using kv::Operation;
 
-constexpr uint64_t kUsualRuns = 30'000;
 constexpr kv::Space kSpace{7, 2};
 constexpr uint64_t kFirstVersion = uint64_t{1'700'000'000'000} << 16;
 
+// The user keys that the generated parser finds: the lowest, the highest, and how many.
+struct Keys {
+  std::string first;
+  std::string last;
+  uint32_t count = 1;
+};
+
 template <typename Request>
-std::string KeyOf(const Request& request) {
-  return request.key();
+Keys KeysOf(const Request& request) {
+  return {request.key(), request.key()};
 }
-std::string KeyOf(const kv::v1::ScanRequest& request) { return request.start(); }
-std::string KeyOf(const kv::v1::BatchRequest& request) {
-  std::string lowest;
-  for (int i = 0; i < request.operations_size(); ++i) {
-    const kv::v1::BatchOperation& operation = request.operations(i);
-    const std::string key = operation.has_get()   ? operation.get().key()
-                            : operation.has_set() ? operation.set().key()
-                            : operation.has_cas() ? operation.cas().key()
-                                                  : operation.delete_().key();
-    lowest = i == 0 ? key : std::min(lowest, key);
+Keys KeysOf(const kv::v1::ScanRequest& request) { return {request.start(), request.end()}; }
+Keys KeysOf(const kv::v1::BatchRequest& request) {
+  std::vector<std::string> keys;
+  for (const kv::v1::BatchOperation& operation : request.operations()) {
+    keys.push_back(operation.has_get()   ? operation.get().key()
+                   : operation.has_set() ? operation.set().key()
+                   : operation.has_cas() ? operation.cas().key()
+                                         : operation.delete_().key());
   }
-  return lowest;
+  return {*std::min_element(keys.begin(), keys.end()), *std::max_element(keys.begin(), keys.end()),
+          static_cast<uint32_t>(keys.size())};
 }
 
 // Two replicas of one range.
@@ -114,45 +122,41 @@ void SetTime(Random*, kv::v1::ScanRequest*) {}
 
 template <typename Request, typename Response>
 void Fuzz(Operation operation) {
-  Random random(static_cast<uint64_t>(operation));
   auto replicas = std::make_unique<Replicas>();
   Request scratch;
-  uint64_t accepted = 0;
-  const uint64_t runs = Runs(kUsualRuns);
-  for (uint64_t run = 0; run < runs; ++run) {
-    SCOPED_TRACE(run);
-    Fill(&random, &scratch);
-    SetTime(&random, &scratch);
+  const TrialOptions options{scratch.GetTypeName(), static_cast<uint64_t>(operation)};
+  TryInputs(options, [&](Random* random, uint64_t run, bool* accepted) {
+    Fill(random, &scratch);
+    SetTime(random, &scratch);
     std::string bytes = scratch.SerializeAsString();
-    if (random() % 2 == 0) bytes = Mutated(&random, std::move(bytes));
-    const absl::Cord one = Fragmented(&random, bytes);
+    if ((*random)() % 2 == 0) bytes = Mutated(random, std::move(bytes));
+    const absl::Cord one = Fragmented(random, bytes);
     const absl::StatusOr<kv::RequestFields> fields = kv::ReadFields(operation, one);
+    *accepted = fields.ok();
     if (fields.ok()) {
-      ++accepted;
       (void)kv::CheckLimits(*fields, kv::Limits()).ok();
       bool parsed = false;
       ASSERT_TRUE(IsMessage(bytes, &scratch, &parsed));
       if (parsed) {
-        ASSERT_EQ(fields->first_key, KeyOf(scratch));
+        const Keys keys = KeysOf(scratch);
+        ASSERT_EQ(fields->collection, scratch.collection());
+        ASSERT_EQ(fields->first_key, keys.first);
+        ASSERT_EQ(fields->last_key, keys.last);
+        ASSERT_EQ(fields->operations, keys.count);
       }
     } else {
       ASSERT_EQ(fields.status().code(), absl::StatusCode::kInvalidArgument) << fields.status();
       ASSERT_FALSE(fields.status().message().empty());
     }
     // A forged command may hold what no node let in.
-    replicas->Run<Response>(operation, one, Fragmented(&random, bytes), !fields.ok(),
+    replicas->Run<Response>(operation, one, Fragmented(random, bytes), !fields.ok(),
                             fields.ok() ? fields->request_id : std::nullopt,
                             !fields.ok() || fields->mutates);
-    if (testing::Test::HasFatalFailure()) return;
-    if (run % 5000 == 4999) {
-      ASSERT_EQ(replicas->Hash(0), replicas->Hash(1));
-      replicas = std::make_unique<Replicas>();
-    }
-  }
+    if (testing::Test::HasFatalFailure() || run % 5000 != 4999) return;
+    ASSERT_EQ(replicas->Hash(0), replicas->Hash(1));
+    replicas = std::make_unique<Replicas>();
+  });
   ASSERT_EQ(replicas->Hash(0), replicas->Hash(1));
-  std::printf("%lu inputs, %s: %lu accepted\n", runs, scratch.GetTypeName().c_str(), accepted);
-  EXPECT_GT(accepted, runs / 50);
-  EXPECT_LT(accepted, runs);
 }
 
 TEST(FuzzRequests, Get) { Fuzz<kv::v1::GetRequest, kv::v1::GetResponse>(Operation::kGet); }
@@ -166,88 +170,73 @@ TEST(FuzzRequests, Batch) { Fuzz<kv::v1::BatchRequest, kv::v1::BatchResponse>(Op
 
 // A batch that is divided and put together again by the front end.
 TEST(FuzzRequests, BatchesAreDividedWithoutLoss) {
-  Random random(2);
   kv::v1::BatchRequest scratch;
-  uint64_t accepted = 0;
-  const uint64_t runs = Runs(kUsualRuns);
-  for (uint64_t run = 0; run < runs; ++run) {
-    const std::string bytes = AnyInput(&random, &scratch);
-    const absl::Cord request = Fragmented(&random, bytes);
+  TryInputs({"divided batches", 2}, [&](Random* random, uint64_t, bool* accepted) {
+    const std::string bytes = AnyInput(random, &scratch);
+    const absl::Cord request = Fragmented(random, bytes);
     const auto keys = kv::BatchKeys(request);
     const auto fields = kv::ReadFields(Operation::kBatch, request);
     if (!keys.ok()) {
-      ASSERT_FALSE(fields.ok()) << "run " << run;
-      continue;
+      ASSERT_FALSE(fields.ok());
+      return;
     }
-    if (!fields.ok()) continue;
-    ++accepted;
-    ASSERT_EQ(keys->size(), fields->operations) << "run " << run;
+    if (!fields.ok()) return;
+    *accepted = true;
+    ASSERT_EQ(keys->size(), fields->operations);
     std::vector<uint32_t> half;
     for (uint32_t i = 0; i < keys->size(); ++i) {
-      if (random() % 2 == 0) half.push_back(i);
+      if ((*random)() % 2 == 0) half.push_back(i);
     }
     if (half.empty()) half.push_back(0);
     const auto part = kv::SubBatch(request, half);
-    ASSERT_TRUE(part.ok()) << part.status() << " run " << run;
+    ASSERT_TRUE(part.ok()) << part.status();
     const auto part_keys = kv::BatchKeys(*part);
-    ASSERT_TRUE(part_keys.ok()) << part_keys.status() << " run " << run;
-    ASSERT_EQ(part_keys->size(), half.size()) << "run " << run;
+    ASSERT_TRUE(part_keys.ok()) << part_keys.status();
+    ASSERT_EQ(part_keys->size(), half.size());
     for (size_t i = 0; i < half.size(); ++i) ASSERT_EQ((*part_keys)[i], (*keys)[half[i]]);
-    ASSERT_FALSE(kv::SubBatch(request, {fields->operations}).ok()) << "run " << run;
-  }
-  std::printf("%lu inputs, divided batches: %lu accepted\n", runs, accepted);
-  EXPECT_GT(accepted, runs / 100);
+    ASSERT_FALSE(kv::SubBatch(request, {fields->operations}).ok());
+  });
 }
 
 TEST(FuzzRequests, AnswersToBatchesAreDivided) {
-  Random random(3);
   kv::v1::BatchResponse scratch;
-  uint64_t accepted = 0;
-  const uint64_t runs = Runs(kUsualRuns);
-  for (uint64_t run = 0; run < runs; ++run) {
-    const std::string bytes = AnyInput(&random, &scratch);
-    const uint32_t count = static_cast<uint32_t>(random() % 4);
-    const auto results = kv::BatchResults(Fragmented(&random, bytes), count);
-    if (!results.ok()) continue;
-    ++accepted;
-    ASSERT_EQ(results->size(), count) << "run " << run;
+  TryInputs({"answers to batches", 3, 30'000, 0.02}, [&](Random* random, uint64_t, bool* accepted) {
+    const std::string bytes = AnyInput(random, &scratch);
+    const uint32_t count = static_cast<uint32_t>((*random)() % 4);
+    const auto results = kv::BatchResults(Fragmented(random, bytes), count);
+    if (!results.ok()) return;
+    *accepted = true;
+    ASSERT_EQ(results->size(), count);
     const auto again = kv::BatchResults(kv::BatchResponseOf(*results), count);
-    ASSERT_TRUE(again.ok()) << again.status() << " run " << run;
-    ASSERT_EQ(*again, *results) << "run " << run;
-  }
-  std::printf("%lu inputs, answers to batches: %lu accepted\n", runs, accepted);
-  EXPECT_GT(accepted, runs / 50);
+    ASSERT_TRUE(again.ok()) << again.status();
+    ASSERT_EQ(*again, *results);
+  });
 }
 
 TEST(FuzzCommands, ThatAreTakenAreWrittenAsTheyWere) {
-  Random random(4);
-  uint64_t accepted = 0;
-  const uint64_t runs = Runs(kUsualRuns);
-  for (uint64_t run = 0; run < runs; ++run) {
+  TryInputs({"commands", 4, 30'000, 0.02}, [&](Random* random, uint64_t, bool* accepted) {
     kv::Command command;
-    command.generation = random() % 3;
-    command.version = random();
-    command.origin = random() % 4;
-    command.origin_sequence = random() % 300;
-    if (random() % 2 == 0) command.session = {random(), random() % 9, random() % 9, random()};
-    command.operation = random() % 2 == 0 ? Operation::kSet : Operation::kBatch;
-    command.body = absl::Cord(std::string(random() % 40, 'b'));
+    command.generation = (*random)() % 3;
+    command.version = (*random)();
+    command.origin = (*random)() % 4;
+    command.origin_sequence = (*random)() % 300;
+    if ((*random)() % 2 == 0)
+      command.session = {(*random)(), (*random)() % 9, (*random)() % 9, (*random)()};
+    command.operation = (*random)() % 2 == 0 ? Operation::kSet : Operation::kBatch;
+    command.body = absl::Cord(std::string((*random)() % 40, 'b'));
     std::string bytes(kv::EncodeCommand(command));
-    if (random() % 3 != 0) bytes = Mutated(&random, std::move(bytes));
-    const auto decoded = kv::DecodeCommand(Fragmented(&random, bytes));
+    if ((*random)() % 3 != 0) bytes = Mutated(random, std::move(bytes));
+    const auto decoded = kv::DecodeCommand(Fragmented(random, bytes));
     if (!decoded.ok()) {
       ASSERT_EQ(decoded.status().code(), absl::StatusCode::kInvalidArgument) << decoded.status();
-      continue;
+      return;
     }
-    ++accepted;
+    *accepted = true;
     const absl::Cord again = kv::EncodeCommand(*decoded);
-    const auto twice = kv::DecodeCommand(Fragmented(&random, std::string(again)));
-    ASSERT_TRUE(twice.ok()) << twice.status() << " run " << run;
-    ASSERT_EQ(kv::EncodeCommand(*twice), again) << "run " << run;
-  }
-  std::printf("%lu inputs, commands: %lu accepted\n", runs, accepted);
-  EXPECT_GT(accepted, runs / 50);
-  EXPECT_LT(accepted, runs);
+    const auto twice = kv::DecodeCommand(Fragmented(random, std::string(again)));
+    ASSERT_TRUE(twice.ok()) << twice.status();
+    ASSERT_EQ(kv::EncodeCommand(*twice), again);
+  });
 }
 
 }  // namespace

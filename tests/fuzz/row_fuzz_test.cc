@@ -1,12 +1,13 @@
-// What lies in the engine and what snapshots carry, damaged: rows, chunks, the meta range.
+// What lies on a disk and what snapshots carry, damaged: rows, chunks, the meta range, the
+// manifest.
 //
 // Damage is noticed or harmless: a status, never a crash, and no row outside of its range.
 
 #include <gtest/gtest.h>
 
-#include <cstdio>
 #include <memory>
 
+#include "consensus/log/memory_directory.h"
 #include "kv/key.h"
 #include "kv/memory_engine.h"
 #include "kv/range_rows.h"
@@ -16,22 +17,17 @@
 #include "kv/wire.h"
 #include "range/meta_state.h"
 #include "range/snapshot_trailer.h"
+#include "range/store.h"
 #include "rasputin/kv/v1/kv.pb.h"
 #include "rasputin/storage/v1/storage.pb.h"
 #include "tests/fuzz/inputs.h"
+#include "tests/fuzz/trial.h"
 
 namespace rasputin::fuzz {
 namespace {
 
-constexpr uint64_t kUsualRuns = 30'000;
 constexpr kv::Space kSpace{7, 2};
 constexpr uint64_t kFirstVersion = uint64_t{1'700'000'000'000} << 16;
-
-void Report(const char* what, uint64_t inputs, uint64_t accepted) {
-  std::printf("%lu inputs, %s: %lu accepted\n", inputs, what, accepted);
-  EXPECT_GT(accepted, inputs / 100) << what;
-  EXPECT_LT(accepted, inputs) << what;
-}
 
 std::string AnyString(Random* random, uint64_t bytes_max) {
   std::string text;
@@ -42,56 +38,49 @@ std::string AnyString(Random* random, uint64_t bytes_max) {
 }
 
 TEST(FuzzRows, OfDataAndOfRanges) {
-  Random random(1);
-  uint64_t accepted = 0;
-  const uint64_t runs = Runs(kUsualRuns);
-  for (uint64_t run = 0; run < runs; ++run) {
-    const absl::Cord payload(AnyString(&random, 30));
+  TryInputs({"rows", 1}, [&](Random* random, uint64_t, bool* accepted) {
+    const absl::Cord payload(AnyString(random, 30));
     const std::string row =
-        Mutated(&random, kv::EncodeRow(random(), kv::CordBytes(payload), {0, payload.size()}));
+        Mutated(random, kv::EncodeRow((*random)(), kv::CordBytes(payload), {0, payload.size()}));
     kv::RowView view;
     const absl::Status status = kv::DecodeRow(row, &view);
     if (status.ok()) {
-      ++accepted;
-      ASSERT_EQ(view.payload.size() + kv::kRowHeaderBytes, row.size()) << "run " << run;
+      *accepted = true;
+      ASSERT_EQ(view.payload.size() + kv::kRowHeaderBytes, row.size());
     } else {
       ASSERT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
     }
-    const auto state =
-        kv::DecodeAppliedState(Mutated(&random, kv::EncodeAppliedState({random(), 2, random()})));
+    const auto state = kv::DecodeAppliedState(
+        Mutated(random, kv::EncodeAppliedState({(*random)(), 2, (*random)()})));
     if (!state.ok()) {
       ASSERT_EQ(state.status().code(), absl::StatusCode::kDataLoss) << state.status();
     }
-  }
-  Report("rows", runs, accepted);
+  });
 }
 
 TEST(FuzzRows, EscapedKeysComeBackAndNothingElseIsTaken) {
-  Random random(2);
-  uint64_t accepted = 0;
-  const uint64_t runs = Runs(kUsualRuns);
-  for (uint64_t run = 0; run < runs; ++run) {
-    const std::string key = AnyString(&random, 20);
+  TryInputs({"escaped keys", 2}, [&](Random* random, uint64_t, bool* accepted) {
+    const std::string key = AnyString(random, 20);
     std::string bytes;
     kv::AppendEscaped(key, &bytes);
     bytes += "tail";
-    if (random() % 3 != 0) bytes = Mutated(&random, std::move(bytes));
+    if ((*random)() % 3 != 0) bytes = Mutated(random, std::move(bytes));
     absl::string_view rest = bytes;
     std::string taken;
-    if (!kv::ConsumeEscaped(&rest, &taken)) continue;
-    ++accepted;
+    if (!kv::ConsumeEscaped(&rest, &taken)) return;
+    *accepted = true;
     std::string again;
     kv::AppendEscaped(taken, &again);
-    ASSERT_EQ(again + std::string(rest), bytes) << "run " << run;
-  }
-  Report("escaped keys", runs, accepted);
+    ASSERT_EQ(again + std::string(rest), bytes);
+  });
 }
 
 // One replica with some keys and sessions; some of its rows are damaged and all of it used again.
 TEST(FuzzRows, DamagedOnesInUseAreNoticedOrHarmless) {
-  Random random(3);
   uint64_t accepted = 0;
-  const uint64_t rows_wanted = Runs(kUsualRuns);
+  const TrialOptions options{"damaged rows in use (accepted: harmless replicas)", 3};
+  const uint64_t rows_wanted = Runs(options.usual);
+  Random random(options.seed);
   uint64_t rows_damaged = 0;
   while (rows_damaged < rows_wanted) {
     kv::MemoryEngine engine;
@@ -130,13 +119,14 @@ TEST(FuzzRows, DamagedOnesInUseAreNoticedOrHarmless) {
     noticed = !kv::ListTombstones(engine).ok() || noticed;
     accepted += noticed ? 0 : 1;
   }
-  Report("damaged rows in use (harmless: replicas)", rows_damaged, accepted);
+  ReportInputs(options, rows_damaged, accepted);
 }
 
 TEST(FuzzSnapshots, WriteNothingOutsideOfTheirRange) {
-  Random random(4);
   uint64_t accepted = 0;
-  const uint64_t chunks_wanted = Runs(kUsualRuns);
+  const TrialOptions options{"chunks of snapshots (accepted: whole snapshots)", 4};
+  const uint64_t chunks_wanted = Runs(options.usual);
+  Random random(options.seed);
   uint64_t chunks = 0;
   kv::MemoryEngine source;
   kv::EngineBatch rows;
@@ -177,34 +167,53 @@ TEST(FuzzSnapshots, WriteNothingOutsideOfTheirRange) {
     }
     ASSERT_EQ(outside, 2u) << "chunk " << chunks;
   }
-  Report("chunks of snapshots (accepted: whole ones)", chunks, accepted);
+  ReportInputs(options, chunks, accepted);
 }
 
 TEST(FuzzSnapshots, TrailersAreTakenOnlyAsTheyWereWritten) {
-  Random random(5);
-  uint64_t accepted = 0;
-  const uint64_t runs = Runs(kUsualRuns);
-  for (uint64_t run = 0; run < runs; ++run) {
-    std::string bytes(range::EncodeTrailer({static_cast<uint32_t>(random()), random() % 1000}));
-    if (random() % 3 != 0) bytes = Mutated(&random, std::move(bytes));
-    const auto trailer = range::DecodeTrailer(Fragmented(&random, bytes));
-    if (!trailer.has_value()) continue;
-    ++accepted;
-    ASSERT_EQ(range::EncodeTrailer(*trailer), bytes) << "run " << run;
-  }
-  Report("trailers", runs, accepted);
+  TryInputs({"trailers", 5}, [&](Random* random, uint64_t, bool* accepted) {
+    std::string bytes(
+        range::EncodeTrailer({static_cast<uint32_t>((*random)()), (*random)() % 1000}));
+    if ((*random)() % 3 != 0) bytes = Mutated(random, std::move(bytes));
+    const auto trailer = range::DecodeTrailer(Fragmented(random, bytes));
+    if (!trailer.has_value()) return;
+    *accepted = true;
+    ASSERT_EQ(range::EncodeTrailer(*trailer), bytes);
+  });
+}
+
+// The identity of a store, under its checksum and with the checksum made right again.
+TEST(FuzzManifests, AreTakenOnlyIfTheyNameAStore) {
+  storage::v1::StoreManifest scratch;
+  const TrialOptions options{"manifests", 7, 30'000, 0.05};
+  TryInputs(options, [&](Random* random, uint64_t, bool* accepted) {
+    consensus::log::MemoryDirectory directory;
+    const std::string bytes = AnyInput(random, &scratch);
+    uint64_t hash = 14695981039346656037ull;  // FNV-1a.
+    for (const char c : bytes) hash = (hash ^ static_cast<uint8_t>(c)) * 1099511628211ull;
+    std::string content;
+    kv::AppendFixed64(hash, &content);
+    content += bytes;
+    if ((*random)() % 4 == 0) content = Mutated(random, std::move(content));
+    ASSERT_TRUE(directory.ReplaceFile("MANIFEST", content).ok());
+    const auto manifest = range::Store::ReadManifest(&directory);
+    *accepted = manifest.ok();
+    if (manifest.ok()) {
+      ASSERT_NE(manifest->store_id(), 0u);
+      ASSERT_NE(manifest->cluster_id(), 0u);
+    } else {
+      ASSERT_FALSE(manifest.status().message().empty());
+    }
+  });
 }
 
 // Commands and queries of the meta range, as committed by a store that is broken or of another
 // version, on a state that they have made.
 TEST(FuzzMeta, CommandsAndQueries) {
-  Random random(6);
-  auto engine = std::make_unique<kv::MemoryEngine>();
+  std::unique_ptr<kv::MemoryEngine> engine;
   storage::v1::MetaCommand command;
   storage::v1::MetaQuery query;
-  uint64_t accepted = 0;
-  const uint64_t runs = Runs(kUsualRuns);
-  for (uint64_t run = 0; run < runs; ++run) {
+  TryInputs({"commands of the meta range", 6}, [&](Random* random, uint64_t run, bool* accepted) {
     if (run % 2000 == 0) {
       engine = std::make_unique<kv::MemoryEngine>();
       storage::v1::BootstrapRecord record;
@@ -215,17 +224,16 @@ TEST(FuzzMeta, CommandsAndQueries) {
     }
     kv::Turn turn(engine.get());
     const auto outcome =
-        range::ApplyMetaCommand(Fragmented(&random, AnyInput(&random, &command)), &turn);
+        range::ApplyMetaCommand(Fragmented(random, AnyInput(random, &command)), &turn);
     ASSERT_TRUE(turn.Commit().ok());
-    if (outcome.ok() && outcome->code == kv::OutcomeCode::kOk) ++accepted;
+    if (outcome.ok() && outcome->code == kv::OutcomeCode::kOk) *accepted = true;
     const auto answer =
-        range::AnswerMetaQuery(Fragmented(&random, AnyInput(&random, &query)), *engine);
+        range::AnswerMetaQuery(Fragmented(random, AnyInput(random, &query)), *engine);
     if (answer.ok() && answer->code == kv::OutcomeCode::kOk) {
       storage::v1::MetaQueryResult result;
-      ASSERT_TRUE(result.ParseFromString(std::string(answer->response))) << "run " << run;
+      ASSERT_TRUE(result.ParseFromString(std::string(answer->response)));
     }
-  }
-  Report("commands of the meta range", runs, accepted);
+  });
 }
 
 }  // namespace

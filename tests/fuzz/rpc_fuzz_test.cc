@@ -14,7 +14,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -26,6 +25,7 @@
 #include "rasputin/kv/v1/kv.pb.h"
 #include "rasputin/peer/v1/peer.pb.h"
 #include "tests/fuzz/inputs.h"
+#include "tests/fuzz/trial.h"
 #include "tests/process/server_cluster.h"
 
 namespace rasputin::fuzz {
@@ -43,20 +43,9 @@ std::string Binary() {
   return path != nullptr ? path : "server/rasputind";
 }
 
-// Answers that would be the server's fault.
-bool IsFault(const grpc::Status& status) {
-  switch (status.error_code()) {
-    case grpc::INTERNAL:
-    case grpc::DATA_LOSS:
-    case grpc::UNIMPLEMENTED:
-    case grpc::DEADLINE_EXCEEDED:
-      return true;
-    case grpc::UNKNOWN:
-      // As an outcome that is unknown, of a request that was forgotten, it says so.
-      return status.error_details().empty() || status.error_message().empty();
-    default:
-      return !status.ok() && status.error_message().empty();
-  }
+bool IsFault(const grpc::Status& status, bool needs_reason) {
+  return fuzz::IsFault(static_cast<absl::StatusCode>(status.error_code()), status.error_message(),
+                       status.error_details(), needs_reason);
 }
 
 struct Call {
@@ -68,8 +57,9 @@ struct Call {
 
 class RpcFuzz {
  public:
-  RpcFuzz(const std::string& address, uint64_t seed)
-      : random_(seed), stub_(client::NewChannel(address)) {}
+  // `needs_reason`: see IsFault.
+  RpcFuzz(const std::string& address, uint64_t seed, bool needs_reason)
+      : needs_reason_(needs_reason), random_(seed), stub_(client::NewChannel(address)) {}
 
   // So many calls of a method without streams; how many were answered with success.
   uint64_t CallUnary(const std::string& path, google::protobuf::Message* scratch, uint64_t calls) {
@@ -111,7 +101,7 @@ class RpcFuzz {
       grpc::Status status;
       call->Finish(&status, nullptr);
       Next();
-      EXPECT_FALSE(IsFault(status))
+      EXPECT_FALSE(IsFault(status, needs_reason_))
           << path << ": " << status.error_code() << " " << status.error_message();
       accepted += status.ok() ? 1 : 0;
     }
@@ -137,7 +127,7 @@ class RpcFuzz {
     bool ok = false;
     CHECK(queue_.Next(&tag, &ok));
     const std::unique_ptr<Call> call(static_cast<Call*>(tag));
-    EXPECT_FALSE(IsFault(call->status))
+    EXPECT_FALSE(IsFault(call->status, needs_reason_))
         << path << ": " << call->status.error_code() << " " << call->status.error_message();
     return call->status.ok();
   }
@@ -149,6 +139,7 @@ class RpcFuzz {
     return ok;
   }
 
+  const bool needs_reason_;
   Random random_;
   grpc::GenericStub stub_;
   grpc::CompletionQueue queue_;
@@ -182,7 +173,8 @@ class FuzzRpcs : public ::testing::Test {
     EXPECT_EQ(servers_->Stop(0), 0);
   }
 
-  void FuzzService(const std::string& address, const google::protobuf::ServiceDescriptor* service) {
+  void FuzzService(const std::string& address, const google::protobuf::ServiceDescriptor* service,
+                   bool needs_reason = true) {
     ASSERT_NE(service, nullptr);
     const uint64_t runs = Runs(kUsualRuns);
     for (int i = 0; i < service->method_count(); ++i) {
@@ -192,7 +184,7 @@ class FuzzRpcs : public ::testing::Test {
           google::protobuf::MessageFactory::generated_factory()
               ->GetPrototype(method->input_type())
               ->New());
-      RpcFuzz fuzz(address, static_cast<uint64_t>(i));
+      RpcFuzz fuzz(address, static_cast<uint64_t>(i), needs_reason);
       const auto begin = std::chrono::steady_clock::now();
       const bool streams = method->client_streaming() || method->server_streaming();
       const uint64_t accepted =
@@ -221,7 +213,8 @@ TEST_F(FuzzRpcs, OfClientsAndOperators) {
 
 TEST_F(FuzzRpcs, OfOtherNodes) {
   FuzzService(servers_->PeerAddress(0),
-              peer::v1::JoinRequest::descriptor()->file()->FindServiceByName("PeerService"));
+              peer::v1::JoinRequest::descriptor()->file()->FindServiceByName("PeerService"),
+              /*needs_reason=*/false);
 }
 
 }  // namespace

@@ -79,9 +79,7 @@ STEPS = (
     Step("scenarios", "scenario-seeds", 100, ("//tests/compare:compare",),
          ["{bin}/tests/compare/compare", "--protocols=harpoon", "--seeds={amount}",
           "--topologies=1", "--first_seed={first}"]),
-    Step("fuzz-log", "fuzz-inputs", 1_000_000, ("//consensus/log:fuzz_test",),
-         ["{bin}/consensus/log/fuzz_test"], environment={"LOG_FUZZ_RUNS": "{amount}"}.items()),
-    _fuzz("frame"), _fuzz("request"), _fuzz("row"), _fuzz("call"),
+    _fuzz("log"), _fuzz("frame"), _fuzz("request"), _fuzz("row"), _fuzz("call"),
     # Both cores.
     Step("mutants", "mutants", 1, ("//tests/mutants:mutants_test",),
          ["{bin}/tests/mutants/mutants_test"], alone=True, amounts=r"^(\d+) mutants hunted",
