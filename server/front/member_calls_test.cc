@@ -117,6 +117,18 @@ TEST_F(ChangeReplicasTest, ANewStoreThatDoesNotAnswerIsRefusedBeforeAnythingIsDo
   EXPECT_EQ(cluster_.steps_taken, 0);
 }
 
+TEST_F(ChangeReplicasTest, ANewStoreThatAnswersAMomentLaterIsAdded) {
+  cluster_.disconnected = {{1, 4}};
+  FakeCall call;
+  cluster_.Start(1, Method::kChangeReplicas, Change(2, 4, 3).SerializeAsString(), &call);
+  for (int i = 0; i < 15; ++i) cluster_.Advance(std::chrono::milliseconds(100));
+  ASSERT_FALSE(call.result.has_value()) << call.result->message;
+  cluster_.disconnected.clear();
+  cluster_.RunUntilDone(call);
+  ASSERT_TRUE(call.ok()) << call.result->message;
+  EXPECT_EQ(Members(2), "1 2 4");
+}
+
 TEST_F(ChangeReplicasTest, RefusesWhatCannotBeMeant) {
   const auto code = [this](const admin::v1::ChangeReplicasRequest& request) {
     return cluster_.Call(1, Method::kChangeReplicas, request).result->code;

@@ -48,8 +48,8 @@ struct RangeCalls::Transfer {
   uint32_t rounds = 0;
 };
 
-// A store that did not answer is asked so often.
-inline constexpr int kUnansweredMax = 3;
+// A store that does not answer is asked for so long: it may have joined a moment ago.
+inline constexpr Duration kAnswerWaitMax = std::chrono::seconds(2);
 
 // A change of members that is not finished yet.
 struct RangeCalls::Change {
@@ -59,7 +59,7 @@ struct RangeCalls::Change {
   uint64_t remove = 0;
   Instant deadline;
   bool answered = false;  // The store to be added did.
-  int unanswered = 0;
+  std::optional<Instant> asked_since;
   uint32_t rounds = 0;
   std::string waits_for;  // For the user.
 };

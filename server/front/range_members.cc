@@ -127,6 +127,7 @@ void RangeCalls::TakeStep(const ClockReading& now, std::shared_ptr<Change> chang
 }
 
 void RangeCalls::AskAddedStore(const ClockReading& now, std::shared_ptr<Change> change) {
+  if (!change->asked_since.has_value()) change->asked_since = now.boot;
   RangeCall call;
   call.kind = ForwardKind::kStoreStatus;
   call.store = StoreId(change->add);
@@ -136,8 +137,7 @@ void RangeCalls::AskAddedStore(const ClockReading& now, std::shared_ptr<Change> 
       now, std::move(call), [this, change](const ClockReading& when, RangeAnswer answer) {
         change->answered = answer.response.outcome == Outcome::kOk;
         if (change->answered) return StepChange(when, change);
-        // It may have joined a moment ago, and no stream be open to it yet.
-        if (++change->unanswered < kUnansweredMax) {
+        if (when.boot < *change->asked_since + kAnswerWaitMax) {
           change->waits_for = absl::StrCat("store ", change->add, " does not answer");
           return RetryChange(when, change);
         }
