@@ -269,6 +269,7 @@ absl::Status Store::ChangeReplicas(const ClockReading& now, RangeId range, Gener
   return impl_->ChangeReplicas(now, range, generation, change, completion);
 }
 std::optional<std::vector<StoreId>> Store::TakeLeasePeers() { return impl_->TakeLeasePeers(); }
+bool Store::SharesRangeWith(StoreId store) const { return impl_->SharesRangeWith(store); }
 StoreCounters Store::counters() const { return impl_->counters(); }
 std::vector<ReplicaStatus> Store::ListReplicas(const ClockReading& now) const {
   return impl_->ListReplicas(now);

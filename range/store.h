@@ -134,6 +134,8 @@ class Store {
   // After a turn: the stores that share a range with this one, if they have changed; to be carried
   // to SetLeasePeers.
   std::optional<std::vector<StoreId>> TakeLeasePeers();
+  // Another store that holds a replica of a range of this one, by what is applied or in the log.
+  bool SharesRangeWith(StoreId store) const;
 
   StoreCounters counters() const;
   std::vector<ReplicaStatus> ListReplicas(const ClockReading& now) const;

@@ -50,6 +50,7 @@ class Store::Impl {
   absl::Status ChangeReplicas(const ClockReading& now, RangeId range, Generation generation,
                               const ReplicaChange& change, Completion* completion);
   std::optional<std::vector<StoreId>> TakeLeasePeers();
+  bool SharesRangeWith(StoreId store) const;
   const StoreCounters& counters() const { return counters_; }
 
   void OnPeerClock(StoreId peer, consensus::Instant received, uint64_t wall_us) {

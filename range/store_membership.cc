@@ -109,6 +109,18 @@ std::optional<std::vector<StoreId>> Store::Impl::TakeLeasePeers() {
   return lease_peers_;
 }
 
+bool Store::Impl::SharesRangeWith(StoreId store) const {
+  if (store == id_) return false;
+  for (const auto& [range, replica] : replicas_) {
+    if (FindStore(replica->descriptor(), store) != nullptr) return true;
+    if (!replica->started()) continue;
+    for (const consensus::Member& member : replica->group().core().configuration().AllMembers()) {
+      if (member.store == store) return true;
+    }
+  }
+  return false;
+}
+
 // ---- Telling others.
 
 void Store::Impl::TellRemoved(const Replica& teller, ReplicaId replica, StoreId store) {

@@ -234,6 +234,25 @@ TEST(StoreMembership, AStoreReleasesThoseWhoAreBoundToAReplicaThatItDoesNotHave)
   EXPECT_EQ(cluster.messages_sent(), before + 1);
 }
 
+// The list of stores lies in a range as well: whoever is a member here is heard without it, or two
+// members that have not read of each other can never elect a leader.
+TEST(StoreMembership, KnowsTheStoresOfItsFellowMembers) {
+  TestCluster cluster(Small(3, 5));
+  const auto shares = [&](int store, uint64_t with) {
+    return cluster.store(store).SharesRangeWith(StoreId(with));
+  };
+  EXPECT_TRUE(cluster.RunUntil([&] { return cluster.Leader(2) != 0; }));
+  EXPECT_TRUE(shares(1, 2));
+  EXPECT_FALSE(shares(1, 1)) << "itself";
+  EXPECT_FALSE(shares(1, 4));
+  EXPECT_FALSE(shares(4, 1)) << "holds nothing";
+  ASSERT_TRUE(cluster.AddLearner(2, 4));
+  ASSERT_TRUE(cluster.AddLearner(2, 5));
+  EXPECT_TRUE(cluster.RunUntil([&] { return shares(1, 4) && shares(4, 5) && shares(5, 4); }));
+  ASSERT_TRUE(cluster.RemoveLearner(2, 5));
+  EXPECT_TRUE(cluster.RunUntil([&] { return !shares(1, 5) && !shares(4, 5); }));
+}
+
 TEST(StoreMembership, ALearnerReceivesEverythingAndLeavesAgain) {
   TestCluster cluster(Small(3, 4));
   ASSERT_TRUE(cluster.AddLearner(2, 4));

@@ -267,8 +267,8 @@ void Node::AskForListing() {
 
 void Node::OnGreeted(StoreId store, const std::string& address) {
   const auto known = known_stores_.find(store);
-  if (known == known_stores_.end() || address.empty() || known->second.used == address) return;
-  Connect(store, address);
+  if (address.empty() || IsForgotten(store)) return;
+  if (known == known_stores_.end() || known->second.used != address) Connect(store, address);
 }
 
 void Node::Connect(StoreId store, const std::string& address) {

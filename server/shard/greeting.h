@@ -1,9 +1,10 @@
 // Whether a stream's greeting is one that this store listens to.
 //
 // A store that is let in costs durable records for ever (leases of the pair), so only the stores of
-// the meta range's list are: another id is a node that was retired, a wrong address, no store of
-// ours at all, or one that joined a moment ago and will knock again. Not responsible for who holds
-// a connection (peer authentication) nor for the list. Not thread-safe: one per stream method.
+// the meta range's list are, and those that share a range with this one: another id is a node that
+// was retired, a wrong address, no store of ours at all, or one that joined a moment ago and will
+// knock again. Not responsible for who holds a connection (peer authentication) nor for the list.
+// Not thread-safe: one per stream method.
 
 #ifndef RASPUTIN_SERVER_SHARD_GREETING_H_
 #define RASPUTIN_SERVER_SHARD_GREETING_H_
@@ -21,8 +22,8 @@ class GreetingCheck {
   static constexpr consensus::Duration kLogInterval = std::chrono::seconds(60);
 
   // FAILED_PRECONDITION says to the other side, and the log to this one, what is wrong and which
-  // ids are concerned. `manifest` is this store's; `known`: the sender is on the list and not this
-  // store.
+  // ids are concerned. `manifest` is this store's; `known`: the sender is one of those and not
+  // this store.
   absl::Status Check(const storage::v1::StoreManifest& manifest, bool known,
                      const consensus::wire::Hello& hello, consensus::Instant now);
 

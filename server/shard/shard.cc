@@ -275,7 +275,9 @@ void Shard::OnStores(const std::vector<type::v1::StoreDescriptor>& stores,
 }
 
 absl::Status Shard::Greet(uint64_t stream, const wire::Hello& hello) {
-  const bool known = LinkTo(hello.store) != nullptr;
+  // A range's configuration vouches for its members: the list of stores may be older, and is read
+  // through a range that perhaps nobody can lead while these two do not speak to each other.
+  const bool known = LinkTo(hello.store) != nullptr || store_->SharesRangeWith(hello.store);
   const absl::Status status = greetings_.Check(store_->manifest(), known, hello, server::Now());
   if (!status.ok()) return status;
   inbound_[stream] = hello.store;

@@ -80,7 +80,8 @@ class Shard final : public range::Transport,
     std::function<void(const std::vector<type::v1::StoreDescriptor>& stores,
                        const range::RangeDescriptor& meta_range)>
         stores;
-    // A known store opened a stream, and says that it is reached at this address.
+    // A known store, or one that shares a range with this one, opened a stream, and says that it
+    // is reached at this address.
     std::function<void(StoreId store, const std::string& peer_address)> greeted;
   };
 
