@@ -24,6 +24,13 @@ bool IsMutation(uint8_t operation) {
     case Operation::kBatch:
     case Operation::kSplit:
     case Operation::kMeta:
+    case Operation::kMergeBegin:
+    case Operation::kFreeze:
+    case Operation::kMerge:
+    case Operation::kMergeAbandon:
+    case Operation::kThaw:
+    case Operation::kMergeEnd:
+    case Operation::kDropRange:
       return true;
     default:
       return false;

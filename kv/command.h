@@ -29,6 +29,14 @@ enum class Operation : uint8_t {
   kMetaRead = 3,  // Of range/: MetaQuery.
   kSplit = 32,
   kMeta = 33,
+  // Steps of a merge (storage.proto); opaque here.
+  kMergeBegin = 34,
+  kFreeze = 35,
+  kMerge = 36,
+  kMergeAbandon = 37,
+  kThaw = 38,
+  kMergeEnd = 39,
+  kDropRange = 40,
 };
 
 // True iff the operation goes through the log.

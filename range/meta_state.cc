@@ -381,6 +381,11 @@ absl::StatusOr<kv::Outcome> ApplyMetaCommand(const absl::Cord& body, kv::Turn* t
       return PutStore(command.put_store(), turn);
     case MetaCommand::kRetireStore:
       return RetireStore(command.retire_store().store_id(), turn);
+    case MetaCommand::kUpdateCollection:
+    case MetaCommand::kDropCollection:
+    case MetaCommand::kRemoveCollection:
+    case MetaCommand::kSetStoreState:
+    case MetaCommand::kSetPlacement:
     case MetaCommand::COMMAND_NOT_SET:
       break;
   }
@@ -429,6 +434,8 @@ absl::StatusOr<kv::Outcome> AnswerMetaQuery(const absl::Cord& body, const kv::En
     case MetaQuery::kCollectionId:
       status = QueryCollection(query, engine, &result);
       break;
+    case MetaQuery::kChangesAfter:
+    case MetaQuery::kPlacement:
     case MetaQuery::QUERY_NOT_SET:
       return Refusal(kv::OutcomeCode::kInvalidArgument,
                      "the meta query is empty or of a newer version");

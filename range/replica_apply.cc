@@ -95,6 +95,16 @@ absl::StatusOr<kv::Outcome> Replica::ApplyCommand(const kv::Command& command,
     case kv::Operation::kMeta:
       CHECK_EQ(range().value(), kMetaRangeId) << "a meta command in another range";
       return ApplyMetaCommand(command.body, turn, context_->mutants);
+    case kv::Operation::kMergeBegin:
+    case kv::Operation::kFreeze:
+    case kv::Operation::kMerge:
+    case kv::Operation::kMergeAbandon:
+    case kv::Operation::kThaw:
+    case kv::Operation::kMergeEnd:
+    case kv::Operation::kDropRange:
+      return kv::Outcome{kv::OutcomeCode::kFailedPrecondition,
+                         {},
+                         "this version of the program does not carry the command out"};
     default:
       return kv::Apply(space_, command, turn);
   }

@@ -25,6 +25,13 @@ bool IsKnownOperation(uint32_t number) {
     case kv::Operation::kBatch:
     case kv::Operation::kSplit:
     case kv::Operation::kMeta:
+    case kv::Operation::kMergeBegin:
+    case kv::Operation::kFreeze:
+    case kv::Operation::kMerge:
+    case kv::Operation::kMergeAbandon:
+    case kv::Operation::kThaw:
+    case kv::Operation::kMergeEnd:
+    case kv::Operation::kDropRange:
       return number <= 255;
   }
   return false;
