@@ -1,0 +1,170 @@
+// The rules about one range; see needs.h. Pure.
+
+#include "range/placement/needs.h"
+
+#include <algorithm>
+
+namespace rasputin::range {
+namespace {
+
+using Range = PlacementModel::Range;
+using Store = PlacementModel::Store;
+
+uint32_t CountLive(const PlacementModel& model, const Range& range) {
+  return static_cast<uint32_t>(
+      std::count_if(range.voters.begin(), range.voters.end(),
+                    [&model](uint32_t store) { return model.stores()[store].alive; }));
+}
+
+struct Misplaced {
+  uint32_t store = kNoStore;
+  MoveCause cause = MoveCause::kBalance;
+};
+
+// The voter that is most urgently in the wrong place.
+Misplaced FindMisplaced(const PlacementModel& model, const Range& range) {
+  Misplaced found;
+  for (const uint32_t store : range.voters) {
+    const Store& state = model.stores()[store];
+    const MoveCause cause = state.dead                    ? MoveCause::kDeadStore
+                            : !model.Allows(range, store) ? MoveCause::kConstraint
+                            : state.leaving               ? MoveCause::kDecommission
+                                                          : MoveCause::kBalance;
+    if (cause < found.cause) found = {store, cause};
+  }
+  return found;
+}
+
+// The voter that the range can spare: one whose absence leaves the fewest collisions, of equals the
+// one on the fullest store; not the leader if there is another.
+uint32_t FindSpare(const PlacementModel& model, const Range& range) {
+  uint32_t best = kNoStore;
+  for (const uint32_t store : range.voters) {
+    if (store == range.leader || !KeepsMajority(model, range, store, kNoStore)) continue;
+    if (best == kNoStore) {
+      best = store;
+      continue;
+    }
+    const Collisions without = model.Spread(range, store, kNoStore);
+    const Collisions without_best = model.Spread(range, best, kNoStore);
+    const bool fuller = model.Fill(model.stores()[store]) > model.Fill(model.stores()[best]);
+    if (without < without_best || (without == without_best && fuller)) best = store;
+  }
+  return best;
+}
+
+// Whether the leadership could go somewhere else, and would not have to leave again at once.
+bool HasOtherLeader(const PlacementModel& model, const Range& range, bool allowed_only) {
+  return std::any_of(range.voters.begin(), range.voters.end(), [&](uint32_t store) {
+    return store != range.leader && model.stores()[store].active &&
+           (!allowed_only || model.Allows(range, store));
+  });
+}
+
+std::optional<PlacementNeed> NeedOfMisplaced(const PlacementModel& model, size_t index,
+                                             const Misplaced& misplaced) {
+  const Range& range = model.ranges()[index];
+  PlacementNeed need{MoveKind::kReplace, misplaced.cause, index, misplaced.store};
+  const bool dead = model.stores()[misplaced.store].dead;
+  if (!dead && range.view->lagging) return std::nullopt;
+  if (!dead && misplaced.store == range.leader && HasOtherLeader(model, range, true)) {
+    need.kind = MoveKind::kTransferLease;
+    return need;
+  }
+  const bool spare = range.voters.size() > range.factor;
+  if (spare && KeepsMajority(model, range, misplaced.store, kNoStore)) {
+    need.kind = MoveKind::kRemove;
+  }
+  return need;
+}
+
+std::optional<PlacementNeed> NeedOfFactor(const PlacementModel& model, size_t index,
+                                          PlacementObstacles* obstacles) {
+  const Range& range = model.ranges()[index];
+  const auto voters = static_cast<uint32_t>(range.voters.size());
+  if (voters > range.factor && !range.view->lagging) {
+    const uint32_t spare = FindSpare(model, range);
+    if (spare == kNoStore) return std::nullopt;
+    return PlacementNeed{MoveKind::kRemove, MoveCause::kFactor, index, spare};
+  }
+  if (voters >= range.factor) return std::nullopt;
+  // An even number of voters costs a copy and survives no more losses.
+  const uint32_t able = std::min(range.factor, model.CountAllowed(range));
+  const uint32_t reachable = able % 2 == 1 ? able : able - std::min<uint32_t>(able, 1);
+  if (reachable < range.factor) ++obstacles->below_factor;
+  if (voters >= reachable) return std::nullopt;
+  return PlacementNeed{MoveKind::kAdd, MoveCause::kFactor, index, kNoStore};
+}
+
+// The voter whose replacement by some store lowers the collisions, if there is one.
+uint32_t FindBadlySpread(const PlacementModel& model, const Range& range) {
+  const Collisions now = model.Spread(range, kNoStore, kNoStore);
+  if (std::all_of(now.begin(), now.end(), [](uint32_t pairs) { return pairs == 0; })) {
+    return kNoStore;
+  }
+  uint32_t found = kNoStore;
+  Collisions best = now;
+  for (const uint32_t from : range.voters) {
+    if (from == range.leader && range.voters.size() > 1) continue;
+    for (uint32_t to = 0; to < model.stores().size(); ++to) {
+      const bool member = std::binary_search(range.voters.begin(), range.voters.end(), to);
+      if (member || !model.stores()[to].TakesReplicas() || !model.Allows(range, to)) continue;
+      const Collisions after = model.Spread(range, from, to);
+      if (after < best) {
+        best = after;
+        found = from;
+      }
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+bool KeepsMajority(const PlacementModel& model, const Range& range, uint32_t from, uint32_t to) {
+  size_t voters = to == kNoStore ? 0 : 1;
+  size_t live = voters;
+  for (const uint32_t store : range.voters) {
+    if (store == from) continue;
+    ++voters;
+    live += model.stores()[store].alive ? 1 : 0;
+  }
+  return voters > 0 && live * 2 > voters;
+}
+
+bool MayMoveFreely(const PlacementModel& model, const Range& range) {
+  return !range.busy && !range.view->blocked && !range.view->lagging && range.learners.empty() &&
+         range.view->since_move >= model.rules().move_pause &&
+         CountLive(model, range) == range.voters.size();
+}
+
+std::optional<PlacementNeed> FindNeed(const PlacementModel& model, size_t index,
+                                      PlacementObstacles* obstacles) {
+  const Range& range = model.ranges()[index];
+  if (range.busy) return std::nullopt;
+  if (CountLive(model, range) * 2 <= range.voters.size()) {
+    ++obstacles->without_majority;
+    obstacles->example_without_majority = range.view->id;
+    return std::nullopt;
+  }
+  if (range.view->blocked) return std::nullopt;
+  const Misplaced misplaced = FindMisplaced(model, range);
+  const bool leads_where_not = range.leader != kNoStore && model.stores()[range.leader].alive &&
+                               model.stores()[range.leader].draining;
+  if (misplaced.cause == MoveCause::kDeadStore) return NeedOfMisplaced(model, index, misplaced);
+  if (leads_where_not && HasOtherLeader(model, range, false)) {
+    return PlacementNeed{MoveKind::kTransferLease, MoveCause::kDrain, index, range.leader};
+  }
+  if (misplaced.store != kNoStore) return NeedOfMisplaced(model, index, misplaced);
+  if (auto need = NeedOfFactor(model, index, obstacles); need.has_value()) return need;
+  if (!range.learners.empty()) {
+    if (range.view->learner_for < model.rules().leftover_after) return std::nullopt;
+    return PlacementNeed{MoveKind::kRemove, MoveCause::kLeftover, index, range.learners.front()};
+  }
+  if (!MayMoveFreely(model, range)) return std::nullopt;
+  const uint32_t from = FindBadlySpread(model, range);
+  if (from == kNoStore) return std::nullopt;
+  return PlacementNeed{MoveKind::kReplace, MoveCause::kSpread, index, from};
+}
+
+}  // namespace rasputin::range

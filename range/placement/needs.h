@@ -1,0 +1,47 @@
+// What one range needs: the most urgent thing that is wrong with where it is.
+//
+// Looks at one range at a time and chooses no target (planner.cc). Pure; thread-safe.
+
+#ifndef RASPUTIN_RANGE_PLACEMENT_NEEDS_H_
+#define RASPUTIN_RANGE_PLACEMENT_NEEDS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "range/placement/model.h"
+
+namespace rasputin::range {
+
+struct PlacementNeed {
+  MoveKind kind = MoveKind::kReplace;
+  MoveCause cause = MoveCause::kBalance;
+  size_t range = 0;  // Position in PlacementModel::ranges().
+  uint32_t from = kNoStore;
+};
+
+// What stands in the way of ranges, counted.
+struct PlacementObstacles {
+  uint64_t without_majority = 0;
+  uint64_t without_target = 0;
+  uint64_t constrained = 0;  // Of those without target: for want of stores with the labels.
+  uint64_t below_factor = 0;
+  consensus::RangeId example_without_majority;
+  consensus::RangeId example_without_target;
+};
+
+// Whether more than half of the range's voters live, without `from` and with `to` in its place.
+bool KeepsMajority(const PlacementModel& model, const PlacementModel::Range& range, uint32_t from,
+                   uint32_t to);
+
+// nullopt: nothing, or nothing that can be done now.
+std::optional<PlacementNeed> FindNeed(const PlacementModel& model, size_t range,
+                                      PlacementObstacles* obstacles);
+
+// Whether the voter may be exchanged without need: everyone lives and is up to date, and the range
+// was not moved a moment ago.
+bool MayMoveFreely(const PlacementModel& model, const PlacementModel::Range& range);
+
+}  // namespace rasputin::range
+
+#endif  // RASPUTIN_RANGE_PLACEMENT_NEEDS_H_
