@@ -80,6 +80,15 @@ void Turn::DeleteRange(std::string begin, std::string end) {
 absl::Status Turn::ForEach(
     absl::string_view begin, absl::string_view end,
     absl::FunctionRef<void(absl::string_view key, absl::string_view value)> visit) const {
+  return ForEachWhile(begin, end, [visit](absl::string_view key, absl::string_view value) {
+    visit(key, value);
+    return true;
+  });
+}
+
+absl::Status Turn::ForEachWhile(
+    absl::string_view begin, absl::string_view end,
+    absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit) const {
   // Keys put in this turn, in order; each once.
   std::vector<absl::string_view> own;
   for (const Edit& edit : batch_.edits()) {
@@ -91,19 +100,25 @@ absl::Status Turn::ForEach(
   auto next_own = own.begin();
   const auto visit_own = [&] {
     const Edit* edit = Find(*next_own++);
-    if (edit->kind == Edit::Kind::kPut) visit(edit->key, edit->value);
+    return edit->kind != Edit::Kind::kPut || visit(edit->key, edit->value);
   };
   const std::unique_ptr<EngineIterator> rows = engine_->NewIterator(begin, end);
   for (rows->Seek(begin); rows->Valid(); rows->Next()) {
-    while (next_own != own.end() && *next_own < rows->key()) visit_own();
-    if (next_own != own.end() && *next_own == rows->key()) {
-      visit_own();
-    } else if (Find(rows->key()) == nullptr) {
-      visit(rows->key(), rows->value());
+    while (next_own != own.end() && *next_own < rows->key()) {
+      if (!visit_own()) return absl::OkStatus();
     }
+    bool go_on = true;
+    if (next_own != own.end() && *next_own == rows->key()) {
+      go_on = visit_own();
+    } else if (Find(rows->key()) == nullptr) {
+      go_on = visit(rows->key(), rows->value());
+    }
+    if (!go_on) return absl::OkStatus();
   }
   if (!rows->status().ok()) return rows->status();
-  while (next_own != own.end()) visit_own();
+  while (next_own != own.end()) {
+    if (!visit_own()) return absl::OkStatus();
+  }
   return absl::OkStatus();
 }
 

@@ -45,6 +45,10 @@ class Turn {
   absl::Status ForEach(
       absl::string_view begin, absl::string_view end,
       absl::FunctionRef<void(absl::string_view key, absl::string_view value)> visit) const;
+  // The same, until `visit` returns false.
+  absl::Status ForEachWhile(
+      absl::string_view begin, absl::string_view end,
+      absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit) const;
 
   bool Empty() const { return batch_.Empty(); }
   uint64_t SizeBytes() const { return batch_.SizeBytes(); }

@@ -10,12 +10,22 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "kv/key.h"
 #include "range/descriptor.h"
+#include "range/meta_collections.h"
+#include "range/meta_directory.h"
+#include "range/meta_rows.h"
 
 namespace rasputin::range {
 namespace {
 
+using meta::Done;
+using meta::EndOfKind;
+using meta::IdRow;
+using meta::Load;
+using meta::Parse;
+using meta::Refusal;
+using meta::Row;
+using meta::View;
 using storage::v1::BootstrapRecord;
 using storage::v1::MetaCommand;
 using storage::v1::MetaQuery;
@@ -25,94 +35,10 @@ using type::v1::Collection;
 using type::v1::StoreDescriptor;
 
 constexpr uint32_t kDefaultQueryRows = 100;
-constexpr int kMutantStaleDescriptor = 44;
 
-absl::string_view View(const std::string& s) { return absl::string_view(s.data(), s.size()); }
-
-std::string Row(absl::string_view user_key) { return kv::DataKey(kMetaCollectionId, user_key); }
-
-std::string IdRow(char kind, uint64_t id) {
-  return Row(absl::StrCat(absl::string_view(&kind, 1), CollectionPrefix(id)));
-}
-std::string CollectionRow(uint64_t id) { return IdRow('c', id); }
-std::string NameRow(absl::string_view name) { return Row(absl::StrCat("n", name)); }
-std::string RangeIdRow(uint64_t id) { return IdRow('d', id); }
 std::string StoreRow(uint64_t id) { return IdRow('s', id); }
 std::string JoinRow(uint64_t token) { return IdRow('j', token); }
 std::string AllocatorRow() { return Row("i"); }
-// Ranges by end key; the end of the keyspace sorts behind every collection id below 2^63.
-std::string RangeEndRow(absl::string_view end_key) {
-  return Row(absl::StrCat("r", end_key.empty() ? absl::string_view("\xff") : end_key));
-}
-// First row beyond all rows of a kind.
-std::string EndOfKind(char kind) {
-  const char next = static_cast<char>(kind + 1);
-  return Row(absl::string_view(&next, 1));
-}
-
-template <typename Proto>
-absl::Status Parse(const std::string& value, Proto* out) {
-  if (!out->ParseFromString(value)) return absl::DataLossError("meta range: a row does not parse");
-  return absl::OkStatus();
-}
-
-template <typename Proto>
-absl::StatusOr<std::optional<Proto>> Load(const std::string& row, const kv::Turn& turn) {
-  absl::StatusOr<std::optional<std::string>> value = turn.Get(row);
-  if (!value.ok()) return value.status();
-  if (!value->has_value()) return std::optional<Proto>();
-  Proto proto;
-  if (absl::Status status = Parse(**value, &proto); !status.ok()) return status;
-  return std::optional<Proto>(std::move(proto));
-}
-
-kv::Outcome Refusal(kv::OutcomeCode code, std::string message) {
-  kv::Outcome outcome;
-  outcome.code = code;
-  outcome.message = std::move(message);
-  return outcome;
-}
-
-kv::Outcome Done(const MetaResult& result) {
-  kv::Outcome outcome;
-  outcome.response = absl::Cord(result.SerializeAsString());
-  return outcome;
-}
-
-bool IsCollectionName(const std::string& name) {
-  if (name.empty() || name.size() > kCollectionNameBytesMax) return false;
-  return std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.';
-  });
-}
-
-// One descriptor, over a lower generation only: a late update must not undo a newer one. The
-// row by end key follows the id's row; it may belong to a neighbour by now and is then left alone.
-absl::Status PutRange(const RangeDescriptor& descriptor, const consensus::Mutants& mutants,
-                      kv::Turn* turn) {
-  absl::StatusOr<std::optional<RangeDescriptor>> old =
-      Load<RangeDescriptor>(RangeIdRow(descriptor.range_id()), *turn);
-  if (!old.ok()) return old.status();
-  if (old->has_value()) {
-    const bool newer = descriptor.generation() > (*old)->generation();
-    if (!newer && !mutants.Has(kMutantStaleDescriptor)) return absl::OkStatus();
-    const std::string old_row = RangeEndRow(View((*old)->end_key()));
-    absl::StatusOr<std::optional<RangeDescriptor>> holder = Load<RangeDescriptor>(old_row, *turn);
-    if (!holder.ok()) return holder.status();
-    if (holder->has_value() && (*holder)->range_id() == descriptor.range_id())
-      turn->Delete(old_row);
-  }
-  turn->Put(RangeIdRow(descriptor.range_id()), descriptor.SerializeAsString());
-  const std::string row = RangeEndRow(View(descriptor.end_key()));
-  absl::StatusOr<std::optional<RangeDescriptor>> holder = Load<RangeDescriptor>(row, *turn);
-  if (!holder.ok()) return holder.status();
-  if (!holder->has_value() || (*holder)->generation() < descriptor.generation() ||
-      mutants.Has(kMutantStaleDescriptor)) {
-    turn->Put(row, descriptor.SerializeAsString());
-  }
-  return absl::OkStatus();
-}
 
 // The allocator's counters: the next ids to be handed out.
 struct Allocator {
@@ -155,66 +81,15 @@ absl::StatusOr<kv::Outcome> AllocateIds(const storage::v1::AllocateIds& command,
   return Done(result);
 }
 
-absl::StatusOr<std::optional<Collection>> LoadCollectionByName(const std::string& name,
-                                                               const kv::Turn& turn) {
-  absl::StatusOr<std::optional<std::string>> id = turn.Get(NameRow(View(name)));
-  if (!id.ok()) return id.status();
-  if (!id->has_value()) return std::optional<Collection>();
-  return Load<Collection>(Row(absl::StrCat("c", **id)), turn);
-}
-
-void PutCollection(const Collection& collection, kv::Turn* turn) {
-  turn->Put(CollectionRow(collection.id()), collection.SerializeAsString());
-  turn->Put(NameRow(View(collection.name())), CollectionPrefix(collection.id()));
-}
-
-absl::StatusOr<kv::Outcome> CreateCollection(const Collection& wanted, kv::Turn* turn) {
-  if (!IsCollectionName(wanted.name())) {
-    return Refusal(
-        kv::OutcomeCode::kInvalidArgument,
-        absl::StrCat("a collection's name has 1 to ", kCollectionNameBytesMax,
-                     " characters of a-z A-Z 0-9 - _ . (this one has ", wanted.name().size(), ")"));
-  }
-  if (wanted.type() != type::v1::COLLECTION_TYPE_KV) {
-    return Refusal(kv::OutcomeCode::kInvalidArgument, "the collection's type must be kv");
-  }
-  absl::StatusOr<std::optional<Collection>> old = LoadCollectionByName(wanted.name(), *turn);
-  if (!old.ok()) return old.status();
-  MetaResult result;
-  if (old->has_value()) {
-    // The answer carries what is there, so that a creation that broke off can be finished.
-    *result.mutable_collection() = **old;
-    kv::Outcome outcome = Refusal(kv::OutcomeCode::kAlreadyExists, "the collection exists");
-    outcome.response = absl::Cord(result.SerializeAsString());
-    return outcome;
-  }
+// `Change` is given the allocator's next collection id and may raise it.
+template <typename Change>
+absl::StatusOr<kv::Outcome> WithCollectionIds(kv::Turn* turn, const Change& change) {
   absl::StatusOr<Allocator> ids = LoadAllocator(*turn);
   if (!ids.ok()) return ids.status();
-  Collection collection = wanted;
-  collection.set_id(ids->collection++);
-  collection.set_ready(false);
-  StoreAllocator(*ids, turn);
-  PutCollection(collection, turn);
-  *result.mutable_collection() = collection;
-  return Done(result);
-}
-
-absl::StatusOr<kv::Outcome> MarkReady(uint64_t collection_id, kv::Turn* turn) {
-  absl::StatusOr<std::optional<Collection>> found =
-      Load<Collection>(CollectionRow(collection_id), *turn);
-  if (!found.ok()) return found.status();
-  if (!found->has_value()) {
-    return Refusal(kv::OutcomeCode::kNotFound,
-                   absl::StrCat("no collection has the id ", collection_id));
-  }
-  Collection collection = **found;
-  if (!collection.ready()) {
-    collection.set_ready(true);
-    PutCollection(collection, turn);
-  }
-  MetaResult result;
-  *result.mutable_collection() = collection;
-  return Done(result);
+  const uint64_t before = ids->collection;
+  absl::StatusOr<kv::Outcome> outcome = change(&ids->collection);
+  if (outcome.ok() && ids->collection != before) StoreAllocator(*ids, turn);
+  return outcome;
 }
 
 // A number as it stands in a row; 0 if the row is not there.
@@ -230,6 +105,16 @@ absl::StatusOr<uint64_t> LoadNumber(const std::string& row, const kv::Turn& turn
 
 std::string RetiredText(uint64_t store_id) {
   return absl::StrCat("store ", store_id, " was taken off the list of stores for good");
+}
+
+absl::Status WriteStore(const StoreDescriptor& store, kv::Turn* turn) {
+  const std::string row = StoreRow(store.store_id());
+  std::string value = meta::Serialize(store);
+  absl::StatusOr<std::optional<std::string>> old = turn->Get(row);
+  if (!old.ok()) return old.status();
+  if (*old == value) return absl::OkStatus();
+  turn->Put(row, std::move(value));
+  return meta::NoteStore(store.store_id(), turn);
 }
 
 absl::StatusOr<uint64_t> NewStoreId(uint64_t token, kv::Turn* turn) {
@@ -265,7 +150,7 @@ absl::StatusOr<kv::Outcome> PutStore(const storage::v1::PutStore& command, kv::T
       return Refusal(kv::OutcomeCode::kFailedPrecondition, RetiredText(store.store_id()));
     }
   }
-  turn->Put(StoreRow(store.store_id()), store.SerializeAsString());
+  if (absl::Status status = WriteStore(store, turn); !status.ok()) return status;
   MetaResult result;
   result.set_first_id(store.store_id());
   result.set_cluster_id(cluster_id);
@@ -279,7 +164,7 @@ absl::StatusOr<uint64_t> CountRangesOn(uint64_t store_id, const kv::Turn& turn) 
   const absl::Status read = turn.ForEach(
       View(Row("d")), View(EndOfKind('d')), [&](absl::string_view, absl::string_view value) {
         RangeDescriptor range;
-        parsed.Update(Parse(std::string(value), &range));
+        parsed.Update(Parse(value, &range));
         count += std::any_of(range.replicas().begin(), range.replicas().end(),
                              [&](const auto& one) { return one.store_id() == store_id; });
       });
@@ -317,25 +202,9 @@ absl::Status ReadRows(const std::string& begin, const std::string& end, uint32_t
       *more = true;
       break;
     }
-    if (absl::Status status = Parse(std::string(it->value()), add()); !status.ok()) return status;
+    if (absl::Status status = Parse(it->value(), add()); !status.ok()) return status;
   }
   return it->status();
-}
-
-absl::Status QueryCollection(const MetaQuery& query, const kv::Engine& engine,
-                             MetaQueryResult* result) {
-  std::string row = CollectionRow(query.collection_id());
-  if (query.query_case() == MetaQuery::kCollectionName) {
-    absl::StatusOr<std::optional<std::string>> id =
-        engine.Get(View(NameRow(View(query.collection_name()))));
-    if (!id.ok()) return id.status();
-    if (!id->has_value()) return absl::OkStatus();
-    row = Row(absl::StrCat("c", **id));
-  }
-  absl::StatusOr<std::optional<std::string>> value = engine.Get(View(row));
-  if (!value.ok()) return value.status();
-  if (!value->has_value()) return absl::OkStatus();
-  return Parse(**value, result->add_collections());
 }
 
 }  // namespace
@@ -343,15 +212,15 @@ absl::Status QueryCollection(const MetaQuery& query, const kv::Engine& engine,
 absl::Status WriteFirstMetaState(const BootstrapRecord& record, kv::Turn* turn) {
   Allocator ids{3, 3, 1};
   for (const StoreDescriptor& store : record.stores()) {
-    turn->Put(StoreRow(store.store_id()), store.SerializeAsString());
+    if (absl::Status status = WriteStore(store, turn); !status.ok()) return status;
     ids.store = std::max(ids.store, store.store_id() + 1);
   }
   for (const Collection& collection : record.collections()) {
-    PutCollection(collection, turn);
+    if (absl::Status status = meta::PutCollection(collection, turn); !status.ok()) return status;
     ids.collection = std::max(ids.collection, collection.id() + 1);
   }
   for (const RangeDescriptor& range : record.ranges()) {
-    if (absl::Status status = PutRange(range, {}, turn); !status.ok()) return status;
+    if (absl::Status status = meta::PutRange(range, {}, turn); !status.ok()) return status;
     ids.range = std::max(ids.range, range.range_id() + 1);
   }
   StoreAllocator(ids, turn);
@@ -368,22 +237,31 @@ absl::StatusOr<kv::Outcome> ApplyMetaCommand(const absl::Cord& body, kv::Turn* t
   switch (command.command_case()) {
     case MetaCommand::kPutRanges:
       for (const RangeDescriptor& range : command.put_ranges().ranges()) {
-        if (absl::Status status = PutRange(range, mutants, turn); !status.ok()) return status;
+        if (absl::Status status = meta::PutRange(range, mutants, turn); !status.ok()) {
+          return status;
+        }
       }
       return Done(MetaResult());
     case MetaCommand::kAllocateIds:
       return AllocateIds(command.allocate_ids(), turn);
     case MetaCommand::kCreateCollection:
-      return CreateCollection(command.create_collection().collection(), turn);
+      return WithCollectionIds(turn, [&](uint64_t* next_id) {
+        return meta::CreateCollection(command.create_collection().collection(), next_id, turn);
+      });
     case MetaCommand::kCollectionReady:
-      return MarkReady(command.collection_ready().collection_id(), turn);
+      return meta::MarkReady(command.collection_ready().collection_id(), turn);
+    case MetaCommand::kUpdateCollection:
+      return meta::UpdateCollection(command.update_collection(), turn);
+    case MetaCommand::kDropCollection:
+      return meta::DropCollection(command.drop_collection().collection_id(), turn);
+    case MetaCommand::kRemoveCollection:
+      return WithCollectionIds(turn, [&](uint64_t* next_id) {
+        return meta::RemoveCollection(command.remove_collection().collection_id(), *next_id, turn);
+      });
     case MetaCommand::kPutStore:
       return PutStore(command.put_store(), turn);
     case MetaCommand::kRetireStore:
       return RetireStore(command.retire_store().store_id(), turn);
-    case MetaCommand::kUpdateCollection:
-    case MetaCommand::kDropCollection:
-    case MetaCommand::kRemoveCollection:
     case MetaCommand::kSetStoreState:
     case MetaCommand::kSetPlacement:
     case MetaCommand::COMMAND_NOT_SET:
@@ -400,7 +278,7 @@ absl::Status SkipIds(uint64_t count, kv::Turn* turn) {
   ids->collection += count;
   ids->store += count;
   StoreAllocator(*ids, turn);
-  return absl::OkStatus();
+  return meta::SkipChanges(count, turn);
 }
 
 absl::StatusOr<kv::Outcome> AnswerMetaQuery(const absl::Cord& body, const kv::Engine& engine) {
@@ -414,14 +292,12 @@ absl::StatusOr<kv::Outcome> AnswerMetaQuery(const absl::Cord& body, const kv::En
   bool more = false;
   absl::Status status;
   switch (query.query_case()) {
-    case MetaQuery::kRangesFrom: {
-      // The first row whose end key is greater than the key.
-      const std::string begin =
-          Row(absl::StrCat("r", query.ranges_from(), absl::string_view("\0", 1)));
-      status = ReadRows<RangeDescriptor>(begin, EndOfKind('r'), limit, engine, &more,
-                                         [&result] { return result.add_ranges(); });
+    case MetaQuery::kRangesFrom:
+      status = meta::ReadRangesFrom(View(query.ranges_from()), limit, engine, &result);
       break;
-    }
+    case MetaQuery::kChangesAfter:
+      status = meta::ReadChanges(query.changes_after(), limit, engine, &result);
+      break;
     case MetaQuery::kCollections:
       status = ReadRows<Collection>(Row("c"), EndOfKind('c'), limit, engine, &more,
                                     [&result] { return result.add_collections(); });
@@ -432,16 +308,15 @@ absl::StatusOr<kv::Outcome> AnswerMetaQuery(const absl::Cord& body, const kv::En
       break;
     case MetaQuery::kCollectionName:
     case MetaQuery::kCollectionId:
-      status = QueryCollection(query, engine, &result);
+      status = meta::QueryCollection(query, engine, &result);
       break;
-    case MetaQuery::kChangesAfter:
     case MetaQuery::kPlacement:
     case MetaQuery::QUERY_NOT_SET:
       return Refusal(kv::OutcomeCode::kInvalidArgument,
                      "the meta query is empty or of a newer version");
   }
   if (!status.ok()) return status;
-  result.set_more(more);
+  if (more) result.set_more(true);
   kv::Outcome outcome;
   outcome.response = absl::Cord(result.SerializeAsString());
   return outcome;

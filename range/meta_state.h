@@ -1,4 +1,5 @@
-// The state of the meta range: collections, range descriptors by end key, stores, the id allocator.
+// The state of the meta range: stores, the id allocator, and what meta_directory.h (descriptors,
+// the feed of changes) and meta_collections.h keep there.
 //
 // Applies MetaCommands to the rows of the meta collection and answers MetaQueries from them.
 // Deterministic; knows no consensus. Row layout: range/README.md "Meta range". Not thread-safe.
@@ -20,7 +21,6 @@ namespace rasputin::range {
 // Limits of one command or query, stated in its error.
 inline constexpr uint32_t kRangeIdBlockMax = 1000;
 inline constexpr uint32_t kMetaRowsMax = 1000;
-inline constexpr size_t kCollectionNameBytesMax = 128;
 
 // Writes the first state of a cluster.
 absl::Status WriteFirstMetaState(const storage::v1::BootstrapRecord& record, kv::Turn* turn);

@@ -13,6 +13,7 @@
 #include "consensus/log/memory_directory.h"
 #include "consensus/log/shared_log.h"
 #include "consensus/model/models.h"
+#include "range/directory_runs.h"
 #include "tests/compare/scenarios.h"
 #include "tests/mutants/profiles.h"
 #include "tests/mutants/store_runs.h"
@@ -129,6 +130,8 @@ std::string Try(const Hunt& hunt, int mutant, uint64_t seed) {
       options.mutants = mutants;
       return consensus::lease::LeaseModel(options).Run().violation;
     }
+    case Instrument::kDirectory:
+      return range::RunDirectory(seed, mutants);
     case Instrument::kLogCrashes:
       return LogCrashes(mutants, seed);
     case Instrument::kLogDamage:

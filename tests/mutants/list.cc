@@ -92,7 +92,10 @@ constexpr MutantInfo kMutants[] = {
     {40, "torn tail kept", "segment_scan", {Instrument::kLogCrashes, "", 300, true}},
     {41, "corruption in the middle truncated", "recovery", {Instrument::kLogDamage, "", 100, true}},
     {42, "log cut before the engine flushed", "store_turn", {kSim, "power-losses", 600, false}},
-    {44, "a stale descriptor overwrites a newer one", "meta_state", {kSim, "splits", 600, false}},
+    {44,
+     "a stale descriptor overwrites a newer one",
+     "meta_directory",
+     {Instrument::kDirectory, "", 1000, true}},
     {45, "a relay loop", "dispatcher_relay", {kSim, "front-ends", 600, false}},
     {48,
      "a version goes backwards at a leader change",
@@ -151,6 +154,10 @@ constexpr MutantInfo kMutants[] = {
      "a leader counts what its own disk has not finished",
      "core_replication",
      {kCores, "random", 3000, false}},
+    {90,
+     "an absorbed range is put back into the directory by a late write",
+     "meta_directory",
+     {Instrument::kDirectory, "", 1000, true}},
 };
 
 }  // namespace
@@ -169,6 +176,8 @@ const char* ToString(Instrument instrument) {
       return "store leases";
     case Instrument::kModel:
       return "model";
+    case Instrument::kDirectory:
+      return "directory";
     case Instrument::kLogCrashes:
       return "log, crashes";
     case Instrument::kLogDamage:

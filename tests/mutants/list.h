@@ -19,6 +19,7 @@ enum class Instrument : uint8_t {
   kStores,      // Whole stores; `with`: the situation (store_runs.h).
   kLeases,      // Store leases under faults (consensus/lease/lease_model.h).
   kModel,       // All states of three replicas; `with`: the exploration (consensus/model/models.h).
+  kDirectory,   // Random histories told to the directory (range/directory_runs.h).
   kLogCrashes,  // The shared log on a disk that crashes (consensus/log/crash_run.h).
   kLogDamage,   // The shared log on a disk that changes a byte.
   kComparison,  // `with`: the scenario (tests/compare/scenarios.h).
