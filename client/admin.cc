@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <random>
+#include <type_traits>
 #include <utility>
 
 #include "client/attempts.h"
@@ -54,6 +55,7 @@ class Admin::Impl {
                                      const Request& request) {
     AttemptOptions options;
     options.deadline = deadline;
+    options.repeatable = !std::is_same_v<Request, admin::v1::MergeRangesRequest>;
     options.connect_time_max = options_.connect_time_max;
     options.mutation = mutation;
     options.seed = seed_.fetch_add(1);
@@ -143,6 +145,12 @@ absl::StatusOr<admin::v1::DescribeRangeResponse> Admin::DescribeRange(uint64_t r
 absl::StatusOr<admin::v1::SplitRangeResponse> Admin::SplitRange(
     const admin::v1::SplitRangeRequest& request) {
   return impl_->Call<ClusterService>(true, &ClusterService::Stub::SplitRange, request);
+}
+
+absl::StatusOr<admin::v1::MergeRangesResponse> Admin::MergeRanges(uint64_t left_range_id) {
+  admin::v1::MergeRangesRequest request;
+  request.set_range_id(left_range_id);
+  return impl_->Call<ClusterService>(true, &ClusterService::Stub::MergeRanges, request);
 }
 
 absl::StatusOr<admin::v1::ChangeReplicasResponse> Admin::ChangeReplicas(

@@ -82,6 +82,7 @@ class Attempts {
                                      std::chrono::nanoseconds time) {
     JudgeOptions judge;
     judge.mutation = options.mutation;
+    judge.repeatable = options.repeatable;
     judge.nodes = nodes;
     judge.time_min = std::min(kAttemptTimeMin, time / 8);
     judge.seed = options.seed;

@@ -2,7 +2,8 @@
 // what became of it.
 //
 // Not responsible for knowing routes (the hooks do) nor for request ids. A repetition must be safe:
-// the caller passes reads, idempotent calls, and mutations with a request id. Blocking; the
+// the caller passes reads, idempotent calls, and mutations with a request id, or says that the call
+// is not `repeatable`. Blocking; the
 // functions are thread-safe as far as the hooks are.
 
 #ifndef RASPUTIN_CLIENT_ATTEMPTS_H_
@@ -33,6 +34,8 @@ struct AttemptOptions {
   std::chrono::nanoseconds connect_time_max{0};
   // It changes something: a lost attempt leaves the outcome unknown.
   bool mutation = false;
+  // A repetition changes nothing. Otherwise a lost attempt is the last one.
+  bool repeatable = true;
   // Of the random part of waits.
   uint64_t seed = 0;
 };

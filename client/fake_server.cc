@@ -296,6 +296,14 @@ class FakeClusterService : public ClusterService::Service {
     });
   }
 
+  grpc::Status MergeRanges(grpc::ServerContext* context, const admin::v1::MergeRangesRequest*,
+                           admin::v1::MergeRangesResponse* response) override {
+    return state_->Call(context, "MergeRanges", [&] {
+      state_->range.set_generation(state_->range.generation() + 1);
+      *response->mutable_range() = state_->range;
+    });
+  }
+
   grpc::Status DecommissionStore(grpc::ServerContext* context,
                                  const admin::v1::DecommissionStoreRequest*,
                                  admin::v1::DecommissionStoreResponse*) override {

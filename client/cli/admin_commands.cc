@@ -153,6 +153,27 @@ int RangeSplit(const Context& context) {
   return kDone;
 }
 
+int RangeMerge(const Context& context) {
+  const absl::StatusOr<uint64_t> range_id = context.line.OperandNumber(0, "RANGE");
+  if (!range_id.ok()) return context.FailUsage(range_id.status());
+  const auto response = Admin(context.options).MergeRanges(*range_id);
+  if (!response.ok()) {
+    const int code = context.Fail(response.status(), true);
+    if (OutcomeIsUnknown(response.status())) {
+      context.Note(
+          "look with `rasputin range ls` before repeating it: a repetition absorbs the next "
+          "neighbour");
+    }
+    return code;
+  }
+  context.Write(RangeJson(response->range()),
+                absl::StrCat("range ", *range_id,
+                             " now holds its right neighbour's keys too, at "
+                             "generation ",
+                             response->range().generation(), "\n"));
+  return kDone;
+}
+
 int LeaseTransfer(const Context& context) {
   const absl::StatusOr<uint64_t> range_id = context.line.OperandNumber(0, "RANGE");
   if (!range_id.ok()) return context.FailUsage(range_id.status());

@@ -12,6 +12,7 @@ int CollectionLs(const Context& context);
 int RangeLs(const Context& context);
 int RangeDescribe(const Context& context);
 int RangeSplit(const Context& context);
+int RangeMerge(const Context& context);
 int LeaseTransfer(const Context& context);
 int ClusterInit(const Context& context);
 int ClusterStatus(const Context& context);

@@ -67,6 +67,11 @@ std::vector<CommandRow> AdminCommands() {
        "KEY",
        "Splits the range that holds KEY, so that KEY begins the right half. Repeating it is safe.",
        {kCollection, kHex}},
+      {"range merge",
+       "RANGE",
+       "Merges a range, by its id, with its right neighbour, which must be on the same stores. Not "
+       "to be repeated without a look: a repetition absorbs the next neighbour.",
+       {}},
       {"range replicas",
        "RANGE [CHANGE] [STORE] [NEW]",
        "Shows the replicas of a range, or changes them: add STORE, remove STORE, or replace STORE "

@@ -56,6 +56,7 @@ Command FindFunction(const std::string& name) {
       {"range ls", RangeLs},
       {"range replicas", RangeReplicas},
       {"range split", RangeSplit},
+      {"range merge", RangeMerge},
       {"store audit", StoreAudit},
       {"store forget", StoreForget},
       {"store ls", StoreLs},

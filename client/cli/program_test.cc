@@ -75,6 +75,22 @@ TEST_F(ProgramTest, DoesTheRoundOfAKey) {
   EXPECT_EQ(Rasputin({"kv", "del", "k"}).code, 1);
 }
 
+TEST_F(ProgramTest, MergesARangeOnceAndRepeatsNothingThatMayHaveHappened) {
+  EXPECT_THAT(Rasputin({"range", "merge", "2"}).out, HasSubstr("right neighbour's keys too"));
+  EXPECT_EQ(RasputinJson({"range", "merge", "7"})["range_id"], 7);
+  EXPECT_EQ(Rasputin({"range", "merge", "two"}).code, 2);
+  server_.Fail("MergeRanges", Failure(9, v1::ERROR_REASON_FAILED_PRECONDITION));
+  EXPECT_EQ(Rasputin({"range", "merge", "2"}).code, 4);
+  FakeFailure broken;
+  broken.executed = true;
+  server_.Fail("MergeRanges", broken);
+  const int calls = server_.Calls("MergeRanges");
+  const Outcome lost = Rasputin({"range", "merge", "2"});
+  EXPECT_EQ(lost.code, 5);
+  EXPECT_THAT(lost.err, HasSubstr("range ls"));
+  EXPECT_EQ(server_.Calls("MergeRanges"), calls + 1);
+}
+
 TEST_F(ProgramTest, WithdrawsPromisesOnlyWithTheWordThatTheStoreIsDead) {
   for (const std::vector<std::string>& without :
        {std::vector<std::string>{"store", "withdraw", "3"},

@@ -87,7 +87,9 @@ void Dispatcher::Send(const ClockReading& now, RangeCall call, Done done) {
 void Dispatcher::TrySend(const ClockReading& now, Flight* flight,
                          const range::RangeDescriptor* found) {
   if (now.boot >= flight->call.deadline) return Expire(flight);
-  const range::RangeDescriptor* range = router_->Locate(flight->call.first_key);
+  const range::RangeDescriptor* range = flight->call.pinned.has_value()
+                                            ? &*flight->call.pinned
+                                            : router_->Locate(flight->call.first_key);
   // What the directory says is tried even if the cache believes that it is out of date: the range
   // itself will say what is true.
   if (range == nullptr) range = found;
@@ -290,6 +292,7 @@ void Dispatcher::OnNotLeader(const ClockReading& now, Flight* flight, StoreId fr
 
 void Dispatcher::OnMismatch(const ClockReading& now, Flight* flight, Response response) {
   ++counters_->stale_routes;
+  if (flight->call.pinned.has_value()) return Finish(flight, std::move(response));
   const range::RangeDescriptor* range = router_->Locate(flight->call.first_key);
   const bool better = range != nullptr && (range->range_id() != flight->range.value() ||
                                            range->generation() != flight->generation.value());

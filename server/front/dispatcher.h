@@ -41,8 +41,10 @@ struct RangeCall {
   bool read_index = false;
   bool mutates = false;
   bool repeatable = false;  // Does not mutate, has a RequestId, or repeating it changes nothing.
-  bool maybe_executed = false;       // An earlier attempt had an unknown outcome.
-  bool wants_descriptor = false;     // RangeAnswer.descriptor is filled in.
+  bool maybe_executed = false;    // An earlier attempt had an unknown outcome.
+  bool wants_descriptor = false;  // RangeAnswer.descriptor is filled in.
+  // kRange: meant for this range at this generation alone; a mismatch is final.
+  std::optional<range::RangeDescriptor> pinned;
   StoreId store;                     // Other kinds: the store to ask, and no other; no retries.
   RangeId range;                     // Other kinds: the range concerned.
   consensus::Generation generation;  // kChangeReplicas.

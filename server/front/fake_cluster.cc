@@ -56,6 +56,13 @@ Response FromKv(const absl::StatusOr<kv::Outcome>& outcome) {
   return response;
 }
 
+Response Refusal(std::string message) {
+  Response response;
+  response.outcome = Outcome::kFailedPrecondition;
+  response.message = std::move(message);
+  return response;
+}
+
 }  // namespace
 
 bool FakeCall::Page(absl::Cord response) {
@@ -292,7 +299,14 @@ RangeDescriptor FakeCluster::InDirectory(const std::string& full_key) {
 }
 
 void FakeCluster::TellObservers(uint64_t range) {
-  for (auto& [id, node] : nodes_) node->front->OnDescriptor(ranges_.at(range), Leader(range) == id);
+  const auto it = ranges_.find(range);
+  for (auto& [id, node] : nodes_) {
+    if (it == ranges_.end()) {
+      node->front->OnRemoved(RangeId(range));
+    } else {
+      node->front->OnDescriptor(it->second, Leader(range) == id);
+    }
+  }
 }
 
 void FakeCluster::BreakConnectionsOf(uint64_t store, bool not_sent) {
@@ -334,8 +348,16 @@ Response FakeCluster::Execute(StoreId store, const range::Request& request) {
     if (give_hints) response.leader_store = StoreId(Leader(request.range.value()));
     return response;
   }
-  ++executed_[request.operation];
   const RangeDescriptor& range = it->second;
+  const bool steps =
+      request.operation == kv::Operation::kFreeze || request.operation == kv::Operation::kThaw;
+  if (range.has_frozen_by() && !steps) {
+    response.outcome = Outcome::kNotLeader;
+    response.leader_store = store;
+    response.retry_after = std::chrono::milliseconds(10);
+    return response;
+  }
+  ++executed_[request.operation];
   const kv::Space space{range.range_id(), range.collection_id()};
   switch (request.operation) {
     case kv::Operation::kGet:
@@ -350,6 +372,13 @@ Response FakeCluster::Execute(StoreId store, const range::Request& request) {
       return FromKv(range::AnswerMetaQuery(request.body, engine_));
     case kv::Operation::kSplit:
       return ExecuteSplit(request);
+    case kv::Operation::kMergeBegin:
+    case kv::Operation::kFreeze:
+    case kv::Operation::kMerge:
+    case kv::Operation::kMergeAbandon:
+    case kv::Operation::kThaw:
+    case kv::Operation::kMergeEnd:
+      return ExecuteMergeStep(request);
     case kv::Operation::kBatch:
       if (!kv::ReadFields(request.operation, request.body)->mutates) {
         return FromKv(kv::GetBatch(space, request.body, engine_));
@@ -436,6 +465,103 @@ Response FakeCluster::ExecuteSplit(const range::Request& request) {
   *result.mutable_left() = ranges_.at(request.range.value());
   response.body = absl::Cord(result.SerializeAsString());
   return response;
+}
+
+Response FakeCluster::ExecuteMergeStep(const range::Request& request) {
+  RangeDescriptor* range = &ranges_.at(request.range.value());
+  const uint64_t id = range->range_id();
+  Response response;
+  switch (request.operation) {
+    case kv::Operation::kMergeBegin:
+      response = MergeBegin(request, range);
+      break;
+    case kv::Operation::kFreeze:
+      response = Freeze(request, range);
+      break;
+    case kv::Operation::kMerge:
+      response = Absorb(request, range);
+      break;
+    default:
+      response = StepBack(request, range);
+  }
+  TellObservers(id);
+  return response;
+}
+
+Response FakeCluster::MergeBegin(const range::Request& request, RangeDescriptor* left) {
+  storage::v1::MergeBegin command;
+  CHECK(command.ParseFromString(std::string(request.body)));
+  if (left->has_merge() || command.right().start_key() != left->end_key()) {
+    return Refusal("another merge is noted, or it is no neighbour");
+  }
+  left->mutable_merge()->set_right_range_id(command.right().range_id());
+  left->mutable_merge()->set_right_generation(command.right().generation());
+  left->set_generation(left->generation() + 1);
+  return {};
+}
+
+Response FakeCluster::Freeze(const range::Request& request, RangeDescriptor* right) {
+  storage::v1::FreezeRange command;
+  CHECK(command.ParseFromString(std::string(request.body)));
+  if (right->has_merge()) return Refusal("it merges itself");
+  const bool is_frozen =
+      right->has_frozen_by() && right->frozen_by().left_range_id() == command.left_range_id();
+  if (!is_frozen) {
+    right->mutable_frozen_by()->set_left_range_id(command.left_range_id());
+    right->set_generation(right->generation() + 1);
+  }
+  if (!members_hold_freezes) return Refusal("store 3 does not hold the freeze");
+  storage::v1::FreezeResult result;
+  *result.mutable_right() = *right;
+  result.set_index(7);
+  result.set_term(1);
+  result.set_version_floor(next_version_ << 16);
+  Response response;
+  response.body = absl::Cord(result.SerializeAsString());
+  return response;
+}
+
+Response FakeCluster::Absorb(const range::Request& request, RangeDescriptor* left) {
+  storage::v1::MergeRanges command;
+  CHECK(command.ParseFromString(std::string(request.body)));
+  const RangeDescriptor& frozen = command.frozen().right();
+  const auto right = ranges_.find(frozen.range_id());
+  if (!left->has_merge() || left->merge().abandoned() || right == ranges_.end() ||
+      left->merge().right_range_id() != frozen.range_id()) {
+    return Refusal("no such merge is noted");
+  }
+  CHECK(right->second.has_frozen_by());
+  left->clear_merge();
+  left->set_end_key(frozen.end_key());
+  left->set_generation(std::max(left->generation(), frozen.generation()) + 1);
+  ranges_.erase(right);
+  TellObservers(frozen.range_id());
+  return {};
+}
+
+Response FakeCluster::StepBack(const range::Request& request, RangeDescriptor* range) {
+  if (request.operation == kv::Operation::kThaw) {
+    storage::v1::ThawRange command;
+    CHECK(command.ParseFromString(std::string(request.body)));
+    const bool frozen = range->has_frozen_by() &&
+                        range->frozen_by().left_range_id() == command.left_range_id() &&
+                        range->generation() == command.right_generation() + 1;
+    if (frozen) range->clear_frozen_by();
+    if (frozen || range->generation() == command.right_generation()) {
+      range->set_generation(range->generation() + 1);
+    }
+    return {};
+  }
+  storage::v1::MergeAbandon command;  // The same fields as MergeEnd.
+  CHECK(command.ParseFromString(std::string(request.body)));
+  if (!range->has_merge() || range->merge().right_range_id() != command.right_range_id() ||
+      range->merge().right_generation() != command.right_generation()) {
+    return Refusal("no such merge is noted");
+  }
+  range->mutable_merge()->set_abandoned(true);
+  if (request.operation == kv::Operation::kMergeEnd) range->clear_merge();
+  range->set_generation(range->generation() + 1);
+  return {};
 }
 
 }  // namespace rasputin::server

@@ -86,12 +86,16 @@ class FakeCluster {
   uint64_t Leader(uint64_t range) const;
   // What the directory says about the range that holds the key.
   range::RangeDescriptor InDirectory(const std::string& full_key);
-  void TellObservers(uint64_t range);  // OnDescriptor, at every store.
+  void TellObservers(uint64_t range);  // OnDescriptor, at every store; OnRemoved if it is gone.
+
+  // What the store answers, for interceptors that lose the answer.
+  range::Response Execute(StoreId store, const range::Request& request);
 
   int handovers_to_refuse = 0;  // The next so many.
   Interceptor intercept;
-  bool copies_catch_up = true;  // Learners may become voters.
-  int steps_taken = 0;          // Changes of members.
+  bool copies_catch_up = true;       // Learners may become voters.
+  int steps_taken = 0;               // Changes of members.
+  bool members_hold_freezes = true;  // Freezes are answered.
   // What the stores ports of all nodes were told last.
   std::map<uint64_t, std::vector<type::v1::StoreDescriptor>> stores_told;
   bool give_hints = true;  // Refusals of stores that do not lead name the leader.
@@ -118,11 +122,16 @@ class FakeCluster {
   };
 
   storage::v1::StoreManifest ManifestOf(uint64_t store) const;
-  range::Response Execute(StoreId store, const range::Request& request);
   range::Response ChangeReplicas(uint64_t store, RangeId range, consensus::Generation generation,
                                  const range::ReplicaChange& change);
   range::Response ExecuteWrite(const range::Request& request, const range::RangeDescriptor& range);
   range::Response ExecuteSplit(const range::Request& request);
+  // The steps of a merge, of which each takes no time at all.
+  range::Response ExecuteMergeStep(const range::Request& request);
+  range::Response MergeBegin(const range::Request& request, range::RangeDescriptor* left);
+  range::Response Freeze(const range::Request& request, range::RangeDescriptor* right);
+  range::Response Absorb(const range::Request& request, range::RangeDescriptor* left);
+  range::Response StepBack(const range::Request& request, range::RangeDescriptor* range);
   bool DeliverOne();
 
   const FrontOptions options_;

@@ -17,6 +17,7 @@
 #include "server/front/dispatcher.h"
 #include "server/front/kv_calls.h"
 #include "server/front/range_calls.h"
+#include "server/front/range_merger.h"
 #include "server/front/range_splitter.h"
 #include "server/front/status_calls.h"
 #include "server/front/store_calls.h"
@@ -32,9 +33,10 @@ class FrontEnd::Impl {
         dispatcher(options, ports, &router, &counters),
         directory(ports.store->manifest(), options.book, &dispatcher, &router, &counters),
         splitter(&directory, &dispatcher, &router),
+        merger(&directory, &dispatcher, &router),
         kv_calls(options.limits, &calls, &directory, &dispatcher, &router),
         collection_calls(&calls, &directory, &splitter, &router),
-        range_calls(options, &calls, &directory, &dispatcher, &splitter, &router),
+        range_calls(options, &calls, &directory, &dispatcher, &splitter, &merger, &router),
         status_calls(options, ports.store->manifest(), &calls, &directory, &dispatcher, &router),
         store_calls(ports.store->manifest(), &calls, &directory, &router),
         store_watch(options, ports.store->manifest(), ports.stores, &directory, &dispatcher,
@@ -50,6 +52,7 @@ class FrontEnd::Impl {
   Dispatcher dispatcher;
   Directory directory;
   RangeSplitter splitter;
+  RangeMerger merger;
   KvCalls kv_calls;
   CollectionCalls collection_calls;
   RangeCalls range_calls;
@@ -86,6 +89,8 @@ void FrontEnd::Impl::Start(const ClockReading& now, CallId id, ClientCall call, 
       return range_calls.Describe(now, id, call.request, deadline);
     case Method::kSplitRange:
       return range_calls.Split(now, id, call.request, deadline);
+    case Method::kMergeRanges:
+      return range_calls.Merge(now, id, call.request, deadline);
     case Method::kTransferLease:
       return range_calls.TransferLease(now, id, call.request, deadline);
     case Method::kChangeReplicas:
@@ -141,11 +146,18 @@ void FrontEnd::OnDescriptor(const range::RangeDescriptor& descriptor, bool leads
     impl_->router.LearnLeader(descriptor.range_id(), impl_->dispatcher.self().value());
   }
   impl_->upkeep.OnDescriptor(descriptor, leads);
+  impl_->merger.OnDescriptor(descriptor, leads);
 }
 
 void FrontEnd::OnLeader(RangeId range, StoreId leader) {
   impl_->router.LearnLeader(range.value(), leader.value());
   impl_->upkeep.OnLeader(range, leader);
+  impl_->merger.OnLeader(range, leader);
+}
+
+void FrontEnd::OnRemoved(RangeId range) {
+  impl_->upkeep.OnRemoved(range);
+  impl_->merger.OnRemoved(range);
 }
 
 void FrontEnd::LookForStores() { impl_->store_watch.LookSoon(); }
@@ -155,6 +167,7 @@ void FrontEnd::Run(const ClockReading& now) {
   while (worked) {
     worked = impl_->dispatcher.Run(now);
     worked |= impl_->upkeep.Run(now);
+    worked |= impl_->merger.Run(now);
     worked |= impl_->store_watch.Run(now);
     const size_t delivered = impl_->calls.Deliver();
     impl_->counters.calls_done += delivered;
@@ -163,7 +176,8 @@ void FrontEnd::Run(const ClockReading& now) {
 }
 
 Instant FrontEnd::NextDeadline() const {
-  if (impl_->calls.HasFinished() || impl_->upkeep.HasWork() || impl_->store_watch.HasWork()) {
+  if (impl_->calls.HasFinished() || impl_->upkeep.HasWork() || impl_->merger.HasWork() ||
+      impl_->store_watch.HasWork()) {
     return Instant::min();
   }
   return impl_->dispatcher.NextDeadline();

@@ -91,6 +91,7 @@ class FrontEnd {
   // ---- The local store's observer; may be called within its turn.
   void OnDescriptor(const range::RangeDescriptor& descriptor, bool leads);
   void OnLeader(RangeId range, StoreId leader);
+  void OnRemoved(RangeId range);
 
   // A store was met that is not known here, or a connection ended: the list of stores is read soon.
   void LookForStores();

@@ -49,6 +49,7 @@ enum class Method : uint8_t {
   kTransferLease = 36,
   kChangeReplicas = 37,
   kDecommissionStore = 38,
+  kMergeRanges = 43,
   kJoin = 64,
 };
 

@@ -1,5 +1,5 @@
-// Looking ranges up, listing, describing and splitting them; see range_calls.h. Handovers are in
-// range_transfer.cc.
+// Looking ranges up, listing, describing, splitting and merging them; see range_calls.h. Handovers
+// are in range_transfer.cc.
 //
 // A description is asked of the believed leader first, then of each member until one serves.
 
@@ -33,12 +33,14 @@ absl::Status CheckKey(const std::string& key) {
 }  // namespace
 
 RangeCalls::RangeCalls(const FrontOptions& options, CallTable* calls, Directory* directory,
-                       Dispatcher* dispatcher, RangeSplitter* splitter, client::Router* router)
+                       Dispatcher* dispatcher, RangeSplitter* splitter, RangeMerger* merger,
+                       client::Router* router)
     : options_(options),
       calls_(calls),
       directory_(directory),
       dispatcher_(dispatcher),
       splitter_(splitter),
+      merger_(merger),
       router_(router) {}
 
 admin::v1::RangeRoute RangeCalls::RouteOf(const RangeDescriptor& range) const {
@@ -254,6 +256,21 @@ void RangeCalls::Split(const ClockReading& now, CallId id, const absl::Cord& req
                            calls_->Finish(id, OkResult(response));
                          });
       });
+}
+
+void RangeCalls::Merge(const ClockReading& now, CallId id, const absl::Cord& request,
+                       Instant deadline) {
+  const auto wanted = DecodeRequest<admin::v1::MergeRangesRequest>(request);
+  if (!wanted.ok()) return calls_->Finish(id, RefuseInvalid(wanted.status()));
+  merger_->Merge(now, wanted->range_id(), deadline,
+                 [this, id](const ClockReading&, RangeAnswer answer, RangeDescriptor merged) {
+                   if (answer.response.outcome != Outcome::kOk) {
+                     return calls_->Finish(id, ToCallResult(answer, *router_));
+                   }
+                   admin::v1::MergeRangesResponse response;
+                   *response.mutable_range() = std::move(merged);
+                   calls_->Finish(id, OkResult(response));
+                 });
 }
 
 }  // namespace rasputin::server

@@ -1,5 +1,5 @@
 // Calls about single ranges at the front end: DirectoryService, and DescribeRange, SplitRange,
-// TransferLease and ChangeReplicas of ClusterService.
+// MergeRanges, TransferLease and ChangeReplicas of ClusterService.
 //
 // Not responsible for the state of the whole cluster (status_calls.h). Not thread-safe.
 
@@ -14,6 +14,7 @@
 #include "server/front/call_table.h"
 #include "server/front/directory.h"
 #include "server/front/dispatcher.h"
+#include "server/front/range_merger.h"
 #include "server/front/range_splitter.h"
 
 namespace rasputin::server {
@@ -21,12 +22,14 @@ namespace rasputin::server {
 class RangeCalls {
  public:
   RangeCalls(const FrontOptions& options, CallTable* calls, Directory* directory,
-             Dispatcher* dispatcher, RangeSplitter* splitter, client::Router* router);
+             Dispatcher* dispatcher, RangeSplitter* splitter, RangeMerger* merger,
+             client::Router* router);
 
   void Lookup(const ClockReading& now, CallId id, const absl::Cord& request, Instant deadline);
   void List(const ClockReading& now, CallId id, const absl::Cord& request, Instant deadline);
   void Describe(const ClockReading& now, CallId id, const absl::Cord& request, Instant deadline);
   void Split(const ClockReading& now, CallId id, const absl::Cord& request, Instant deadline);
+  void Merge(const ClockReading& now, CallId id, const absl::Cord& request, Instant deadline);
   void TransferLease(const ClockReading& now, CallId id, const absl::Cord& request,
                      Instant deadline);
   void ChangeReplicas(const ClockReading& now, CallId id, const absl::Cord& request,
@@ -70,6 +73,7 @@ class RangeCalls {
   Directory* const directory_;
   Dispatcher* const dispatcher_;
   RangeSplitter* const splitter_;
+  RangeMerger* const merger_;
   client::Router* const router_;
 };
 

@@ -39,6 +39,14 @@ void Upkeep::OnLeader(RangeId range, StoreId leader) {
   pending_.insert(range.value());
 }
 
+// What an absorbed range was like is of no use to the directory; a range that lives on elsewhere
+// has a leader there.
+void Upkeep::OnRemoved(RangeId range) {
+  local_.erase(range.value());
+  written_.erase(range.value());
+  pending_.erase(range.value());
+}
+
 bool Upkeep::Run(const ClockReading& now) {
   if (!HasWork()) return false;
   busy_ = true;
@@ -66,8 +74,10 @@ void Upkeep::OnWritten(const ClockReading& now, const std::map<uint64_t, uint64_
   }
   busy_ = false;
   for (const auto& [id, generation] : generations) {
+    const auto it = local_.find(id);
+    if (it == local_.end()) continue;  // Removed meanwhile.
     written_[id] = generation;
-    if (local_.at(id).generation() == generation) pending_.erase(id);
+    if (it->second.generation() == generation) pending_.erase(id);
   }
 }
 

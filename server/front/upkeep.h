@@ -24,6 +24,7 @@ class Upkeep {
   // See range::Observer; may be called within the store's turn.
   void OnDescriptor(const range::RangeDescriptor& descriptor, bool leads);
   void OnLeader(RangeId range, StoreId leader);
+  void OnRemoved(RangeId range);
 
   // Begins to write what is pending, unless a write is under way; true if it did.
   bool Run(const ClockReading& now);

@@ -251,6 +251,10 @@ void Shard::OnLeader(RangeId range, StoreId leader) {
   if (front_ != nullptr) front_->OnLeader(range, leader);
 }
 
+void Shard::OnRemoved(RangeId range) {
+  if (front_ != nullptr) front_->OnRemoved(range);
+}
+
 void Shard::OnInstalled(RangeId range, consensus::LogPosition position) {
   snapshots_->Increment();
   LOG(INFO) << "snapshot-installed range=" << range.value() << " term=" << position.term.value()

@@ -114,6 +114,7 @@ class Shard final : public range::Transport,
   void OnEvent(const consensus::Event& event) override { recorder_->Record(event); }
   void OnDescriptor(const range::RangeDescriptor& descriptor, bool leads) override;
   void OnLeader(RangeId range, StoreId leader) override;
+  void OnRemoved(RangeId range) override;
   void OnInstalled(RangeId range, consensus::LogPosition position) override;
   ClockReading Now() override;
   bool Forward(StoreId to, ForwardRequest request) override;

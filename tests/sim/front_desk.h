@@ -56,6 +56,7 @@ class FrontDesk : private server::PeerPort {
     front_.OnDescriptor(descriptor, leads);
   }
   void OnLeader(range::RangeId range, range::StoreId leader) { front_.OnLeader(range, leader); }
+  void OnRemoved(range::RangeId range) { front_.OnRemoved(range); }
 
   void TakeInputs(const consensus::ClockReading& now);
   void Run(const consensus::ClockReading& now);

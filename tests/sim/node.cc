@@ -620,6 +620,11 @@ void Node::OnLeader(range::RangeId range, range::StoreId leader) {
   if (front_desk_ != nullptr) front_desk_->OnLeader(range, leader);
 }
 
+void Node::OnRemoved(range::RangeId range) {
+  listener_->OnRemoved(options_.number, range);
+  if (front_desk_ != nullptr) front_desk_->OnRemoved(range);
+}
+
 void Node::OnApplied(range::RangeId range, consensus::Index index, consensus::Term term,
                      const absl::Cord& command) {
   listener_->OnApplied(options_.number, range, index, term, command);

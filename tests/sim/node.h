@@ -196,7 +196,7 @@ class Node : private range::Transport, private range::Observer, private range::C
   void OnInstalled(range::RangeId range, consensus::LogPosition position) override {
     listener_->OnInstalled(options_.number, range, position);
   }
-  void OnRemoved(range::RangeId range) override { listener_->OnRemoved(options_.number, range); }
+  void OnRemoved(range::RangeId range) override;
   void OnApplied(range::RangeId range, consensus::Index index, consensus::Term term,
                  const absl::Cord& command) override;
   consensus::ClockReading Now() override { return clock_.At(scheduler_->now()); }
