@@ -84,6 +84,19 @@ absl::StatusOr<RequestFields> ReadFields(Operation operation, const absl::Cord& 
   return fields;
 }
 
+BatchCount CountOperations(const absl::Cord& batch) {
+  constexpr uint32_t kOperationsField = 4;
+  constexpr uint32_t kGetField = 1;
+  BatchCount count;
+  for (WireReader request(batch); request.Next();) {
+    if (request.field() != kOperationsField || request.type() != WireType::kBytes) continue;
+    WireReader operation = request.Message();
+    ++count.operations;
+    if (operation.Next() && operation.field() != kGetField) ++count.mutations;
+  }
+  return count;
+}
+
 absl::Status CheckLimits(const RequestFields& fields, const Limits& limits) {
   if (fields.key_bytes_max > limits.key_bytes_max) {
     return OverLimit("the key", fields.key_bytes_max, limits.key_bytes_max);

@@ -40,6 +40,13 @@ struct RequestFields {
 // kind, an unknown or repeated field, an empty key, a missing condition, a malformed RequestId.
 absl::StatusOr<RequestFields> ReadFields(Operation operation, const absl::Cord& request);
 
+// Operations of an encoded BatchRequest, for measuring: what does not parse ends the count.
+struct BatchCount {
+  uint32_t operations = 0;
+  uint32_t mutations = 0;  // Those that are no gets.
+};
+BatchCount CountOperations(const absl::Cord& batch);
+
 // INVALID_ARGUMENT names the limit and the actual size.
 absl::Status CheckLimits(const RequestFields& fields, const Limits& limits);
 

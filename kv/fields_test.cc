@@ -56,6 +56,17 @@ v1::BatchRequest SampleBatch() {
   return request;
 }
 
+TEST(Fields, CountsTheOperationsOfABatch) {
+  const std::string bytes = SampleBatch().SerializeAsString();
+  for (size_t piece : {size_t{1}, size_t{7}, bytes.size()}) {
+    const BatchCount count = CountOperations(Fragmented(bytes, piece));
+    EXPECT_EQ(count.operations, 4u);
+    EXPECT_EQ(count.mutations, 3u);
+  }
+  EXPECT_EQ(CountOperations(absl::Cord(bytes.substr(0, bytes.size() - 1))).operations, 3u);
+  EXPECT_EQ(CountOperations(absl::Cord("\xff\xff")).operations, 0u);
+}
+
 TEST(Fields, OfASet) {
   v1::SetRequest request;
   request.set_collection("people");

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "kv/fields.h"
 #include "kv/session_table.h"
 #include "range/descriptor.h"
 #include "range/meta_state.h"
@@ -299,6 +300,20 @@ void Replica::Propose(const ClockReading& now, Request request, std::vector<Answ
   }
   waiters_.push_back(
       {result.term, result.index, command->origin_sequence, request.operation, request.completion});
+  RecordLoad(now, request, request.body.size());
+}
+
+void Replica::RecordLoad(const ClockReading& now, const Request& request, uint64_t bytes) {
+  RequestWork work;
+  work.operation = request.operation;
+  work.writes = kv::IsWrite(request.operation);
+  work.bytes = bytes;
+  if (request.operation == kv::Operation::kBatch) {
+    const kv::BatchCount count = kv::CountOperations(request.body);
+    work.operations = count.operations;
+    work.writes = count.mutations > 0;
+  }
+  context_->loads->OnRequest(now.boot, range(), work, &load);
 }
 
 void Replica::OnReadIndex(const consensus::ReadIndexResult& result) {

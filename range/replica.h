@@ -25,6 +25,7 @@
 #include "kv/range_rows.h"
 #include "kv/state_machine.h"
 #include "kv/turn.h"
+#include "range/load/load_book.h"
 #include "range/ports.h"
 #include "range/request.h"
 #include "range/version_clock.h"
@@ -44,6 +45,7 @@ struct ReplicaContext {
   consensus::log::SharedLog* log = nullptr;
   const consensus::LeaseView* leases = nullptr;
   VersionClock* versions = nullptr;
+  LoadBook* loads = nullptr;
   consensus::Duration lease_duration{};
   uint64_t next_origin_sequence = 1;  // Names proposals of this process.
   consensus::Mutants mutants;
@@ -143,12 +145,16 @@ class Replica {
   StoreId LeaderStore() const;
   Response NotLeader() const;
 
+  // Takes the request down as load of the range; `bytes`: see RequestWork.
+  void RecordLoad(const ClockReading& now, const Request& request, uint64_t bytes);
+
   // Owned by the store's bookkeeping.
   bool awake = false;
   bool dirty = false;
   consensus::Instant scheduled = consensus::Instant::max();
   StoreId reported_leader;
   uint64_t installed_snapshot = 0;  // Id of the snapshot that made it; 0: none.
+  RangeLoadState load;
 
  private:
   struct Waiter {

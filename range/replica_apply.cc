@@ -67,6 +67,9 @@ absl::Status Replica::ApplyEntry(const consensus::Entry& entry, kv::Turn* turn,
   highest_version_ = std::max(highest_version_, command->version);
   AnswerWaiters(entry, &*command, &outcome, mismatch, &results->answers);
   context_->ports->observer->OnApplied(range(), entry.index, entry.term, entry.payload);
+  if (group_->core().role() != consensus::Role::kLeader) {
+    context_->loads->OnFollowed(entry.payload.size());
+  }
   return absl::OkStatus();
 }
 

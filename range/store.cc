@@ -212,6 +212,7 @@ std::vector<ReplicaStatus> Store::Impl::ListReplicas(const ClockReading& now) co
     status.replica = replica->self();
     status.applied = replica->applied();
     status.leader_store = replica->LeaderStore();
+    status.approximate_bytes = replica->load.size_bytes;
     if (replica->started()) {
       const consensus::Core& core = replica->group().core();
       status.role = core.role();
@@ -267,6 +268,20 @@ absl::Status Store::TransferLease(const ClockReading& now, RangeId range, StoreI
 absl::Status Store::ChangeReplicas(const ClockReading& now, RangeId range, Generation generation,
                                    const ReplicaChange& change, Completion* completion) {
   return impl_->ChangeReplicas(now, range, generation, change, completion);
+}
+std::vector<RangeReview> Store::ReviewRanges(const ClockReading& now,
+                                             const ReviewOptions& options) {
+  return impl_->ReviewRanges(now, options);
+}
+std::optional<RangeReview> Store::DescribeLoad(const ClockReading& now, RangeId range) {
+  return impl_->DescribeLoad(now, range);
+}
+std::vector<type::v1::RangeLoad> Store::ListLoads(const ClockReading& now, size_t max) {
+  return impl_->ListLoads(now, max);
+}
+type::v1::RangeLoad Store::TotalLoad(const ClockReading& now) { return impl_->TotalLoad(now); }
+void Store::OnTurnCpu(const ClockReading& now, consensus::Duration cpu) {
+  impl_->OnTurnCpu(now, cpu);
 }
 std::optional<std::vector<StoreId>> Store::TakeLeasePeers() { return impl_->TakeLeasePeers(); }
 bool Store::SharesRangeWith(StoreId store) const { return impl_->SharesRangeWith(store); }

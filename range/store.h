@@ -26,6 +26,8 @@
 #include "consensus/lease/store_leases.h"
 #include "consensus/log/shared_log.h"
 #include "kv/engine.h"
+#include "range/load/review.h"
+#include "range/load/split_rules.h"
 #include "range/ports.h"
 #include "range/request.h"
 #include "rasputin/storage/v1/storage.pb.h"
@@ -49,6 +51,7 @@ struct StoreOptions {
   consensus::Duration dead_after = std::chrono::seconds(10);
   uint64_t snapshot_bytes_per_second = 32 << 20;  // Of all that are sent together.
   size_t snapshots_max = 2;                       // At once, in each direction.
+  SplitRules split;
   consensus::Mutants mutants;
 };
 
@@ -72,7 +75,7 @@ struct ReplicaStatus {
   StoreId leader_store;
   bool serving = false;              // Leads with a valid lease.
   consensus::Duration lease_left{};  // Of the leader lease; 0: none.
-  uint64_t approximate_bytes = 0;
+  uint64_t approximate_bytes = 0;    // As the engine said last; 0: it was not asked.
   // Of a leader: the other members.
   std::vector<consensus::MemberProgress> members;
 };
@@ -130,6 +133,23 @@ class Store {
   // new voter is not caught up, the lease would not hold); INVALID_ARGUMENT: no voters.
   absl::Status ChangeReplicas(const ClockReading& now, RangeId range, Generation generation,
                               const ReplicaChange& change, Completion* completion);
+
+  // What the ranges that this store leads have to do, and whether they should be split: of those
+  // that had a request since the last review, of those beyond a threshold, and of up to
+  // `quiet_max` others in turn; by range id. To be called about every second; costs a few
+  // microseconds for each, and a question to the engine where much was written. A verdict to split
+  // counts as an attempt: the next one for this range comes after SplitRules::pause.
+  std::vector<RangeReview> ReviewRanges(const ClockReading& now, const ReviewOptions& options);
+  // Of a range that this store leads; nullopt: it does not. Asks the engine for the size.
+  std::optional<RangeReview> DescribeLoad(const ClockReading& now, RangeId range);
+  // Of the ranges that this store leads and that had requests in the last five minutes: those with
+  // most requests a second first, at most `max`.
+  std::vector<type::v1::RangeLoad> ListLoads(const ClockReading& now, size_t max);
+  // Of all requests that this store served as a leader, with the time of all its turns; range_id,
+  // size and age are 0.
+  type::v1::RangeLoad TotalLoad(const ClockReading& now);
+  // The turn that ended, with what fed it, took so much time of a processor.
+  void OnTurnCpu(const ClockReading& now, consensus::Duration cpu);
 
   // After a turn: the stores that share a range with this one, if they have changed; to be carried
   // to SetLeasePeers.

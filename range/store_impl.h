@@ -1,7 +1,7 @@
 // The inside of Store, shared by its source files: store.cc (requests, status), store_open.cc
 // (manifest, recovery), store_turn.cc (the turn), store_lease.cc (lease side, and what lease
 // updates wake), store_membership.cc (changes of members, removal), store_snapshot.cc (sending and
-// receiving snapshots), store_install.cc (installing them).
+// receiving snapshots), store_install.cc (installing them), store_load.cc (what ranges have to do).
 //
 // Not for other includers. Two halves with a lock each of the caller's: see store.h.
 
@@ -56,6 +56,13 @@ class Store::Impl {
   void OnPeerClock(StoreId peer, consensus::Instant received, uint64_t wall_us) {
     versions_.OnPeer(peer, received, wall_us);
   }
+
+  // store_load.cc
+  std::vector<RangeReview> ReviewRanges(const ClockReading& now, const ReviewOptions& options);
+  std::optional<RangeReview> DescribeLoad(const ClockReading& now, RangeId range);
+  std::vector<type::v1::RangeLoad> ListLoads(const ClockReading& now, size_t max);
+  type::v1::RangeLoad TotalLoad(const ClockReading& now);
+  void OnTurnCpu(const ClockReading& now, consensus::Duration cpu);
 
   // store_turn.cc
   void OnLogDurable(const ClockReading& now, consensus::log::Lsn durable);
@@ -217,6 +224,15 @@ class Store::Impl {
   bool HasDeadMember(const ClockReading& now, const RangeDescriptor& descriptor) const;
   void MarkDirty(Replica* replica);
 
+  // store_load.cc
+  bool FollowLeadership(const ClockReading& now, Replica* replica);
+  type::v1::SplitThresholds ThresholdsOf(const Replica& replica) const;
+  void MeasureSize(const ClockReading& now, const type::v1::SplitThresholds& thresholds,
+                   Replica* replica);
+  type::v1::RangeLoad LoadOf(const ClockReading& now, Replica* replica);
+  RangeReview Review(const ClockReading& now, Replica* replica);
+  void ForgetIdle(const ClockReading& now);
+
   // store_lease.cc
   void WakeAfterLeaseChange(StoreId peer, bool leaders, bool bound);
   void WakeEndedLeases(const ClockReading& now);
@@ -286,6 +302,11 @@ class Store::Impl {
   };
   std::map<RangeId, Stranger> strangers_;
   consensus::Instant install_retry_at_ = consensus::Instant::min();
+
+  // Load.
+  LoadBook loads_;
+  std::map<uint64_t, type::v1::SplitThresholds> collection_thresholds_;  // As of the last review.
+  RangeId quiet_last_;  // Of the ranges without load the one that was reviewed last.
 
   std::vector<StoreId> lease_peers_;
   bool lease_peers_changed_ = false;  // Since they were last taken.

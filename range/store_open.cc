@@ -128,7 +128,8 @@ Store::Impl::Impl(const StoreOptions& options, const Ports& ports, StoreManifest
       // Above the ids of earlier processes.
       next_snapshot_id_(static_cast<uint64_t>(std::max<int64_t>(now.wall_us, 1))),
       snapshot_bucket_(options.snapshot_bytes_per_second, options.snapshot_bytes_per_second / 4,
-                       now.boot) {}
+                       now.boot),
+      loads_(now.boot) {}
 
 consensus::CoreOptions Store::Impl::GroupOptions() const {
   consensus::CoreOptions core;
@@ -182,6 +183,7 @@ absl::Status Store::Impl::Recover(const ClockReading& now) {
   context_.log = log_.get();
   context_.leases = &leases_;
   context_.versions = &versions_;
+  context_.loads = &loads_;
   context_.lease_duration = options_.lease_duration;
   // Distinct from those of earlier processes, so that a replayed command is never taken for a new
   // one.

@@ -214,6 +214,7 @@ absl::Status Store::Impl::ServeReads(const ClockReading& now) {
     const bool same_range = read.generation.value() == replica.descriptor().generation() ||
                             options_.mutants.Has(kMutantReadInAnyGeneration);
     if (same_range && (!read.by_lease || replica.group().core().MayServeRead(after))) {
+      read.replica->RecordLoad(now, read.request, read.answer.response.body.size());
       answers_.push_back(std::move(read.answer));
     } else if (same_range) {
       read.replica->RequeueRead(std::move(read.request));

@@ -119,7 +119,39 @@ struct FakeCluster::Node final : StorePort, PeerPort, StoresPort {
     }
     return summaries;
   }
+  std::vector<range::RangeReview> ReviewRanges(const ClockReading&,
+                                               const range::ReviewOptions&) override {
+    std::vector<range::RangeReview> led;
+    for (const auto& [range_id, range] : cluster->ranges_) {
+      if (cluster->Leader(range_id) == id) led.push_back(Review(range));
+    }
+    return led;
+  }
+  std::optional<range::RangeReview> DescribeLoad(const ClockReading&, RangeId range) override {
+    const auto found = cluster->ranges_.find(range.value());
+    if (found == cluster->ranges_.end() || cluster->Leader(range.value()) != id) {
+      return std::nullopt;
+    }
+    return Review(found->second);
+  }
+  std::vector<type::v1::RangeLoad> ListLoads(const ClockReading& when, size_t max) override {
+    std::vector<type::v1::RangeLoad> loads;
+    for (const range::RangeReview& review : ReviewRanges(when, {})) loads.push_back(review.load);
+    if (loads.size() > max) loads.resize(max);
+    return loads;
+  }
+  type::v1::RangeLoad TotalLoad(const ClockReading&) override { return {}; }
   const storage::v1::StoreManifest& manifest() const override { return store_manifest; }
+
+  // What the test says about the range, or nothing.
+  range::RangeReview Review(const RangeDescriptor& range) const {
+    const auto said = cluster->reviews.find(range.range_id());
+    range::RangeReview review =
+        said == cluster->reviews.end() ? range::RangeReview() : said->second;
+    review.descriptor = range;
+    review.load.set_range_id(range.range_id());
+    return review;
+  }
 
   bool Forward(StoreId to, ForwardRequest request) override {
     const bool known = cluster->nodes_.count(to.value()) != 0;

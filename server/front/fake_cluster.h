@@ -91,6 +91,8 @@ class FakeCluster {
   // What the store answers, for interceptors that lose the answer.
   range::Response Execute(StoreId store, const range::Request& request);
 
+  // What the leaders of ranges, by id, say about their load; the descriptor is put in.
+  std::map<uint64_t, range::RangeReview> reviews;
   int handovers_to_refuse = 0;  // The next so many.
   Interceptor intercept;
   bool copies_catch_up = true;       // Learners may become voters.

@@ -17,6 +17,7 @@
 #include "absl/strings/cord.h"
 #include "consensus/core/types.h"
 #include "kv/command.h"
+#include "range/load/review.h"
 #include "range/request.h"
 #include "rasputin/storage/v1/storage.pb.h"
 
@@ -121,6 +122,13 @@ class StorePort {
                               consensus::Generation generation, const range::ReplicaChange& change,
                               range::Completion* completion) = 0;
   virtual std::vector<ReplicaSummary> ListReplicas(const ClockReading& now) const = 0;
+  // See range::Store::ReviewRanges, DescribeLoad, ListLoads and TotalLoad.
+  virtual std::vector<range::RangeReview> ReviewRanges(const ClockReading& now,
+                                                       const range::ReviewOptions& options) = 0;
+  virtual std::optional<range::RangeReview> DescribeLoad(const ClockReading& now,
+                                                         RangeId range) = 0;
+  virtual std::vector<type::v1::RangeLoad> ListLoads(const ClockReading& now, size_t max) = 0;
+  virtual type::v1::RangeLoad TotalLoad(const ClockReading& now) = 0;
   virtual const storage::v1::StoreManifest& manifest() const = 0;
 };
 

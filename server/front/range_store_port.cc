@@ -61,6 +61,24 @@ std::vector<ReplicaSummary> RangeStorePort::ListReplicas(const ClockReading& now
   return summaries;
 }
 
+std::vector<range::RangeReview> RangeStorePort::ReviewRanges(const ClockReading& now,
+                                                             const range::ReviewOptions& options) {
+  return store_->ReviewRanges(now, options);
+}
+
+std::optional<range::RangeReview> RangeStorePort::DescribeLoad(const ClockReading& now,
+                                                               RangeId range) {
+  return store_->DescribeLoad(now, range);
+}
+
+std::vector<type::v1::RangeLoad> RangeStorePort::ListLoads(const ClockReading& now, size_t max) {
+  return store_->ListLoads(now, max);
+}
+
+type::v1::RangeLoad RangeStorePort::TotalLoad(const ClockReading& now) {
+  return store_->TotalLoad(now);
+}
+
 const storage::v1::StoreManifest& RangeStorePort::manifest() const { return store_->manifest(); }
 
 }  // namespace rasputin::server

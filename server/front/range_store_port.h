@@ -6,6 +6,7 @@
 #ifndef RASPUTIN_SERVER_FRONT_RANGE_STORE_PORT_H_
 #define RASPUTIN_SERVER_FRONT_RANGE_STORE_PORT_H_
 
+#include <optional>
 #include <vector>
 
 #include "range/store.h"
@@ -23,6 +24,11 @@ class RangeStorePort final : public StorePort {
   void ChangeReplicas(const ClockReading& now, RangeId range, consensus::Generation generation,
                       const range::ReplicaChange& change, range::Completion* completion) override;
   std::vector<ReplicaSummary> ListReplicas(const ClockReading& now) const override;
+  std::vector<range::RangeReview> ReviewRanges(const ClockReading& now,
+                                               const range::ReviewOptions& options) override;
+  std::optional<range::RangeReview> DescribeLoad(const ClockReading& now, RangeId range) override;
+  std::vector<type::v1::RangeLoad> ListLoads(const ClockReading& now, size_t max) override;
+  type::v1::RangeLoad TotalLoad(const ClockReading& now) override;
   const storage::v1::StoreManifest& manifest() const override;
 
  private:

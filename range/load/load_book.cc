@@ -1,0 +1,59 @@
+// See load_book.h.
+
+#include "range/load/load_book.h"
+
+#include <algorithm>
+
+namespace rasputin::range {
+namespace {
+
+bool IsLoad(kv::Operation operation) {
+  switch (operation) {
+    case kv::Operation::kGet:
+    case kv::Operation::kScan:
+    case kv::Operation::kSet:
+    case kv::Operation::kCas:
+    case kv::Operation::kDelete:
+    case kv::Operation::kBatch:
+    case kv::Operation::kMeta:
+    case kv::Operation::kMetaRead:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+RangeMeter* LoadBook::MeterOf(consensus::Instant now, consensus::RangeId range,
+                              RangeLoadState* load) {
+  if (load->meter == nullptr) {
+    load->meter = std::make_unique<RangeMeter>(now);
+    metered_.push_back(range);
+  }
+  return load->meter.get();
+}
+
+void LoadBook::OnRequest(consensus::Instant now, consensus::RangeId range, const RequestWork& work,
+                         RangeLoadState* load) {
+  if (!IsLoad(work.operation)) return;
+  const bool writes = work.writes;
+  LoadCounts counts;
+  (writes ? counts.writes : counts.reads) = work.operations;
+  (writes ? counts.written_bytes : counts.read_bytes) = work.bytes;
+  total_.Add(now, counts);
+  RangeMeter* meter = MeterOf(now, range, load);
+  meter->window.Add(now, counts);
+  meter->last_request = std::max(meter->last_request, now);
+  meter->active = true;
+  if (writes) meter->bytes_since += work.bytes;
+  // What never hears of processor time must not grow without bound.
+  constexpr uint64_t kCostMax = uint64_t{1} << 32;
+  const uint64_t cost = work.operations * (writes ? 2 : 1) + work.bytes / kCostBytes;
+  if (cost == 0 || turn_cost_ + cost > kCostMax) return;
+  if (meter->turn_cost == 0) turn_.push_back(range);
+  meter->turn_cost += cost;
+  turn_cost_ += cost;
+}
+
+}  // namespace rasputin::range

@@ -1,0 +1,149 @@
+// See merge_decider.h. The cheap and lasting obstacles come before those that time removes, so that
+// the reason given is the one that counts.
+
+#include "range/load/merge_decider.h"
+
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "range/descriptor.h"
+#include "range/load/figures.h"
+
+namespace rasputin::range {
+namespace {
+
+using type::v1::RangeLoad;
+using type::v1::SplitThresholds;
+
+// Store to role.
+std::map<uint64_t, int> MembersOf(const RangeDescriptor& descriptor) {
+  std::map<uint64_t, int> members;
+  for (const auto& replica : descriptor.replicas()) members[replica.store_id()] = replica.role();
+  return members;
+}
+
+// What is under way with a range, empty: nothing.
+std::string Busy(const RangeDescriptor& range) {
+  if (range.has_merge()) return "another merge of it is under way";
+  if (range.has_frozen_by()) return "it is frozen for another merge";
+  if (ToConfiguration(range).IsJoint()) return "its members are being changed";
+  return "";
+}
+
+// Why the size speaks against it; a dropped range is empty, whatever the engine still holds of it.
+std::string TooLarge(const RangeDescriptor& range, const char* which, uint64_t size_bytes,
+                     uint64_t limit) {
+  if (range.dropped() || size_bytes < limit) return "";
+  return absl::StrCat("the ", which, " range holds ", FormatBytes(size_bytes),
+                      ", ranges are merged below ", FormatBytes(limit));
+}
+
+std::string TooYoung(const RangeDescriptor& range, const char* which, const RangeLoad& load,
+                     const MergeRules& rules) {
+  if (range.dropped()) return "";
+  const consensus::Duration age = std::chrono::seconds(load.age_seconds());
+  if (age < rules.age_min) {
+    return absl::StrCat("the ", which, " range is ", FormatTime(age),
+                        " old, ranges are merged from ", FormatTime(rules.age_min), " on");
+  }
+  const consensus::Duration observed = std::chrono::seconds(load.observed_seconds());
+  if (observed < rules.observed_min) {
+    return absl::StrCat("the leader of the ", which, " range has measured its load for ",
+                        FormatTime(observed), ", it is believed from ",
+                        FormatTime(rules.observed_min), " on");
+  }
+  return "";
+}
+
+std::string TooBusy(const RangeLoad& left, const RangeLoad& right,
+                    const SplitThresholds& thresholds, const MergeRules& rules) {
+  const double part = static_cast<double>(rules.load_percent) / 100;
+  const double peak = left.peak_requests_per_second() + right.peak_requests_per_second();
+  const double peak_max = part * static_cast<double>(thresholds.requests_per_second());
+  if (peak >= peak_max) {
+    return absl::StrCat("together they had up to ", FormatCount(peak),
+                        " requests/s in five minutes, ranges are merged below ",
+                        FormatCount(peak_max), "/s");
+  }
+  const double cores = left.cpu_cores() + right.cpu_cores();
+  const double cores_max = part * static_cast<double>(thresholds.cpu_millicores()) / 1000;
+  if (cores >= cores_max) {
+    return absl::StrCat("together they take ", FormatCores(cores),
+                        " cores, ranges are merged below ", FormatCores(cores_max));
+  }
+  const double read = left.read_bytes_per_second() + right.read_bytes_per_second();
+  const double read_max = part * static_cast<double>(thresholds.read_bytes_per_second());
+  if (read >= read_max) {
+    return absl::StrCat("together they return ", FormatBytes(static_cast<uint64_t>(read)),
+                        "/s, ranges are merged below ",
+                        FormatBytes(static_cast<uint64_t>(read_max)), "/s");
+  }
+  const double written = left.written_bytes_per_second() + right.written_bytes_per_second();
+  const double written_max = part * static_cast<double>(thresholds.written_bytes_per_second());
+  if (written >= written_max) {
+    return absl::StrCat("together they are written ", FormatBytes(static_cast<uint64_t>(written)),
+                        "/s, ranges are merged below ",
+                        FormatBytes(static_cast<uint64_t>(written_max)), "/s");
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string MergeObstacle(const RangeDescriptor& left, const RangeDescriptor& right) {
+  if (left.range_id() == kMetaRangeId || right.range_id() == kMetaRangeId) {
+    return "the meta range is never merged";
+  }
+  if (left.end_key() != right.start_key() || left.end_key().empty()) {
+    return absl::StrCat("range ", right.range_id(), " is not the right neighbour");
+  }
+  // A dropped range is empty and takes part in the order of the keyspace only.
+  if (left.collection_id() != right.collection_id() && !right.dropped()) {
+    return "the ranges belong to two collections";
+  }
+  if (left.dropped() && !right.dropped()) return "the left range is of a dropped collection";
+  if (const std::string busy = Busy(left); !busy.empty()) {
+    return absl::StrCat("the left range cannot be merged now: ", busy);
+  }
+  if (const std::string busy = Busy(right); !busy.empty()) {
+    return absl::StrCat("the right range cannot be merged now: ", busy);
+  }
+  if (MembersOf(left) != MembersOf(right)) {
+    return "different stores hold the ranges: their replicas have to be moved first";
+  }
+  return "";
+}
+
+MergeVerdict DecideMerge(const RangeReview& left, const RangeDescriptor& right,
+                         const RangeLoad& right_load, const SplitThresholds& thresholds,
+                         const MergeRules& rules) {
+  const auto refuse = [](std::string reason) { return MergeVerdict{false, std::move(reason)}; };
+  if (std::string obstacle = MergeObstacle(left.descriptor, right); !obstacle.empty()) {
+    return refuse(std::move(obstacle));
+  }
+  const uint64_t size_limit = thresholds.size_bytes() / 100 * rules.size_percent +
+                              thresholds.size_bytes() % 100 * rules.size_percent / 100;
+  const struct {
+    const RangeDescriptor& range;
+    const RangeLoad& load;
+    const char* which;
+  } sides[] = {{left.descriptor, left.load, "left"}, {right, right_load, "right"}};
+  for (const auto& side : sides) {
+    std::string large = TooLarge(side.range, side.which, side.load.size_bytes(), size_limit);
+    if (!large.empty()) return refuse(std::move(large));
+  }
+  std::string busy = TooBusy(left.load, right_load, thresholds, rules);
+  if (!busy.empty()) return refuse(std::move(busy));
+  for (const auto& side : sides) {
+    std::string young = TooYoung(side.range, side.which, side.load, rules);
+    if (!young.empty()) return refuse(std::move(young));
+  }
+  const double peak = left.load.peak_requests_per_second() + right_load.peak_requests_per_second();
+  return {true, absl::StrCat("the ranges hold ", FormatBytes(left.load.size_bytes()), " and ",
+                             FormatBytes(right_load.size_bytes()), ", each below ",
+                             FormatBytes(size_limit), ", and together had at most ",
+                             FormatCount(peak), " requests/s in five minutes")};
+}
+
+}  // namespace rasputin::range

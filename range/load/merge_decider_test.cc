@@ -1,0 +1,149 @@
+// A table of neighbours, what is decided about them, and the very words of it.
+
+#include "range/load/merge_decider.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "range/descriptor.h"
+
+namespace rasputin::range {
+namespace {
+
+constexpr uint64_t kMiB = 1 << 20;
+
+struct Pair {
+  RangeReview left;
+  RangeDescriptor right;
+  type::v1::RangeLoad right_load;
+  type::v1::SplitThresholds thresholds;
+  MergeRules rules;
+};
+
+RangeDescriptor Range(uint64_t id, const std::string& start, const std::string& end) {
+  RangeDescriptor range;
+  range.set_range_id(id);
+  range.set_generation(3);
+  range.set_collection_id(5);
+  range.set_start_key(CollectionPrefix(5) + start);
+  range.set_end_key(CollectionPrefix(5) + end);
+  for (uint64_t i = 1; i <= 3; ++i) {
+    auto* replica = range.add_replicas();
+    replica->set_replica_id(i);
+    replica->set_store_id(i);
+    replica->set_role(type::v1::REPLICA_ROLE_VOTER);
+  }
+  return range;
+}
+
+// Two that are merged: 10 MiB and 20 MiB, quiet, old.
+Pair Quiet() {
+  Pair pair;
+  pair.left.descriptor = Range(10, "a", "m");
+  pair.right = Range(11, "m", "z");
+  // Replicas have ids of their range.
+  for (auto& replica : *pair.right.mutable_replicas()) {
+    replica.set_replica_id(replica.replica_id() + 5);
+  }
+  for (type::v1::RangeLoad* load : {&pair.left.load, &pair.right_load}) {
+    load->set_size_bytes((load == &pair.left.load ? 10 : 20) * kMiB);
+    load->set_age_seconds(3600);
+    load->set_observed_seconds(300);
+    load->set_peak_requests_per_second(100);
+  }
+  pair.thresholds.set_size_bytes(256 * kMiB);
+  pair.thresholds.set_requests_per_second(2500);
+  pair.thresholds.set_cpu_millicores(500);
+  pair.thresholds.set_read_bytes_per_second(30 * kMiB);
+  pair.thresholds.set_written_bytes_per_second(8 * kMiB);
+  return pair;
+}
+
+MergeVerdict Decide(const Pair& pair) {
+  return DecideMerge(pair.left, pair.right, pair.right_load, pair.thresholds, pair.rules);
+}
+
+TEST(MergeDecider, MergesSmallQuietOldNeighbours) {
+  const MergeVerdict verdict = Decide(Quiet());
+  EXPECT_TRUE(verdict.merge);
+  EXPECT_EQ(verdict.reason,
+            "the ranges hold 10 MiB and 20 MiB, each below 51.2 MiB, and together had at most 200 "
+            "requests/s in five minutes");
+}
+
+TEST(MergeDecider, SaysWhatStandsAgainstIt) {
+  const struct {
+    std::function<void(Pair*)> change;
+    const char* reason;
+  } cases[] = {
+      {[](Pair* p) { p->left.load.set_size_bytes(52 * kMiB); },
+       "the left range holds 52 MiB, ranges are merged below 51.2 MiB"},
+      {[](Pair* p) { p->right_load.set_size_bytes(300 * kMiB); },
+       "the right range holds 300 MiB, ranges are merged below 51.2 MiB"},
+      {[](Pair* p) { p->right_load.set_peak_requests_per_second(1150); },
+       "together they had up to 1,250 requests/s in five minutes, ranges are merged below 1,250/s"},
+      {[](Pair* p) { p->left.load.set_cpu_cores(0.25); },
+       "together they take 0.25 cores, ranges are merged below 0.25"},
+      {[](Pair* p) { p->left.load.set_read_bytes_per_second(15 * kMiB); },
+       "together they return 15 MiB/s, ranges are merged below 15 MiB/s"},
+      {[](Pair* p) { p->left.load.set_written_bytes_per_second(5 * kMiB); },
+       "together they are written 5 MiB/s, ranges are merged below 4 MiB/s"},
+      {[](Pair* p) { p->left.load.set_age_seconds(599); },
+       "the left range is 9 min old, ranges are merged from 10 min on"},
+      {[](Pair* p) { p->right_load.set_age_seconds(61); },
+       "the right range is 61 s old, ranges are merged from 10 min on"},
+      {[](Pair* p) { p->right_load.set_observed_seconds(299); },
+       "the leader of the right range has measured its load for 4 min, it is believed from 5 min "
+       "on"},
+      {[](Pair* p) { p->right.set_start_key(CollectionPrefix(5) + "n"); },
+       "range 11 is not the right neighbour"},
+      {[](Pair* p) { p->right.set_collection_id(6); }, "the ranges belong to two collections"},
+      {[](Pair* p) { p->right.mutable_replicas(0)->set_store_id(4); },
+       "different stores hold the ranges: their replicas have to be moved first"},
+      {[](Pair* p) { p->right.mutable_replicas(0)->set_role(type::v1::REPLICA_ROLE_LEARNER); },
+       "different stores hold the ranges: their replicas have to be moved first"},
+      {[](Pair* p) { p->left.descriptor.mutable_merge()->set_right_range_id(9); },
+       "the left range cannot be merged now: another merge of it is under way"},
+      {[](Pair* p) { p->right.mutable_frozen_by()->set_left_range_id(9); },
+       "the right range cannot be merged now: it is frozen for another merge"},
+      {[](Pair* p) { p->left.descriptor.set_range_id(1); }, "the meta range is never merged"},
+      {[](Pair* p) { p->left.descriptor.set_dropped(true); },
+       "the left range is of a dropped collection"},
+  };
+  for (const auto& c : cases) {
+    Pair pair = Quiet();
+    c.change(&pair);
+    const MergeVerdict verdict = Decide(pair);
+    EXPECT_FALSE(verdict.merge) << c.reason;
+    EXPECT_EQ(verdict.reason, c.reason);
+  }
+}
+
+TEST(MergeDecider, TheLastRangeHasNoRightNeighbour) {
+  Pair pair = Quiet();
+  pair.left.descriptor.set_end_key("");
+  pair.right.set_start_key("");
+  EXPECT_FALSE(Decide(pair).merge);
+}
+
+TEST(MergeDecider, ADroppedRangeIsAbsorbedWhateverTheEngineStillHoldsOfIt) {
+  Pair pair = Quiet();
+  pair.right.set_collection_id(6);
+  pair.right.set_dropped(true);
+  pair.right_load.set_size_bytes(900 * kMiB);
+  pair.right_load.set_age_seconds(0);
+  EXPECT_TRUE(Decide(pair).merge);
+}
+
+TEST(MergeDecider, OldEnoughIsAFlag) {
+  Pair pair = Quiet();
+  pair.left.load.set_age_seconds(5);
+  pair.left.load.set_observed_seconds(5);
+  pair.rules.age_min = std::chrono::seconds(5);
+  pair.rules.observed_min = std::chrono::seconds(5);
+  EXPECT_TRUE(Decide(pair).merge);
+}
+
+}  // namespace
+}  // namespace rasputin::range

@@ -1,0 +1,40 @@
+// What the leader of a range measures of it while it has something to do.
+//
+// Exists only while there is load: a replica of an idle range holds a null pointer. Not
+// thread-safe; not replicated: a new leader measures anew.
+
+#ifndef RASPUTIN_RANGE_LOAD_RANGE_METER_H_
+#define RASPUTIN_RANGE_LOAD_RANGE_METER_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "consensus/core/types.h"
+#include "range/load/load_window.h"
+
+namespace rasputin::range {
+
+struct RangeMeter {
+  explicit RangeMeter(consensus::Instant start) : window(start), last_request(start) {}
+
+  LoadWindow window;
+  consensus::Instant last_request;
+  bool active = true;        // Since the last review.
+  uint64_t turn_cost = 0;    // In the turn that is under way; see LoadBook.
+  uint64_t bytes_since = 0;  // Written since the engine was asked for the size.
+  consensus::Instant size_asked = consensus::Instant::min();  // min(): ask at the next occasion.
+  consensus::Instant split_proposed = consensus::Instant::min();  // Of the last positive verdict.
+};
+
+// What a replica holds of its range's load.
+struct RangeLoadState {
+  std::unique_ptr<RangeMeter> meter;  // Null: nothing to do lately, or does not lead.
+  // Of the leadership and the bounds that the rest belongs to; 0: none yet.
+  uint64_t identity = 0;
+  consensus::Instant since;  // When this identity was seen first.
+  uint64_t size_bytes = 0;   // As the engine said last; 0: it was not asked.
+};
+
+}  // namespace rasputin::range
+
+#endif  // RASPUTIN_RANGE_LOAD_RANGE_METER_H_

@@ -1,0 +1,222 @@
+// See store.h: what ranges have to do, as their leader measures it.
+
+#include <algorithm>
+#include <utility>
+
+#include "kv/range_snapshot.h"
+#include "range/descriptor.h"
+#include "range/load/load_book.h"
+#include "range/store_impl.h"
+
+namespace rasputin::range {
+namespace {
+
+using consensus::Duration;
+using consensus::Instant;
+using type::v1::RangeLoad;
+using type::v1::SplitThresholds;
+
+// The engine is asked for the size of a range again when so much of the threshold was written, or
+// after so long.
+constexpr uint64_t kSizeParts = 16;
+constexpr Duration kSizeAge = std::chrono::seconds(60);
+// Replicas that are looked at for each that may be reviewed in turn: most may be followers.
+constexpr size_t kLooksPerQuiet = 8;
+
+// FNV-1a. Other bounds or another leadership: what was measured is of something else.
+uint64_t IdentityOf(const RangeDescriptor& descriptor, consensus::Term term) {
+  uint64_t hash = 14695981039346656037u;
+  const auto add = [&hash](uint64_t value) { hash = (hash ^ value) * 1099511628211u; };
+  const std::string* const keys[] = {&descriptor.start_key(), &descriptor.end_key()};
+  for (const std::string* key : keys) {
+    add(key->size());
+    for (const char c : *key) add(static_cast<uint8_t>(c));
+  }
+  add(term.value());
+  return hash == 0 ? 1 : hash;
+}
+
+uint64_t WholeSeconds(Duration duration) {
+  return static_cast<uint64_t>(
+      std::max<int64_t>(0, std::chrono::duration_cast<std::chrono::seconds>(duration).count()));
+}
+
+struct ByRange {
+  static uint64_t Id(const RangeReview& review) { return review.descriptor.range_id(); }
+  static uint64_t Id(RangeId range) { return range.value(); }
+  template <typename A, typename B>
+  bool operator()(const A& a, const B& b) const {
+    return Id(a) < Id(b);
+  }
+};
+
+void SetRates(const LoadRates& rates, RangeLoad* load) {
+  load->set_reads_per_second(rates.reads);
+  load->set_writes_per_second(rates.writes);
+  load->set_read_bytes_per_second(rates.read_bytes);
+  load->set_written_bytes_per_second(rates.written_bytes);
+  load->set_cpu_cores(rates.cpu_cores);
+}
+
+}  // namespace
+
+// True: the replica leads, and what it holds of its load is of this leadership and these bounds.
+bool Store::Impl::FollowLeadership(const ClockReading& now, Replica* replica) {
+  RangeLoadState& load = replica->load;
+  if (!LeadsRange(replica->range())) {
+    load = RangeLoadState();
+    return false;
+  }
+  const uint64_t identity = IdentityOf(replica->descriptor(), replica->group().core().term());
+  if (load.identity == identity) return true;
+  // A meter that was begun since is kept if this leadership is looked at for the first time.
+  if (load.identity != 0) load.meter.reset();
+  load.identity = identity;
+  load.since = now.boot;
+  load.size_bytes = 0;
+  return true;
+}
+
+SplitThresholds Store::Impl::ThresholdsOf(const Replica& replica) const {
+  const auto found = collection_thresholds_.find(replica.descriptor().collection_id());
+  SplitThresholds thresholds = ThresholdsInForce(
+      options_.split, found == collection_thresholds_.end() ? SplitThresholds() : found->second);
+  const uint64_t user_ranges = replicas_.size() - replicas_.count(RangeId(kMetaRangeId));
+  thresholds.set_size_bytes(SizeForRanges(options_.split, thresholds.size_bytes(), user_ranges));
+  return thresholds;
+}
+
+void Store::Impl::MeasureSize(const ClockReading& now, const SplitThresholds& thresholds,
+                              Replica* replica) {
+  RangeMeter* meter = replica->load.meter.get();
+  const bool known = meter != nullptr && meter->size_asked != Instant::min();
+  if (known && meter->bytes_since < thresholds.size_bytes() / kSizeParts &&
+      now.boot < meter->size_asked + kSizeAge) {
+    return;
+  }
+  const RangeDescriptor& descriptor = replica->descriptor();
+  const std::vector<kv::KeySpan> spans =
+      kv::SpansOf({descriptor.range_id(), descriptor.start_key(), descriptor.end_key()});
+  replica->load.size_bytes = ports_.engine->ApproximateBytes(spans[0].begin, spans[0].end);
+  if (meter == nullptr) return;
+  meter->bytes_since = 0;
+  meter->size_asked = now.boot;
+}
+
+RangeLoad Store::Impl::LoadOf(const ClockReading& now, Replica* replica) {
+  const RangeLoadState& state = replica->load;
+  RangeLoad load;
+  load.set_range_id(replica->range().value());
+  load.set_size_bytes(state.size_bytes);
+  const uint64_t age = state.identity == 0 ? 0 : WholeSeconds(now.boot - state.since);
+  load.set_age_seconds(age);
+  load.set_observed_seconds(std::min<uint64_t>(age, LoadWindow::kPeakSeconds));
+  if (state.meter == nullptr) return load;
+  LoadWindow& window = state.meter->window;
+  SetRates(window.Mean(now.boot), &load);
+  load.set_peak_requests_per_second(window.Peak(now.boot));
+  return load;
+}
+
+RangeReview Store::Impl::Review(const ClockReading& now, Replica* replica) {
+  RangeReview review;
+  review.descriptor = replica->descriptor();
+  review.thresholds = ThresholdsOf(*replica);
+  MeasureSize(now, review.thresholds, replica);
+  review.load = LoadOf(now, replica);
+  if (replica->load.meter != nullptr) replica->load.meter->active = false;
+  return review;
+}
+
+// Meters of ranges without load are given back, those of ranges that are led no more as well.
+void Store::Impl::ForgetIdle(const ClockReading& now) {
+  std::vector<RangeId>& metered = loads_.metered();
+  const auto idle = [this, &now](RangeId range) {
+    Replica* replica = Find(range);
+    if (replica == nullptr || !FollowLeadership(now, replica)) return true;
+    std::unique_ptr<RangeMeter>& meter = replica->load.meter;
+    if (meter != nullptr && now.boot >= meter->last_request + LoadBook::kIdleAfter) meter.reset();
+    return meter == nullptr;
+  };
+  std::sort(metered.begin(), metered.end());
+  metered.erase(std::unique(metered.begin(), metered.end()), metered.end());
+  metered.erase(std::remove_if(metered.begin(), metered.end(), idle), metered.end());
+}
+
+std::vector<RangeReview> Store::Impl::ReviewRanges(const ClockReading& now,
+                                                   const ReviewOptions& options) {
+  collection_thresholds_ = options.thresholds;
+  ForgetIdle(now);
+  std::vector<RangeReview> reviews;
+  for (const RangeId range : loads_.metered()) {
+    Replica* replica = Find(range);
+    const bool was_active = replica->load.meter->active;
+    RangeReview review = Review(now, replica);
+    const bool large = review.load.size_bytes() >= review.thresholds.size_bytes();
+    if (was_active || large) reviews.push_back(std::move(review));
+  }
+  const size_t busy = reviews.size();  // By range id, as metered() is.
+  const auto reviewed = [&reviews, busy](RangeId range) {
+    return std::binary_search(reviews.begin(), reviews.begin() + static_cast<ptrdiff_t>(busy),
+                              range, ByRange());
+  };
+  size_t quiet = 0;
+  size_t looks = std::min(replicas_.size(), options.quiet_max * kLooksPerQuiet);
+  auto it = replicas_.upper_bound(quiet_last_);
+  for (; looks > 0 && quiet < options.quiet_max; --looks) {
+    if (it == replicas_.end()) it = replicas_.begin();
+    Replica* replica = it->second.get();
+    quiet_last_ = it->first;
+    ++it;
+    if (!FollowLeadership(now, replica) || reviewed(replica->range())) continue;
+    reviews.push_back(Review(now, replica));
+    ++quiet;
+  }
+  std::sort(reviews.begin(), reviews.end(), ByRange());
+  return reviews;
+}
+
+std::optional<RangeReview> Store::Impl::DescribeLoad(const ClockReading& now, RangeId range) {
+  Replica* replica = Find(range);
+  if (replica == nullptr || !FollowLeadership(now, replica)) return std::nullopt;
+  const std::unique_ptr<RangeMeter>& meter = replica->load.meter;
+  if (meter != nullptr) meter->size_asked = Instant::min();
+  RangeReview review;
+  review.descriptor = replica->descriptor();
+  review.thresholds = ThresholdsOf(*replica);
+  MeasureSize(now, review.thresholds, replica);
+  review.load = LoadOf(now, replica);
+  return review;
+}
+
+std::vector<RangeLoad> Store::Impl::ListLoads(const ClockReading& now, size_t max) {
+  ForgetIdle(now);
+  std::vector<RangeLoad> loads;
+  for (const RangeId range : loads_.metered()) loads.push_back(LoadOf(now, Find(range)));
+  const auto requests = [](const RangeLoad& load) {
+    return load.reads_per_second() + load.writes_per_second();
+  };
+  std::stable_sort(loads.begin(), loads.end(), [&requests](const RangeLoad& a, const RangeLoad& b) {
+    return requests(a) > requests(b);
+  });
+  if (loads.size() > max) loads.resize(max);
+  return loads;
+}
+
+RangeLoad Store::Impl::TotalLoad(const ClockReading& now) {
+  RangeLoad load;
+  LoadWindow& total = loads_.total();
+  SetRates(total.Mean(now.boot), &load);
+  load.set_peak_requests_per_second(total.Peak(now.boot));
+  load.set_observed_seconds(static_cast<uint64_t>(total.ObservedSeconds(now.boot)));
+  return load;
+}
+
+void Store::Impl::OnTurnCpu(const ClockReading& now, Duration cpu) {
+  loads_.OnTurnCpu(now.boot, cpu, [this](RangeId range) {
+    Replica* replica = Find(range);
+    return replica == nullptr ? nullptr : &replica->load;
+  });
+}
+
+}  // namespace rasputin::range
