@@ -9,6 +9,8 @@ namespace rasputin::kv {
 
 // Of replicas that were removed; not part of the range's state: neither sent nor replaced with it.
 inline constexpr uint8_t kTombstoneRow = 0x00;
+// Behind kTombstoneRow: the range was absorbed by another one. Outlives the range in the same way.
+inline constexpr uint8_t kAbsorbedSuffix = 0x01;
 inline constexpr uint8_t kAppliedRow = 0x01;
 inline constexpr uint8_t kDescriptorRow = 0x02;
 // The session table (session_table.h), in one contiguous part.

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "kv/key.h"
 #include "kv/range_row_kind.h"
+#include "kv/range_snapshot.h"
 
 namespace rasputin::kv {
 namespace {
@@ -118,6 +119,55 @@ absl::StatusOr<std::vector<std::pair<uint64_t, uint64_t>>> ListTombstones(const 
   }
   if (!rows->status().ok()) return rows->status();
   return tombstones;
+}
+
+std::string AbsorbedKey(uint64_t range_id) {
+  std::string key = RangeRowKey(range_id, kTombstoneRow);
+  key.push_back(static_cast<char>(kAbsorbedSuffix));
+  return key;
+}
+
+void WriteAbsorbed(uint64_t range_id, std::string encoded, Turn* turn) {
+  turn->Put(AbsorbedKey(range_id), std::move(encoded));
+}
+
+absl::StatusOr<std::vector<std::string>> ListAbsorbed(const Engine& engine) {
+  std::vector<std::string> absorbed;
+  const std::string begin(1, kRangeSpace);
+  const std::unique_ptr<EngineIterator> rows =
+      engine.NewIterator(begin, std::string(1, kRangeSpace + 1));
+  for (rows->Seek(begin); rows->Valid();) {
+    if (rows->key().size() < 10) return absl::DataLossError("a range row's key is cut short");
+    const uint64_t id = ReadFixed64(rows->key().substr(1));
+    const std::string key = AbsorbedKey(id);
+    if (rows->key() < absl::string_view(key)) {
+      rows->Seek(key);
+      continue;
+    }
+    if (rows->key() == absl::string_view(key)) absorbed.emplace_back(rows->value());
+    rows->Seek(RangeRowsEnd(id));
+  }
+  if (!rows->status().ok()) return rows->status();
+  return absorbed;
+}
+
+absl::StatusOr<bool> IsAbsorbedPersisted(uint64_t range_id, const Engine& engine) {
+  absl::StatusOr<std::optional<std::string>> row = engine.GetPersisted(AbsorbedKey(range_id));
+  if (!row.ok()) return row.status();
+  return row->has_value();
+}
+
+void DeleteRangeRows(uint64_t range_id, Turn* turn) {
+  turn->DeleteRange(RangeRowKey(range_id, kAppliedRow), RangeRowsEnd(range_id));
+}
+
+void DeleteRangeData(uint64_t range_id, const std::string& start_key, const std::string& end_key,
+                     Turn* turn) {
+  std::vector<KeySpan> spans = SpansOf({range_id, start_key, end_key});
+  spans.pop_back();  // The range's own rows.
+  for (KeySpan& span : spans) turn->DeleteRange(std::move(span.begin), std::move(span.end));
+  turn->DeleteRange(RangeRowKey(range_id, kSessionRowsBegin),
+                    RangeRowKey(range_id, kSessionRowsEnd));
 }
 
 absl::Status CopySessions(uint64_t from_range_id, uint64_t to_range_id, Turn* turn) {

@@ -53,6 +53,21 @@ std::string EncodeTombstone(uint64_t replica_id);
 // Of all ranges: range id, replica id. DATA_LOSS: a damaged row.
 absl::StatusOr<std::vector<std::pair<uint64_t, uint64_t>>> ListTombstones(const Engine& engine);
 
+// What is remembered of a range that was absorbed by another one; opaque here. It outlives all
+// other rows of the range, beside the tombstone.
+std::string AbsorbedKey(uint64_t range_id);
+void WriteAbsorbed(uint64_t range_id, std::string encoded, Turn* turn);
+// Of all ranges, by range id.
+absl::StatusOr<std::vector<std::string>> ListAbsorbed(const Engine& engine);
+// Whether a crash would leave the row.
+absl::StatusOr<bool> IsAbsorbedPersisted(uint64_t range_id, const Engine& engine);
+// Removes all rows of a range but those that outlive it.
+void DeleteRangeRows(uint64_t range_id, Turn* turn);
+// Removes all keys in the bounds (full keys; an empty end is the end of the keyspace) and the
+// sessions of the range.
+void DeleteRangeData(uint64_t range_id, const std::string& start_key, const std::string& end_key,
+                     Turn* turn);
+
 // Gives a child, which must have none, the session table of its parent. Sees the edits of the
 // turn. Deterministic; costs a walk over the parent's session rows and the edits of the turn.
 absl::Status CopySessions(uint64_t from_range_id, uint64_t to_range_id, Turn* turn);

@@ -76,9 +76,39 @@ TEST(RangeRows, TombstonesAreListedAndAreNoDescriptors) {
   ASSERT_TRUE(tombstones.ok());
   EXPECT_EQ(*tombstones, (std::vector<std::pair<uint64_t, uint64_t>>{{4, 9}, {7, 2}}));
   EXPECT_EQ(*ListDescriptors(engine), (std::vector<std::string>{"descriptor"}));
+  // What remembers an absorbed range stands beside it, and outlives the range as well.
+  WriteAbsorbed(4, "absorbed", &turn);
+  WriteAbsorbed(6, "absorbed too", &turn);
+  DeleteRangeRows(4, &turn);
+  ASSERT_TRUE(turn.Commit().ok());
+  EXPECT_EQ(*ListAbsorbed(engine), (std::vector<std::string>{"absorbed", "absorbed too"}));
+  EXPECT_EQ(ListTombstones(engine)->size(), 2u);
+  EXPECT_TRUE(ListDescriptors(engine)->empty());
+  EXPECT_FALSE(*IsAbsorbedPersisted(4, engine));
+  ASSERT_TRUE(engine.StartFlush().ok());
+  engine.CompleteFlush();
+  EXPECT_TRUE(*IsAbsorbedPersisted(4, engine));
   turn.Put(TombstoneKey(7), "x");
   ASSERT_TRUE(turn.Commit().ok());
   EXPECT_EQ(ListTombstones(engine).status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST(RangeRows, DeletingTheDataOfARangeLeavesItsOwnRowsAndItsNeighbours) {
+  MemoryEngine engine;
+  Turn turn(&engine);
+  for (const char* key : {"a", "b", "c", "d"}) turn.Put(DataKey(3, key), "data");
+  WriteDescriptor(4, "descriptor", &turn);
+  turn.Put(RangeRowKey(4, 0x13), "a session row");
+  turn.Put(RangeRowKey(5, 0x13), "a session row");
+  DeleteRangeData(4, FullKey(3, "b"), FullKey(3, "d"), &turn);
+  ASSERT_TRUE(turn.Commit().ok());
+  EXPECT_TRUE(engine.Get(DataKey(3, "a"))->has_value());
+  EXPECT_FALSE(engine.Get(DataKey(3, "b"))->has_value());
+  EXPECT_FALSE(engine.Get(DataKey(3, "c"))->has_value());
+  EXPECT_TRUE(engine.Get(DataKey(3, "d"))->has_value());
+  EXPECT_EQ(ListDescriptors(engine)->size(), 1u);
+  EXPECT_FALSE(engine.Get(RangeRowKey(4, 0x13))->has_value());
+  EXPECT_TRUE(engine.Get(RangeRowKey(5, 0x13))->has_value());
 }
 
 }  // namespace

@@ -96,18 +96,30 @@ absl::StatusOr<std::string> RangeSnapshotReader::Next() {
 }
 
 RangeSnapshotWriter::RangeSnapshotWriter(const RangeBounds& bounds,
+                                         std::map<std::string, std::string> others,
                                          std::unique_ptr<EngineIngest> staged, Engine* engine)
     : range_id_(bounds.range_id),
       spans_(SpansOf(bounds)),
+      others_(std::move(others)),
       staged_(std::move(staged)),
       engine_(engine) {}
 
 absl::StatusOr<std::unique_ptr<RangeSnapshotWriter>> RangeSnapshotWriter::Begin(
-    const RangeBounds& bounds, std::vector<KeySpan> replaced, Engine* engine) {
+    const RangeBounds& bounds, std::vector<KeySpan> replaced,
+    std::map<std::string, std::string> others, Engine* engine) {
   absl::StatusOr<std::unique_ptr<EngineIngest>> staged = engine->NewIngest(std::move(replaced));
   if (!staged.ok()) return staged.status();
   return std::unique_ptr<RangeSnapshotWriter>(
-      new RangeSnapshotWriter(bounds, *std::move(staged), engine));
+      new RangeSnapshotWriter(bounds, std::move(others), *std::move(staged), engine));
+}
+
+absl::Status RangeSnapshotWriter::PutOthers(const std::string* key) {
+  while (!others_.empty() && (key == nullptr || others_.begin()->first < *key)) {
+    const auto& [other, value] = *others_.begin();
+    if (absl::Status status = staged_->Put(other, value); !status.ok()) return status;
+    others_.erase(others_.begin());
+  }
+  return absl::OkStatus();
 }
 
 absl::Status RangeSnapshotWriter::Add(absl::string_view chunk) {
@@ -133,6 +145,7 @@ absl::Status RangeSnapshotWriter::Add(absl::string_view chunk) {
           "a snapshot has rows that are not the range's, or not in their order");
     }
     last_key_ = std::string(key);
+    if (absl::Status status = PutOthers(&last_key_); !status.ok()) return status;
     if (last_key_ == RangeRowKey(range_id_, kAppliedRow)) applied_row_ = std::string(value);
     if (last_key_ == RangeRowKey(range_id_, kDescriptorRow)) descriptor_row_ = std::string(value);
     if (absl::Status status = staged_->Put(key, value); !status.ok()) return status;

@@ -10,6 +10,7 @@
 #define RASPUTIN_KV_RANGE_SNAPSHOT_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -52,13 +53,16 @@ class RangeSnapshotReader {
 class RangeSnapshotWriter {
  public:
   // `bounds`: of the range as it is in the snapshot. Everything in `replaced` (ascending, disjoint)
-  // gives way to it, and holds all of SpansOf(bounds).
-  static absl::StatusOr<std::unique_ptr<RangeSnapshotWriter>> Begin(const RangeBounds& bounds,
-                                                                    std::vector<KeySpan> replaced,
-                                                                    Engine* engine);
+  // gives way to it, and holds all of SpansOf(bounds) and the keys of `others`: rows that come with
+  // it and are not the range's.
+  static absl::StatusOr<std::unique_ptr<RangeSnapshotWriter>> Begin(
+      const RangeBounds& bounds, std::vector<KeySpan> replaced,
+      std::map<std::string, std::string> others, Engine* engine);
 
   // Chunks in order. DATA_LOSS: not a chunk of this range; RESOURCE_EXHAUSTED: see EngineIngest.
   absl::Status Add(absl::string_view chunk);
+  // There are no more chunks. RESOURCE_EXHAUSTED: see EngineIngest.
+  absl::Status Finish() { return PutOthers(nullptr); }
   // See Engine::Ingest; may be repeated after RESOURCE_EXHAUSTED.
   absl::Status Ingest();
   // The rows that say what the snapshot is; empty: not seen yet.
@@ -66,11 +70,14 @@ class RangeSnapshotWriter {
   const std::string& descriptor_row() const { return descriptor_row_; }
 
  private:
-  RangeSnapshotWriter(const RangeBounds& bounds, std::unique_ptr<EngineIngest> staged,
-                      Engine* engine);
+  RangeSnapshotWriter(const RangeBounds& bounds, std::map<std::string, std::string> others,
+                      std::unique_ptr<EngineIngest> staged, Engine* engine);
+  // Those before `key`; null: all.
+  absl::Status PutOthers(const std::string* key);
 
   const uint64_t range_id_;
   const std::vector<KeySpan> spans_;
+  std::map<std::string, std::string> others_;  // Not staged yet.
   const std::unique_ptr<EngineIngest> staged_;
   Engine* const engine_;
   size_t span_ = 0;

@@ -57,7 +57,7 @@ std::vector<std::string> ChunksOf(RangeSnapshotReader* reader) {
 
 absl::Status Install(const RangeBounds& bounds, const std::vector<std::string>& chunks,
                      MemoryEngine* engine) {
-  auto writer = RangeSnapshotWriter::Begin(bounds, SpansOf(bounds), engine);
+  auto writer = RangeSnapshotWriter::Begin(bounds, SpansOf(bounds), {}, engine);
   if (!writer.ok()) return writer.status();
   for (const std::string& chunk : chunks) {
     if (absl::Status status = (*writer)->Add(chunk); !status.ok()) return status;
@@ -184,7 +184,7 @@ TEST(RangeSnapshot, WhatIsReplacedMayBeWiderThanTheRange) {
   MemoryEngine to;
   for (const char* key : {"a", "b", "e", "z"}) Put(&to, DataKey(3, key), "old");
   RangeSnapshotReader reader(from, Bounds("b", "d"));
-  auto writer = RangeSnapshotWriter::Begin(Bounds("b", "d"), SpansOf(Bounds("b", "f")), &to);
+  auto writer = RangeSnapshotWriter::Begin(Bounds("b", "d"), SpansOf(Bounds("b", "f")), {}, &to);
   ASSERT_TRUE(writer.ok());
   for (const std::string& chunk : ChunksOf(&reader)) ASSERT_TRUE((*writer)->Add(chunk).ok());
   ASSERT_TRUE((*writer)->Ingest().ok());

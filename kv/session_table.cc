@@ -10,8 +10,10 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "kv/key.h"
@@ -228,6 +230,97 @@ void SessionTable::Remember(uint64_t sequence, Operation kind, absl::string_view
   AppendFixed64(sequence, &row);
   row.append(outcome.data(), outcome.size());
   turn_->Put(OutcomeKey(id_.client_id, sequence), std::move(row));
+}
+
+// ---- Merging.
+
+absl::StatusOr<SessionTable::Clients> SessionTable::ListClients(uint64_t range_id,
+                                                                const Turn& turn) {
+  Clients clients;
+  absl::Status damage;
+  const std::string begin = RangeRowKey(range_id, kSessionClientRow);
+  absl::Status status = turn.ForEach(begin, RangeRowKey(range_id, kSessionClientRow + 1),
+                                     [&](absl::string_view key, absl::string_view row) {
+                                       if (key.size() != begin.size() + 8)
+                                         damage = CheckRow("", 1, "session client");
+                                       if (damage.ok())
+                                         damage = CheckRow(row, 17, "session client");
+                                       if (!damage.ok()) return;
+                                       clients[ReadFixed64(key.substr(begin.size()))] = {
+                                           ReadFixed64(row.substr(1)), ReadFixed64(row.substr(9))};
+                                     });
+  if (!status.ok()) return status;
+  if (!damage.ok()) return damage;
+  return clients;
+}
+
+// The higher sequence takes the place, as if it had come last: the other one is forgotten.
+absl::Status SessionTable::MergeOutcomes(uint64_t from, uint64_t into, Turn* turn) {
+  const std::string begin = RangeRowKey(from, kSessionOutcomeRow);
+  const std::string own = RangeRowKey(into, kSessionOutcomeRow);
+  std::vector<std::pair<std::string, std::string>> rows;
+  absl::Status status = turn->ForEach(
+      begin, RangeRowKey(from, kSessionOutcomeRow + 1),
+      [&](absl::string_view key, absl::string_view row) {
+        rows.emplace_back(absl::StrCat(own, key.substr(begin.size())), std::string(row));
+      });
+  for (auto& [key, row] : rows) {
+    if (status.ok()) status = CheckRow(row, kOutcomeHeaderBytes, "session outcome");
+    if (!status.ok()) return status;
+    const absl::StatusOr<std::optional<std::string>> held = turn->Get(key);
+    if (!held.ok()) return held.status();
+    if (held->has_value()) {
+      status = CheckRow(**held, kOutcomeHeaderBytes, "session outcome");
+      if (!status.ok()) return status;
+      const uint64_t sequence = ReadFixed64(absl::string_view(**held).substr(2));
+      if (sequence >= ReadFixed64(absl::string_view(row).substr(2))) continue;
+    }
+    turn->Put(std::move(key), std::move(row));
+  }
+  return status;
+}
+
+// Why nothing is executed again. Let one of the two ranges have executed sequence s of client c.
+//  - It remembers the outcome: the place holds s afterwards, or a higher sequence, which proves
+//    that s was forgotten.
+//  - It has c, but not the outcome: then the place holds a higher sequence, or s was issued at or
+//    before its `remembered since`, of which the later one counts afterwards.
+//  - It has dropped c, at a version V at or below the merge's version M: s was issued at or before
+//    V - kIssuedAgeMax (see kIdleDropMs). If the other range has c, `remembered since` is raised to
+//    M - kIssuedAgeMax. Counter-example without it: c goes on with the other range for an hour,
+//    which remembers it since long before s. If neither has c, it is admitted anew at a version
+//    above M, by which s is too old.
+absl::Status SessionTable::Merge(uint64_t from, uint64_t into, uint64_t version, Turn* turn) {
+  const absl::StatusOr<Clients> theirs = ListClients(from, *turn);
+  if (!theirs.ok()) return theirs.status();
+  const absl::StatusOr<Clients> ours = ListClients(into, *turn);
+  if (!ours.ok()) return ours.status();
+  const uint64_t now_ms = version >> 16;
+  const uint64_t unknown_since_ms = Before(now_ms, kIssuedAgeMaxMs);
+  Queue queue;
+  if (absl::Status status = queue.Read(into, *turn); !status.ok()) return status;
+  SessionTable table(into, version, turn);
+  for (const auto& [id, client] : *ours) {
+    Client merged = client;
+    const auto other = theirs->find(id);
+    merged.remembered_since_ms =
+        std::max(client.remembered_since_ms,
+                 other == theirs->end() ? unknown_since_ms : other->second.remembered_since_ms);
+    if (other != theirs->end()) {
+      merged.last_used_ms = std::max(client.last_used_ms, other->second.last_used_ms);
+    }
+    table.WriteClient(id, merged);
+  }
+  for (const auto& [id, client] : *theirs) {
+    if (ours->count(id) != 0) continue;
+    Client merged = client;
+    merged.remembered_since_ms = std::max(client.remembered_since_ms, unknown_since_ms);
+    table.WriteClient(id, merged);
+    // Behind all others, as late as any can be due: the queue stays in order.
+    queue.Push(into, id, now_ms + kIdleDropMs, turn);
+  }
+  if (!theirs->empty()) queue.Write(into, turn);
+  return MergeOutcomes(from, into, turn);
 }
 
 }  // namespace rasputin::kv

@@ -11,6 +11,7 @@
 #define RASPUTIN_KV_SESSION_TABLE_H_
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "absl/status/status.h"
@@ -62,13 +63,23 @@ class SessionTable {
   // Only after Recall said kNew.
   void Remember(uint64_t sequence, Operation kind, absl::string_view outcome);
 
+  // Adds what range `from` remembers to what range `into` does, which absorbs it by a command of
+  // this version, above all versions of both. What either has executed is never executed again
+  // (the proof is at the definition). The rows of `from` stay. Sees the edits of the turn; costs a
+  // walk over the session rows of `from`, the client rows of `into` and the edits of the turn.
+  static absl::Status Merge(uint64_t from, uint64_t into, uint64_t version, Turn* turn);
+
  private:
   struct Client {
     uint64_t remembered_since_ms = 0;  // A request issued then or before may be forgotten.
     uint64_t last_used_ms = 0;
   };
   struct Queue;
+  using Clients = std::map<uint64_t, Client>;
 
+  // All clients of a range, with the edits of the turn.
+  static absl::StatusOr<Clients> ListClients(uint64_t range_id, const Turn& turn);
+  static absl::Status MergeOutcomes(uint64_t from, uint64_t into, Turn* turn);
   absl::Status Enqueue(bool is_new);
   absl::Status DropIdleClients(Queue* queue);
   absl::StatusOr<bool> ReadClient(uint64_t client_id, Client* client) const;

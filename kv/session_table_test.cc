@@ -5,7 +5,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+#include <random>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "kv/key.h"
 #include "kv/memory_engine.h"
@@ -231,6 +236,119 @@ TEST_F(Sessions, AQueueThatDoesNotFitItsClientsIsDataLoss) {
   for (const uint64_t number : {9, 8, 0}) AppendFixed64(number, &queue);  // Front behind back.
   turn_.Put(RangeRowKey(kRange, kSessionQueueRow), queue);
   EXPECT_EQ(table.Admit(Id(3, 1)).status().code(), absl::StatusCode::kDataLoss);
+}
+
+// What a request's executions are, whatever ranges it met.
+class MergedSessions : public Sessions {
+ protected:
+  static constexpr uint64_t kLeft = 5;
+  static constexpr uint64_t kRight = 6;
+
+  void MergeRight() {
+    const uint64_t version = ++version_ + (now_ms_ << 16);
+    ASSERT_TRUE(SessionTable::Merge(kRight, kLeft, version, &turn_).ok());
+    DeleteRangeRows(kRight, &turn_);
+  }
+};
+
+TEST_F(MergedSessions, OutcomesOfBothRangesAreRemembered) {
+  const RequestId left = Id(1, 7);
+  const RequestId right = Id(1, 8);
+  const RequestId other = Id(2, 7);
+  EXPECT_EQ(Execute(left, kLeft), Memory::kNew);
+  EXPECT_EQ(Execute(right, kRight), Memory::kNew);
+  EXPECT_EQ(Execute(other, kRight), Memory::kNew);
+  MergeRight();
+  for (const RequestId& id : {left, right, other}) EXPECT_EQ(Execute(id, kLeft), Memory::kRepeat);
+  EXPECT_EQ(Execute(Id(2, 9), kLeft), Memory::kNew);
+}
+
+TEST_F(MergedSessions, TheHigherSequenceTakesThePlaceAndTheOtherIsForgotten) {
+  const RequestId low = Id(1, 7);
+  const RequestId high = Id(1, 7 + kSessionPlaces);
+  EXPECT_EQ(Execute(low, kLeft), Memory::kNew);
+  EXPECT_EQ(Execute(high, kRight), Memory::kNew);
+  MergeRight();
+  EXPECT_EQ(Execute(high, kLeft), Memory::kRepeat);
+  EXPECT_EQ(Execute(low, kLeft), Memory::kForgotten);
+}
+
+// The counter-example at SessionTable::Merge.
+TEST_F(MergedSessions, WhatTheOtherRangeHasForgottenIsNotExecutedAgain) {
+  for (const bool in_right : {true, false}) {
+    const uint64_t idle = in_right ? kRight : kLeft;
+    const uint64_t busy = in_right ? kLeft : kRight;
+    Execute(Id(1, 1), busy);
+    now_ms_ += kMinuteMs;
+    const RequestId once = Id(1, 2);
+    ASSERT_EQ(Execute(once, idle), Memory::kNew);
+    for (uint64_t minute = 0; minute < 60; ++minute) {
+      now_ms_ += kMinuteMs;
+      ASSERT_EQ(Execute(Id(1, 3 + minute), busy), Memory::kNew);
+      Execute(Id(2, 1 + minute), idle);  // Drops client 1 there once it is idle for long enough.
+    }
+    MergeRight();
+    EXPECT_EQ(Execute(once, kLeft), Memory::kForgotten) << in_right;
+    now_ms_ += 20 * kMinuteMs;
+  }
+}
+
+TEST_F(MergedSessions, ClientsOfTheRightRangeAreDroppedWhenTheyAreIdle) {
+  for (uint64_t client = 10; client < 30; ++client) Execute(Id(client, 1), kRight);
+  MergeRight();
+  EXPECT_GT(CountRows(), 40);
+  for (int minute = 0; minute < 40; ++minute) {
+    now_ms_ += kMinuteMs;
+    Execute(Id(100 + static_cast<uint64_t>(minute), 1), kLeft);
+  }
+  // Those of the last 12 minutes, with an entry in the queue and an outcome each.
+  EXPECT_LE(CountRows(), 3 * 14 + 1);
+}
+
+// Random requests to ranges that split and merge: each is executed at most once, and one that is
+// repeated at once is answered.
+TEST_F(MergedSessions, NoRequestIsExecutedTwiceThroughSplitsAndMerges) {
+  std::mt19937_64 random(20);
+  struct Sent {
+    RequestId id;
+    bool right;  // Where its key lies.
+  };
+  std::vector<Sent> sent;
+  std::map<std::pair<uint64_t, uint64_t>, int> executions;
+  std::map<uint64_t, uint64_t> sequences;
+  bool divided = false;
+  int repeats = 0;
+  const auto execute = [&](const Sent& request) {
+    const Memory memory = Execute(request.id, divided && request.right ? kRight : kLeft);
+    if (memory == Memory::kRepeat) ++repeats;
+    if (memory == Memory::kNew) {
+      ++executions[std::make_pair(request.id.client_id, request.id.sequence)];
+    }
+    return memory;
+  };
+  for (int step = 0; step < 30000; ++step) {
+    now_ms_ += random() % (random() % 50 == 0 ? 3 * kMinuteMs : 2000);
+    if (random() % 100 == 0) {
+      if (divided) {
+        MergeRight();
+      } else {
+        ASSERT_TRUE(CopySessions(kLeft, kRight, &turn_).ok());
+      }
+      divided = !divided;
+      ASSERT_TRUE(turn_.Commit().ok());
+    }
+    if (sent.empty() || random() % 2 == 0) {
+      const uint64_t client = random() % 6;
+      sequences[client] += random() % 100 == 0 ? 1000 : 1;
+      sent.push_back({Id(client, sequences[client]), random() % 2 == 0});
+      execute(sent.back());
+      ASSERT_NE(execute(sent.back()), Memory::kNew);
+    } else {
+      execute(sent[sent.size() - 1 - random() % std::min<size_t>(sent.size(), 600)]);
+    }
+  }
+  for (const auto& [request, count] : executions) ASSERT_LE(count, 1);
+  EXPECT_GT(repeats, 10000);
 }
 
 }  // namespace

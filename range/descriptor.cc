@@ -51,6 +51,13 @@ absl::Status ValidateSplit(const RangeDescriptor& parent, absl::string_view spli
   if (parent.range_id() == kMetaRangeId) {
     return absl::FailedPreconditionError("the meta range is never split");
   }
+  if (parent.has_frozen_by() || (parent.has_merge() && !parent.merge().abandoned())) {
+    return absl::FailedPreconditionError(
+        "the range is being merged with a neighbour: retry the split when that is done");
+  }
+  if (parent.dropped()) {
+    return absl::FailedPreconditionError("the collection was dropped: its ranges are not split");
+  }
   if (split_key.size() < kPrefixBytes) {
     return absl::InvalidArgumentError("a split key begins with the collection id (8 bytes)");
   }
@@ -85,6 +92,7 @@ SplitDescriptors Split(const RangeDescriptor& parent, absl::string_view split_ke
   out.right.set_generation(parent.generation() + 1);
   out.right.set_collection_id(child_collection_id);
   out.right.set_start_key(std::string(split_key));
+  out.right.clear_merge();
   return out;
 }
 

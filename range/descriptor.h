@@ -36,7 +36,7 @@ bool Overlaps(const RangeDescriptor& a, const RangeDescriptor& b);
 
 // OK iff `split_key` lies inside the range, is not its start, and is a legal start of a range of
 // `child_collection_id`: in the collection of the parent anywhere, in another one only its very
-// prefix. FAILED_PRECONDITION or INVALID_ARGUMENT otherwise.
+// prefix, and no merge is under way. FAILED_PRECONDITION or INVALID_ARGUMENT otherwise.
 absl::Status ValidateSplit(const RangeDescriptor& parent, absl::string_view split_key,
                            uint64_t child_collection_id);
 
@@ -44,7 +44,8 @@ struct SplitDescriptors {
   RangeDescriptor left;
   RangeDescriptor right;
 };
-// Both halves at generation + 1; members and replica ids are inherited.
+// Both halves at generation + 1; members and replica ids are inherited. The note of a merge
+// that was abandoned stays with the left one.
 SplitDescriptors Split(const RangeDescriptor& parent, absl::string_view split_key,
                        uint64_t child_range_id, uint64_t child_collection_id);
 

@@ -11,6 +11,7 @@
 #include "kv/fields.h"
 #include "kv/session_table.h"
 #include "range/descriptor.h"
+#include "range/merge.h"
 #include "range/meta_state.h"
 #include "rasputin/storage/v1/storage.pb.h"
 
@@ -110,6 +111,10 @@ void Replica::Submit(const ClockReading& now, Request request, std::vector<Answe
   CHECK(request.completion != nullptr);
   if (group_ == nullptr) {
     answers->push_back({request.completion, NotLeader()});
+  } else if (std::optional<Response> closed = RefuseClosed(request); closed.has_value()) {
+    answers->push_back({request.completion, *std::move(closed)});
+  } else if (request.operation == kv::Operation::kFreeze && IsFrozen(descriptor_)) {
+    SubmitFreezeAgain(now, request, answers);
   } else if (now.boot >= request.deadline) {
     answers->push_back(
         {request.completion, Refuse(Outcome::kDeadlineExceeded,
@@ -152,7 +157,7 @@ void Replica::SubmitRead(const ClockReading& now, Request request, std::vector<A
   reads_.push_back(std::move(read));
 }
 
-absl::StatusOr<kv::Command> Replica::MakeCommand(const Request& request) {
+absl::StatusOr<kv::Command> Replica::MakeCommand(const ClockReading& now, const Request& request) {
   kv::Command command;
   command.generation = descriptor_.generation();
   command.origin = context_->store.value();
@@ -177,6 +182,9 @@ absl::StatusOr<kv::Command> Replica::MakeCommand(const Request& request) {
     if (split.child_range_id() == 0) return absl::InvalidArgumentError("the child has no id");
     split.set_child_leader_replica_id(self_.value());
     command.body = absl::Cord(split.SerializeAsString());
+  }
+  if (IsMergeStep(request.operation)) {
+    if (absl::Status status = CheckMergeStep(now, request); !status.ok()) return status;
   }
   command.version = context_->versions->Next(
       context_->mutants.Has(kMutantVersionGoesBackwards) ? 0 : highest_version_);
@@ -259,7 +267,7 @@ void Replica::Propose(const ClockReading& now, Request request, std::vector<Answ
     answers->push_back({request.completion, NotLeader()});
     return;
   }
-  absl::StatusOr<kv::Command> command = MakeCommand(request);
+  absl::StatusOr<kv::Command> command = MakeCommand(now, request);
   if (!command.ok()) {
     const Outcome outcome = absl::IsInvalidArgument(command.status())
                                 ? Outcome::kInvalidArgument
@@ -298,8 +306,8 @@ void Replica::Propose(const ClockReading& now, Request request, std::vector<Answ
     answers->push_back({waiters_.back().completion, OutcomeUnknown()});
     waiters_.pop_back();
   }
-  waiters_.push_back(
-      {result.term, result.index, command->origin_sequence, request.operation, request.completion});
+  waiters_.push_back({result.term, result.index, command->origin_sequence, request.operation,
+                      request.completion, FreezePatience(now, request)});
   RecordLoad(now, request, request.body.size());
 }
 
@@ -390,8 +398,10 @@ void Replica::RequeueRead(Request request) {
 }
 
 Instant Replica::WaiterDeadline(consensus::Duration patience) const {
-  if (!HasWaiters() || group_ == nullptr) return Instant::max();
-  if (group_->core().role() == consensus::Role::kLeader) return Instant::max();
+  Instant freezes = Instant::max();
+  for (const PendingFreeze& freeze : freezes_) freezes = std::min(freezes, freeze.until);
+  if (!HasWaiters() || group_ == nullptr) return freezes;
+  if (group_->core().role() == consensus::Role::kLeader) return freezes;
   return leadership_ended_.has_value() ? *leadership_ended_ + patience : Instant::min();
 }
 
@@ -420,7 +430,9 @@ void Replica::AbandonWaiters(std::vector<Answer>* answers) {
 void Replica::Stop(std::vector<Answer>* answers) {
   AbandonWaiters(answers);
   for (PendingRead& read : reads_) answers->push_back({read.request.completion, NotLeader()});
+  for (const PendingFreeze& freeze : freezes_) answers->push_back({freeze.completion, NotLeader()});
   reads_.clear();
+  freezes_.clear();
 }
 
 Response ToResponse(const kv::Outcome& outcome) {

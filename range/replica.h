@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <list>
 #include <memory>
 #include <optional>
@@ -29,6 +30,7 @@
 #include "range/ports.h"
 #include "range/request.h"
 #include "range/version_clock.h"
+#include "rasputin/storage/v1/storage.pb.h"
 
 namespace rasputin::range {
 
@@ -47,7 +49,8 @@ struct ReplicaContext {
   VersionClock* versions = nullptr;
   LoadBook* loads = nullptr;
   consensus::Duration lease_duration{};
-  uint64_t next_origin_sequence = 1;  // Names proposals of this process.
+  uint64_t next_origin_sequence = 1;            // Names proposals of this process.
+  std::function<class Replica*(RangeId)> find;  // Of the same store; null: not here.
   consensus::Mutants mutants;
 };
 
@@ -72,11 +75,29 @@ struct MembershipEffect {
   RangeDescriptor after;
 };
 
+// Another change of the descriptor.
+struct DescriptorEffect {
+  RangeDescriptor after;
+};
+
+// The range has absorbed its right neighbour, whose replica goes.
+struct MergeEffect {
+  RangeDescriptor left;
+  storage::v1::AbsorbedRange absorbed;
+};
+
+// A merge cannot be applied before the right neighbour's replica here has applied its log up to
+// `position`, which the merge vouches to be committed.
+struct AwaitedRange {
+  RangeId right;
+  consensus::LogPosition position;
+};
+
 // What applying leaves to be done once the turn's batch is written.
 struct ApplyResults {
   std::vector<Answer> answers;
   // In the order in which they were applied: descriptors are reported in that order.
-  std::vector<std::variant<SplitEffect, MembershipEffect>> effects;
+  std::vector<std::variant<SplitEffect, MembershipEffect, DescriptorEffect, MergeEffect>> effects;
 };
 
 // The result of a read that was executed and waits for the check of lease and generation [H-10].
@@ -119,12 +140,17 @@ class Replica {
                       std::vector<Answer>* answers);
   // The replica is about to go: whatever waits is answered.
   void Stop(std::vector<Answer>* answers);
+  // The same where `left` has absorbed the range: what waits was not executed.
+  void StopAbsorbed(const RangeDescriptor& left, std::vector<Answer>* answers);
 
   // Not OK: a proposal met a log that cannot be read, and the store has to stop [H-18].
   const absl::Status& log_failure() const { return log_failure_; }
 
-  // Applies what the group has ready. Answers are to be given after turn->Commit().
-  absl::Status ApplyCommitted(kv::Turn* turn, ApplyResults* results);
+  // Applies what the group has ready. Answers are to be given after turn->Commit(). False: nothing.
+  absl::StatusOr<bool> ApplyCommitted(kv::Turn* turn, ApplyResults* results);
+  bool HasApplicable() const { return !held_.empty() || group_->HasApplicable(); }
+  // Applying stands before a merge; nullopt: it does not.
+  const std::optional<AwaitedRange>& awaited() const { return awaited_; }
   // After turn->Commit().
   void OnCommitted();
 
@@ -139,7 +165,9 @@ class Replica {
   // Proposals whose fate is open too long after the leadership ended are answered as unknown.
   void ExpireWaiters(const ClockReading& now, consensus::Duration patience,
                      std::vector<Answer>* answers);
-  // When ExpireWaiters has something to do; Instant::max(): not as things stand.
+  // Answers callers who asked for a freeze that all members hold by now.
+  void CheckFreezes(const ClockReading& now, std::vector<Answer>* answers);
+  // When ExpireWaiters or CheckFreezes has something to do; Instant::max(): not as things stand.
   consensus::Instant WaiterDeadline(consensus::Duration patience) const;
 
   StoreId LeaderStore() const;
@@ -163,6 +191,13 @@ class Replica {
     uint64_t origin_sequence = 0;
     kv::Operation operation = kv::Operation::kNone;
     Completion* completion = nullptr;
+    consensus::Instant until = consensus::Instant::max();  // Of a freeze: see PendingFreeze.
+  };
+  // The range is frozen; the caller is told when all members hold the log up to `position`.
+  struct PendingFreeze {
+    consensus::LogPosition position;
+    consensus::Instant until;
+    Completion* completion = nullptr;
   };
   // A change of members that was proposed here. There is one at a time.
   struct PendingChange {
@@ -183,15 +218,36 @@ class Replica {
   void SubmitRead(const ClockReading& now, Request request, std::vector<Answer>* answers);
   void Propose(const ClockReading& now, Request request, std::vector<Answer>* answers);
   // The command to be logged, or the answer that refuses it.
-  absl::StatusOr<kv::Command> MakeCommand(const Request& request);
+  absl::StatusOr<kv::Command> MakeCommand(const ClockReading& now, const Request& request);
   // The answer to a command whose request id is too old, or from too far in the future, to be
   // executed. Applying it would refuse it as well; but its version, once in the log, binds all
   // later ones, and so would do harm if it is this store's clock that is wrong.
   std::optional<Response> RefuseByClock(const kv::Command& command) const;
   absl::Status RaiseVersionFloor();
+
+  // replica_merge.cc
+  // The answer of a range that serves nothing; nullopt: it does, or the request is for such a one.
+  std::optional<Response> RefuseClosed(const Request& request) const;
+  absl::Status CheckMergeStep(const ClockReading& now, const Request& request);
+  // A step of a merge was proposed here and is not applied.
+  bool ProposedMergeStep() const;
+  void SubmitFreezeAgain(const ClockReading& now, const Request& request,
+                         std::vector<Answer>* answers);
+  consensus::Instant FreezePatience(const ClockReading& now, const Request& request) const;
+  bool IsHeldByAll(const consensus::LogPosition& position) const;
+  std::optional<AwaitedRange> Awaits(const kv::Command& command) const;
+  absl::StatusOr<RangeDescriptor> AfterMerge(const kv::Command& command) const;
+  absl::StatusOr<kv::Outcome> ApplyMergeStep(const kv::Command& command, kv::Turn* turn,
+                                             ApplyResults* results);
+  absl::Status Absorb(const kv::Command& command, const RangeDescriptor& after, kv::Turn* turn,
+                      ApplyResults* results);
+
   bool IsOf(const Waiter& waiter, const consensus::Entry& entry, const kv::Command& command) const;
+  bool IsUnchecked(const kv::Command& command) const;
   bool ProposedHere(const consensus::Entry& entry, const kv::Command& command) const;
-  absl::Status ApplyEntry(const consensus::Entry& entry, kv::Turn* turn, ApplyResults* results);
+  // False: it cannot be applied yet, see awaited().
+  absl::StatusOr<bool> ApplyEntry(const consensus::Entry& entry, kv::Turn* turn,
+                                  ApplyResults* results);
   absl::Status ApplyConfiguration(const consensus::Entry& entry, kv::Turn* turn,
                                   ApplyResults* results);
   absl::Status SkipWhatMayBeLost(kv::Turn* turn);
@@ -225,6 +281,11 @@ class Replica {
   std::optional<PendingChange> change_;
   std::optional<consensus::Instant> leadership_ended_;
   std::vector<PendingRead> reads_;
+  std::vector<PendingFreeze> freezes_;
+  // Committed entries that wait, the first one for what `awaited_` names.
+  std::vector<consensus::Entry> held_;
+  std::optional<AwaitedRange> awaited_;
+  bool absorbed_ = false;  // By the left neighbour, in the turn under way: applies nothing more.
   uint64_t next_read_context_ = 1;
   consensus::Instant next_query_;
 };

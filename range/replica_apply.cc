@@ -3,6 +3,7 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -19,27 +20,39 @@ constexpr int kMutantAppliedOutsideBatch = 30;
 constexpr int kMutantSessionsLostAtSplit = 34;
 constexpr int kMutantChildInTermZero = 55;
 constexpr int kMutantGenerationUnchecked = 62;
+constexpr int kMutantMergeIgnoresAbandonment = 75;
 
 }  // namespace
 
-absl::Status Replica::ApplyCommitted(kv::Turn* turn, ApplyResults* results) {
-  const std::vector<consensus::Entry> entries = group_->TakeApplicable();
-  if (entries.empty()) return absl::OkStatus();
+absl::StatusOr<bool> Replica::ApplyCommitted(kv::Turn* turn, ApplyResults* results) {
+  if (absorbed_) return false;
+  std::vector<consensus::Entry> entries = std::move(held_);
+  held_.clear();
+  for (consensus::Entry& entry : group_->TakeApplicable()) entries.push_back(std::move(entry));
+  if (entries.empty()) return false;
   if (context_->mutants.Has(kMutantAppliedOutsideBatch)) {
     kv::WriteAppliedState(range().value(), applied_, turn);
   }
-  for (const consensus::Entry& entry : entries) {
+  size_t next = 0;
+  for (; next < entries.size(); ++next) {
+    const consensus::Entry& entry = entries[next];
     CHECK_EQ(entry.index.value(), applied_.index + 1) << "range " << range();
-    if (absl::Status status = ApplyEntry(entry, turn, results); !status.ok()) return status;
+    const absl::StatusOr<bool> applied = ApplyEntry(entry, turn, results);
+    if (!applied.ok()) return applied.status();
+    if (!*applied) break;
   }
+  held_.assign(std::make_move_iterator(entries.begin() + static_cast<ptrdiff_t>(next)),
+               std::make_move_iterator(entries.end()));
+  if (held_.empty()) awaited_.reset();
+  if (next == 0) return false;
   if (!context_->mutants.Has(kMutantAppliedOutsideBatch)) {
     kv::WriteAppliedState(range().value(), applied_, turn);
   }
-  return absl::OkStatus();
+  return true;
 }
 
-absl::Status Replica::ApplyEntry(const consensus::Entry& entry, kv::Turn* turn,
-                                 ApplyResults* results) {
+absl::StatusOr<bool> Replica::ApplyEntry(const consensus::Entry& entry, kv::Turn* turn,
+                                         ApplyResults* results) {
   if (entry.type == consensus::EntryType::kConfig) {
     if (absl::Status status = ApplyConfiguration(entry, turn, results); !status.ok()) return status;
   } else {
@@ -49,14 +62,15 @@ absl::Status Replica::ApplyEntry(const consensus::Entry& entry, kv::Turn* turn,
     applied_.index = entry.index.value();
     applied_.term = entry.term.value();
     AnswerWaiters(entry, nullptr, nullptr, false, &results->answers);
-    return absl::OkStatus();
+    return true;
   }
   absl::StatusOr<kv::Command> command = kv::DecodeCommand(entry.payload);
   if (!command.ok()) return command.status();
-  const bool mismatch = command->generation != descriptor_.generation() &&
-                        !context_->mutants.Has(kMutantGenerationUnchecked);
+  const bool mismatch = command->generation != descriptor_.generation() && !IsUnchecked(*command);
   kv::Outcome outcome;
   if (!mismatch) {
+    awaited_ = Awaits(*command);
+    if (awaited_.has_value()) return false;
     absl::StatusOr<kv::Outcome> applied = ApplyCommand(*command, entry, turn, results);
     if (!applied.ok()) return applied.status();
     outcome = *std::move(applied);
@@ -70,7 +84,14 @@ absl::Status Replica::ApplyEntry(const consensus::Entry& entry, kv::Turn* turn,
   if (group_->core().role() != consensus::Role::kLeader) {
     context_->loads->OnFollowed(entry.payload.size());
   }
-  return absl::OkStatus();
+  return true;
+}
+
+// By a mutant.
+bool Replica::IsUnchecked(const kv::Command& command) const {
+  return context_->mutants.Has(kMutantGenerationUnchecked) ||
+         (context_->mutants.Has(kMutantMergeIgnoresAbandonment) &&
+          command.operation == kv::Operation::kMerge);
 }
 
 // By term, index and origin, never by index alone [H-17]: another leader's entry may stand there.
@@ -105,9 +126,7 @@ absl::StatusOr<kv::Outcome> Replica::ApplyCommand(const kv::Command& command,
     case kv::Operation::kThaw:
     case kv::Operation::kMergeEnd:
     case kv::Operation::kDropRange:
-      return kv::Outcome{kv::OutcomeCode::kFailedPrecondition,
-                         {},
-                         "this version of the program does not carry the command out"};
+      return ApplyMergeStep(command, turn, results);
     default:
       return kv::Apply(space_, command, turn);
   }
@@ -164,6 +183,10 @@ void Replica::AnswerWaiters(const consensus::Entry& entry, const kv::Command* co
     } else if (mismatch) {
       response.outcome = Outcome::kRangeMismatch;
       response.descriptors.push_back(descriptor_);
+    } else if (waiter.operation == kv::Operation::kFreeze &&
+               outcome->code == kv::OutcomeCode::kOk) {
+      freezes_.push_back({applied_position(), waiter.until, waiter.completion});
+      continue;
     } else {
       response = ToResponse(*outcome);
     }

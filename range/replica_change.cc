@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "consensus/core/configuration_codec.h"
 #include "range/descriptor.h"
+#include "range/merge.h"
 #include "range/meta_state.h"
 #include "range/replica.h"
 
@@ -100,6 +101,10 @@ absl::Status Replica::Change(const ClockReading& now, const ReplicaChange& chang
   consensus::Core& core = group_->core();
   const Configuration& current = core.configuration();
   if (core.role() != consensus::Role::kLeader) return ToStatus(ProposeStatus::kNotLeader);
+  if (IsMerging(descriptor_) || IsFrozen(descriptor_) || ProposedMergeStep()) {
+    return absl::UnavailableError(
+        "the range is being merged with a neighbour: retry when that is done");
+  }
   if (change_.has_value() || current.IsJoint()) return ToStatus(ProposeStatus::kChangeUnderWay);
   Configuration target = current;
   absl::Status status;

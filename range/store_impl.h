@@ -1,7 +1,8 @@
 // The inside of Store, shared by its source files: store.cc (requests, status), store_open.cc
 // (manifest, recovery), store_turn.cc (the turn), store_lease.cc (lease side, and what lease
-// updates wake), store_membership.cc (changes of members, removal), store_snapshot.cc (sending and
-// receiving snapshots), store_install.cc (installing them), store_load.cc (what ranges have to do).
+// updates wake), store_membership.cc (changes of members, removal), store_merge.cc (absorbed
+// ranges), store_snapshot.cc (sending and receiving snapshots), store_install.cc (installing them),
+// store_load.cc (what ranges have to do).
 //
 // Not for other includers. Two halves with a lock each of the caller's: see store.h.
 
@@ -105,11 +106,18 @@ class Store::Impl {
     StoreId to_store;
     std::unique_ptr<SnapshotSender> sender;
   };
+  // Of absorbed ranges, at a snapshot of the range that holds their keys now.
+  struct GivingWay {
+    std::set<RangeId> replicas;  // Left over here, and in its way.
+    // What is to be remembered of them, and of others of which there is nothing here.
+    std::map<RangeId, storage::v1::AbsorbedRange> absorbed;
+  };
   // A snapshot that arrives.
   struct Incoming {
     consensus::Message envelope;  // Of the first chunk; its body is the answer once installed.
-    RangeDescriptor descriptor;
-    RangeDescriptor replaced;  // As `descriptor`, with the bounds of what gives way to it.
+    storage::v1::SnapshotHeader header;
+    RangeDescriptor replaced;  // As the range, with the bounds of what gives way to it.
+    GivingWay giving_way;
     std::unique_ptr<SnapshotReceiver> receiver;
     std::unique_ptr<kv::RangeSnapshotWriter> writer;
     kv::AppliedState applied;  // Once complete.
@@ -121,6 +129,7 @@ class Store::Impl {
     ReplicaId up_to;
     RangeDescriptor descriptor;  // For its bounds.
     consensus::Instant at;
+    std::optional<storage::v1::AbsorbedRange> absorbed;  // Why, if it was.
   };
   // One that left the range and may not know.
   struct Departed {
@@ -146,6 +155,7 @@ class Store::Impl {
   absl::Status RecoverReplica(const RangeDescriptor& descriptor,
                               consensus::log::Recovered* recovered);
   absl::Status RecoverTombstones(consensus::log::Recovered* recovered);
+  absl::StatusOr<bool> IsGone(RangeId range) const;
   absl::Status StartRecovered(const consensus::log::Recovered& recovered, const ClockReading& now);
   absl::Status StartAgain(const ClockReading& now, Replica* replica,
                           const consensus::HardState& hard_state);
@@ -167,12 +177,13 @@ class Store::Impl {
   void ApplyMembership(const ClockReading& now, const MembershipEffect& effect);
   void RemoveLater(const ClockReading& now, const RangeDescriptor& descriptor, ReplicaId up_to);
   absl::Status RemoveReplicas(const ClockReading& now);
-  absl::Status RemoveState(const RangeDescriptor& descriptor, ReplicaId up_to);
+  absl::Status RemoveState(const Removal& removal);
   void DropReplica(RangeId range);
   void UpdatePeers();
   void TellDeparted(const ClockReading& now);
   void TellRemoved(const Replica& teller, ReplicaId replica, StoreId store);
   bool IsRemoved(RangeId range, ReplicaId replica) const;
+  static bool Asks(const consensus::Message& message);
   bool TellIfRemoved(const Replica& replica, const consensus::Message& message);
   bool TakeMembershipMessage(const ClockReading& now, const consensus::Message& message);
   void OnRemoved(const ClockReading& now, const consensus::Message& message);
@@ -181,6 +192,24 @@ class Store::Impl {
   void AskInTurn(const ClockReading& now);
   void AnswerStranger(const ClockReading& now, const consensus::Message& message);
   consensus::Instant MembershipDeadline() const;
+
+  // store_merge.cc
+  void AwaitRight(const ClockReading& now, const Replica& left);
+  void WakeAwaiting(RangeId right);
+  void ApplyMerge(const MergeEffect& effect);
+  void LetGo(const storage::v1::AbsorbedRange& absorbed, const RangeDescriptor& left);
+  absl::Status RemoveRetiredLogs();
+  absl::Status RecoverAbsorbed(consensus::log::Recovered* recovered);
+  bool IsAbsorbed(RangeId range) const;
+  bool TellIfAbsorbed(const consensus::Message& message);
+  bool HasYetToMerge(const storage::v1::AbsorbedRange& absorbed,
+                     const std::set<RangeId>& except) const;
+  bool MayNotGoYet(const storage::v1::AbsorbedRange& absorbed) const;
+  void OnAbsorbed(const ClockReading& now, const Replica& replica, const absl::Cord& encoded);
+  void AskWhetherAbsorbed();
+  void TellAbsorbed(const RangeDescriptor& range, storage::v1::SnapshotHeader* header) const;
+  bool IsFromBeforeAMerge(const RangeDescriptor& snapshot) const;
+  std::optional<GivingWay> WhatGivesWay(const storage::v1::SnapshotHeader& header) const;
 
   // store_snapshot.cc
   absl::Status RunTransfers(const ClockReading& now);
@@ -201,10 +230,16 @@ class Store::Impl {
   bool IsSilent(const ClockReading& now, const Incoming& incoming) const;
 
   // store_install.cc
+  // nullopt: it is wanted, and `giving_way` is what gives way to it.
   std::optional<consensus::SnapshotStatus> JudgeSnapshot(const ClockReading& now,
                                                          const consensus::Message& envelope,
-                                                         const RangeDescriptor& descriptor,
-                                                         const consensus::LogPosition& position);
+                                                         const storage::v1::SnapshotHeader& header,
+                                                         const consensus::LogPosition& position,
+                                                         GivingWay* giving_way);
+  bool IsInTheWay(const storage::v1::SnapshotHeader& header, GivingWay* giving_way);
+  RangeDescriptor ReplacedBy(const RangeDescriptor& snapshot, const GivingWay& giving_way) const;
+  bool StillFits(const Incoming& incoming, const GivingWay& giving_way) const;
+  void LetWay(const Incoming& incoming);
   absl::Status InstallSnapshots(const ClockReading& now);
   absl::StatusOr<bool> Install(const ClockReading& now, Incoming* incoming);
 
@@ -295,6 +330,7 @@ class Store::Impl {
   consensus::Instant ask_at_ = consensus::Instant::min();
   RangeId asked_last_;
   uint64_t ask_round_ = 0;
+  uint64_t frozen_round_ = 0;
   // Ranges unknown here whose leaders send to this store.
   struct Stranger {
     consensus::Instant first_heard;
@@ -307,6 +343,14 @@ class Store::Impl {
   LoadBook loads_;
   std::map<uint64_t, type::v1::SplitThresholds> collection_thresholds_;  // As of the last review.
   RangeId quiet_last_;  // Of the ranges without load the one that was reviewed last.
+
+  // Merges. What is remembered for good of absorbed ranges; of one that has a replica here it is
+  // not true yet for this store.
+  std::map<RangeId, storage::v1::AbsorbedRange> absorbed_;
+  // Of replicas here that are left over and may be needed yet.
+  std::map<RangeId, storage::v1::AbsorbedRange> told_;
+  std::map<RangeId, RangeId> awaited_;  // Right range -> the left one, whose merge waits for it.
+  std::set<RangeId> retired_;           // Absorbed, and the log still holds them.
 
   std::vector<StoreId> lease_peers_;
   bool lease_peers_changed_ = false;  // Since they were last taken.

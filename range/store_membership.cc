@@ -27,20 +27,20 @@ bool Has(const Message& message) {
   return std::holds_alternative<Body>(message.body);
 }
 
-// What a replica sends that wants something; one that was removed is told so instead.
-bool Asks(const Message& message) {
-  const auto* ack = std::get_if<consensus::SnapshotAck>(&message.body);
-  if (ack != nullptr) return ack->snapshot_id == 0;  // See AskWhetherMember.
-  return Has<consensus::ProbeRequest>(message) || Has<consensus::VoteRequest>(message) ||
-         Has<consensus::PullRequest>(message) || Has<consensus::ReleaseQuery>(message);
-}
-
 template <typename T>
 void Erase(std::vector<T>* from, const T& value) {
   from->erase(std::remove(from->begin(), from->end(), value), from->end());
 }
 
 }  // namespace
+
+// What a replica sends that wants something; one that was removed is told so instead.
+bool Store::Impl::Asks(const Message& message) {
+  const auto* ack = std::get_if<consensus::SnapshotAck>(&message.body);
+  if (ack != nullptr) return ack->snapshot_id == 0;  // See AskWhetherMember.
+  return Has<consensus::ProbeRequest>(message) || Has<consensus::VoteRequest>(message) ||
+         Has<consensus::PullRequest>(message) || Has<consensus::ReleaseQuery>(message);
+}
 
 absl::Status Store::Impl::ChangeReplicas(const ClockReading& now, RangeId range,
                                          Generation generation, const ReplicaChange& change,
@@ -176,6 +176,7 @@ bool Store::Impl::TellIfRemoved(const Replica& replica, const Message& message) 
 
 bool Store::Impl::TakeMembershipMessage(const ClockReading& now, const Message& message) {
   if (Find(message.range) == nullptr) ReleaseForNobody(message);
+  if (TellIfAbsorbed(message)) return true;
   // Asked of a replica that this store had before: its successor knows who left. Whose fellows all
   // came back under other ids would have nobody to ask.
   if (const Replica* successor = Find(message.range); successor != nullptr &&
@@ -241,6 +242,7 @@ void Store::Impl::AskWhetherMember(const Replica& replica,
 void Store::Impl::AskInTurn(const ClockReading& now) {
   if (now.boot < ask_at_) return;
   ask_at_ = now.boot + options_.lease_duration;
+  AskWhetherAbsorbed();
   auto it = replicas_.upper_bound(asked_last_);
   if (it == replicas_.end()) {
     it = replicas_.begin();
@@ -260,6 +262,7 @@ void Store::Impl::OnRemoved(const ClockReading& now, const Message& message) {
   const Replica* replica = Find(message.range);
   const auto& removed = std::get<consensus::Removed>(message.body);
   if (replica == nullptr || message.to != replica->self()) return;
+  if (!removed.absorbed.empty()) return OnAbsorbed(now, *replica, removed.absorbed);
   if (removed.generation.value() <= replica->descriptor().generation()) return;
   RemoveLater(now, replica->descriptor(), replica->self());
 }
@@ -301,7 +304,7 @@ void Store::Impl::AnswerStranger(const ClockReading& now, const Message& message
 void Store::Impl::RemoveLater(const ClockReading& now, const RangeDescriptor& descriptor,
                               ReplicaId up_to) {
   const RangeId range(descriptor.range_id());
-  removals_.emplace(range, Removal{up_to, descriptor, now.boot});
+  removals_.emplace(range, Removal{up_to, descriptor, now.boot, std::nullopt});
 }
 
 absl::Status Store::Impl::RemoveReplicas(const ClockReading& now) {
@@ -313,6 +316,10 @@ absl::Status Store::Impl::RemoveReplicas(const ClockReading& now) {
       continue;
     }
     Replica* replica = Find(range);
+    if (removal.absorbed.has_value() && (replica == nullptr || MayNotGoYet(*removal.absorbed))) {
+      it = removals_.erase(it);
+      continue;
+    }
     if (replica != nullptr && LeadsRange(range) &&
         !options_.mutants.Has(kMutantStoppedKeepsBound)) {
       replica->group().core().Abdicate(now);  // [H-7]: nothing is served from here any more.
@@ -323,7 +330,7 @@ absl::Status Store::Impl::RemoveReplicas(const ClockReading& now) {
     }
     // As it is by now: it may have split.
     if (replica != nullptr) removal.descriptor = replica->descriptor();
-    const absl::Status status = RemoveState(removal.descriptor, removal.up_to);
+    const absl::Status status = RemoveState(removal);
     if (absl::IsResourceExhausted(status)) {
       removal.at = now.boot + kFullDiskRetry;
       ++it;
@@ -341,7 +348,8 @@ absl::Status Store::Impl::RemoveReplicas(const ClockReading& now) {
 
 // The engine first, durably: a log that knows nothing of a range whose rows are there would look
 // like one that lost its files. What the log has left after a crash, recovery removes.
-absl::Status Store::Impl::RemoveState(const RangeDescriptor& descriptor, ReplicaId up_to) {
+absl::Status Store::Impl::RemoveState(const Removal& removal) {
+  const RangeDescriptor& descriptor = removal.descriptor;
   const RangeId range(descriptor.range_id());
   std::vector<kv::KeySpan> spans =
       kv::SpansOf({range.value(), descriptor.start_key(), descriptor.end_key()});
@@ -350,12 +358,17 @@ absl::Status Store::Impl::RemoveState(const RangeDescriptor& descriptor, Replica
   absl::StatusOr<std::unique_ptr<kv::EngineIngest>> staged =
       ports_.engine->NewIngest(std::move(spans));
   if (!staged.ok()) return staged.status();
-  absl::Status status = (*staged)->Put(tombstone, kv::EncodeTombstone(up_to.value()));
+  absl::Status status = (*staged)->Put(tombstone, kv::EncodeTombstone(removal.up_to.value()));
+  if (status.ok() && removal.absorbed.has_value()) {
+    status = (*staged)->Put(kv::AbsorbedKey(range.value()), removal.absorbed->SerializeAsString());
+  }
   if (status.ok()) status = ports_.engine->Ingest(staged->get());
   if (!status.ok()) return status;
   turn_.ForgetRows();
   ReplicaId& removed = tombstones_[range];
-  removed = std::max(removed, up_to);
+  removed = std::max(removed, removal.up_to);
+  if (removal.absorbed.has_value()) absorbed_[range] = *removal.absorbed;
+  told_.erase(range);
   RangeAppend append;
   append.range = range;
   append.removed = true;

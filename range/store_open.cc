@@ -188,6 +188,7 @@ absl::Status Store::Impl::Recover(const ClockReading& now) {
   // Distinct from those of earlier processes, so that a replayed command is never taken for a new
   // one.
   context_.next_origin_sequence = static_cast<uint64_t>(std::max<int64_t>(now.wall_us, 1));
+  context_.find = [this](RangeId range) { return Find(range); };
   context_.mutants = options_.mutants;
 
   if (absl::Status status = OpenLeases(recovered, now); !status.ok()) return status;
@@ -202,12 +203,13 @@ absl::Status Store::Impl::Recover(const ClockReading& now) {
     if (FindStore(descriptor, id_) == nullptr) {
       // Left the range, and ended before its rows were removed.
       removals_[RangeId(descriptor.range_id())] = {ReplicaId(descriptor.next_replica_id() - 1),
-                                                   descriptor, now.boot};
+                                                   descriptor, now.boot, std::nullopt};
       continue;
     }
     if (absl::Status status = RecoverReplica(descriptor, &recovered); !status.ok()) return status;
   }
   if (absl::Status status = RecoverTombstones(&recovered); !status.ok()) return status;
+  if (absl::Status status = RecoverAbsorbed(&recovered); !status.ok()) return status;
   if (absl::Status status = WriteLogNow(log_.get()); !status.ok()) return status;
   return StartRecovered(recovered, now);
 }
@@ -229,6 +231,16 @@ absl::Status Store::Impl::RecoverTombstones(Recovered* recovered) {
   return absl::OkStatus();
 }
 
+// Removed from here, or absorbed.
+absl::StatusOr<bool> Store::Impl::IsGone(RangeId range) const {
+  for (const std::string& key : {kv::TombstoneKey(range.value()), kv::AbsorbedKey(range.value())}) {
+    const auto row = ports_.engine->Get(key);
+    if (!row.ok()) return row.status();
+    if (row->has_value()) return true;
+  }
+  return false;
+}
+
 // The ranges of the bootstrap record, unless the engine has them: at the first start, and after a
 // crash before the engine's first flush. Never for a store that joined: there the record says where
 // a range is that others have.
@@ -242,9 +254,9 @@ absl::Status Store::Impl::CreateFirstRanges() {
         kv::ReadAppliedState(descriptor.range_id(), *ports_.engine);
     if (!applied.ok()) return applied.status();
     if (!member || applied->has_value()) continue;
-    const auto tombstone = ports_.engine->Get(kv::TombstoneKey(descriptor.range_id()));
-    if (!tombstone.ok()) return tombstone.status();
-    if (tombstone->has_value()) continue;
+    const absl::StatusOr<bool> gone = IsGone(RangeId(descriptor.range_id()));
+    if (!gone.ok()) return gone.status();
+    if (*gone) continue;
     kv::AppliedState first;
     first.index = kFirstIndex;
     first.term = kFirstTerm;
@@ -355,6 +367,7 @@ absl::Status Store::Impl::StartAgain(const ClockReading& now, Replica* replica,
                                 hard_state.vote == replica->self();
   replica->Start(GroupOptions(), hard_state, leads_first_term, now, *committed);
   Wake(replica);
+  WakeAwaiting(replica->range());
   return absl::OkStatus();
 }
 
@@ -362,6 +375,7 @@ absl::Status Store::Impl::StartAgain(const ClockReading& now, Replica* replica,
 // child acts. A replay finds the child in the log and changes nothing there.
 absl::Status Store::Impl::CreateChild(const ClockReading& now, SplitEffect split) {
   const RangeId range(split.right.range_id());
+  CHECK(absorbed_.count(range) == 0) << "range " << range << " was absorbed and is created again";
   ports_.observer->OnDescriptor(split.left, LeadsRange(RangeId(split.left.range_id())));
   ports_.observer->OnDescriptor(split.right, false);
   kv::AppliedState applied;
@@ -413,6 +427,7 @@ void Store::Impl::StartNascent(const ClockReading& now) {
     if (it->second.tell.has_value()) effects_.messages.push_back(*std::move(it->second.tell));
     it = nascent_.erase(it);
     Wake(child);
+    WakeAwaiting(range);
     DeliverEarly(now, range);
   }
 }

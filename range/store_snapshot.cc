@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "kv/key.h"
 #include "range/descriptor.h"
 #include "range/store_impl.h"
 #include "rasputin/storage/v1/storage.pb.h"
@@ -29,16 +30,18 @@ kv::RangeBounds BoundsOf(const RangeDescriptor& descriptor) {
   return {descriptor.range_id(), descriptor.start_key(), descriptor.end_key()};
 }
 
-// What gives way to the snapshot: the range as it is there and as it was here, before splits that
-// the snapshot has behind it.
-RangeDescriptor ReplacedBy(const RangeDescriptor& snapshot, const RangeDescriptor* known) {
-  RangeDescriptor both = snapshot;
-  if (known == nullptr) return both;
-  if (known->start_key() < both.start_key()) both.set_start_key(known->start_key());
-  if (known->end_key().empty() || (!both.end_key().empty() && known->end_key() > both.end_key())) {
-    both.set_end_key(known->end_key());
+// Where the rows of absorbed ranges lie, in order: all that a replica has of its own but the
+// tombstone, or what is remembered alone.
+void AddSpans(const std::set<RangeId>& replicas,
+              const std::map<RangeId, storage::v1::AbsorbedRange>& absorbed,
+              std::vector<kv::KeySpan>* spans) {
+  for (const auto& [range, row] : absorbed) {
+    const std::string begin = kv::AbsorbedKey(range.value());
+    const bool whole = replicas.count(range) != 0;
+    spans->push_back({begin, whole ? kv::RangeRowsEnd(range.value()) : begin + '\0'});
   }
-  return both;
+  std::sort(spans->begin(), spans->end(),
+            [](const kv::KeySpan& a, const kv::KeySpan& b) { return a.begin < b.begin; });
 }
 
 }  // namespace
@@ -87,6 +90,7 @@ void Store::Impl::BeginTransfer(const ClockReading& now, const Transfer& transfe
   storage::v1::SnapshotHeader header;
   header.set_format(kSnapshotFormat);
   *header.mutable_range() = replica->descriptor();
+  TellAbsorbed(replica->descriptor(), &header);
   auto reader =
       std::make_shared<kv::RangeSnapshotReader>(*ports_.engine, BoundsOf(replica->descriptor()));
   Outgoing outgoing;
@@ -185,8 +189,9 @@ std::optional<SnapshotStatus> Store::Impl::BeginReceiving(const ClockReading& no
       header.range().start_key().size() < CollectionPrefix(0).size()) {
     return SnapshotStatus::kRefused;
   }
+  Incoming incoming;
   std::optional<SnapshotStatus> refusal =
-      JudgeSnapshot(now, message, header.range(), chunk.position);
+      JudgeSnapshot(now, message, header, chunk.position, &incoming.giving_way);
   if (refusal.has_value()) return refusal;
   auto found = incoming_snapshots_.find(message.range);
   if (found != incoming_snapshots_.end()) {
@@ -196,16 +201,19 @@ std::optional<SnapshotStatus> Store::Impl::BeginReceiving(const ClockReading& no
     incoming_snapshots_.erase(found);
   }
   if (incoming_snapshots_.size() >= options_.snapshots_max) return SnapshotStatus::kBusy;
-  const Replica* replica = Find(message.range);
-  Incoming incoming;
-  incoming.replaced =
-      ReplacedBy(header.range(), replica == nullptr ? nullptr : &replica->descriptor());
+  incoming.replaced = ReplacedBy(header.range(), incoming.giving_way);
+  std::vector<kv::KeySpan> spans = kv::SpansOf(BoundsOf(incoming.replaced));
+  AddSpans(incoming.giving_way.replicas, incoming.giving_way.absorbed, &spans);
+  std::map<std::string, std::string> remembered;
+  for (const auto& [range, absorbed] : incoming.giving_way.absorbed) {
+    remembered[kv::AbsorbedKey(range.value())] = absorbed.SerializeAsString();
+  }
   absl::StatusOr<std::unique_ptr<kv::RangeSnapshotWriter>> writer = kv::RangeSnapshotWriter::Begin(
-      BoundsOf(header.range()), kv::SpansOf(BoundsOf(incoming.replaced)), ports_.engine);
+      BoundsOf(header.range()), std::move(spans), std::move(remembered), ports_.engine);
   if (!writer.ok()) return SnapshotStatus::kBusy;
   incoming.envelope = message;
   incoming.envelope.body = SnapshotAck{chunk.snapshot_id, 0, SnapshotStatus::kInstalled};
-  incoming.descriptor = header.range();
+  incoming.header = std::move(header);
   incoming.receiver = std::make_unique<SnapshotReceiver>(chunk, now.boot);
   incoming.writer = *std::move(writer);
   incoming_snapshots_.emplace(message.range, std::move(incoming));
@@ -229,11 +237,11 @@ absl::Status Store::Impl::TakePieces(const ClockReading& now, const SnapshotChun
   const consensus::LogPosition& position = incoming->receiver->position();
   if (!applied.ok() || applied->index != position.index.value() ||
       applied->term != position.term.value() ||
-      incoming->writer->descriptor_row() != incoming->descriptor.SerializeAsString()) {
+      incoming->writer->descriptor_row() != incoming->header.range().SerializeAsString()) {
     return absl::DataLossError("a snapshot is not of the position and the range that it names");
   }
   incoming->applied = *applied;
-  return absl::OkStatus();
+  return incoming->writer->Finish();
 }
 
 // Whoever takes a snapshot needs the entries behind it.

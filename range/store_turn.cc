@@ -59,7 +59,7 @@ Instant Store::Impl::NextDeadline() const {
   Instant at = timers_.empty() ? Instant::max() : timers_.top().at;
   if (!awake_.empty() || !answers_.empty()) return Instant::min();
   if (turn_stalled_ || !reading_.empty()) at = std::min(at, last_turn_ + kRetryInterval);
-  if (!dirty_.empty()) at = std::min(at, next_maintenance_);
+  if (!dirty_.empty() || !retired_.empty()) at = std::min(at, next_maintenance_);
   for (const auto& [store, peer] : peers_) {
     if (!peer.alive) continue;
     // Each clock's instant on that clock: after a suspend the raw one lies far behind.
@@ -107,7 +107,7 @@ absl::Status Store::Impl::RunTurn(const ClockReading& now) {
   if (absl::Status status = RunTransfers(now); !status.ok()) return status;
   Send();
   GiveAnswers();
-  if (!dirty_.empty() && now.boot >= next_maintenance_) return Maintain(now);
+  if ((!dirty_.empty() || !retired_.empty()) && now.boot >= next_maintenance_) return Maintain(now);
   return absl::OkStatus();
 }
 
@@ -136,7 +136,8 @@ absl::Status Store::Impl::RunGroups(const ClockReading& now) {
     }
     effects_.snapshots_wanted.clear();
     replica->ExpireWaiters(now, 2 * options_.lease_duration, &answers_);
-    if (group.HasApplicable()) applying_.push_back(replica);
+    replica->CheckFreezes(now, &answers_);
+    if (replica->HasApplicable()) applying_.push_back(replica);
     if (replica->HasReads()) reading_.push_back(replica);
     // The slowest member got further: what waited for it may be cut.
     if (!replica->dirty && group.core().held_by_all() > log_->Start(replica->range()).index) {
@@ -163,10 +164,10 @@ absl::Status Store::Impl::ApplyAll(const ClockReading& now) {
   std::vector<Replica*> applying;
   if (!turn_stalled_) applying.swap(applying_);
   for (Replica* replica : applying) {
-    if (absl::Status status = replica->ApplyCommitted(&turn_, &turn_results_); !status.ok()) {
-      return status;
-    }
-    turn_replicas_.push_back(replica);
+    const absl::StatusOr<bool> applied = replica->ApplyCommitted(&turn_, &turn_results_);
+    if (!applied.ok()) return applied.status();
+    if (*applied) turn_replicas_.push_back(replica);
+    if (replica->awaited().has_value()) AwaitRight(now, *replica);
   }
   if (turn_replicas_.empty()) return absl::OkStatus();
   const absl::Status committed = turn_.Commit();
@@ -177,6 +178,7 @@ absl::Status Store::Impl::ApplyAll(const ClockReading& now) {
     replica->OnCommitted();
     Wake(replica);
     MarkDirty(replica);
+    WakeAwaiting(replica->range());
   }
   turn_replicas_.clear();
   ApplyResults results;
@@ -185,10 +187,14 @@ absl::Status Store::Impl::ApplyAll(const ClockReading& now) {
   for (auto& effect : results.effects) {
     if (const auto* membership = std::get_if<MembershipEffect>(&effect)) {
       ApplyMembership(now, *membership);
-      continue;
+    } else if (const auto* merge = std::get_if<MergeEffect>(&effect)) {
+      ApplyMerge(*merge);
+    } else if (const auto* changed = std::get_if<DescriptorEffect>(&effect)) {
+      ports_.observer->OnDescriptor(changed->after, LeadsRange(RangeId(changed->after.range_id())));
+    } else {
+      absl::Status status = CreateChild(now, std::move(std::get<SplitEffect>(effect)));
+      if (!status.ok()) return status;
     }
-    absl::Status status = CreateChild(now, std::move(std::get<SplitEffect>(effect)));
-    if (!status.ok()) return status;
   }
   return absl::OkStatus();
 }
@@ -274,6 +280,7 @@ absl::Status Store::Impl::Maintain(const ClockReading& now) {
     const absl::Status status = ports_.engine->StartFlush();
     if (!status.ok() && !absl::IsResourceExhausted(status)) return status;
   }
+  if (absl::Status status = RemoveRetiredLogs(); !status.ok()) return status;
   std::vector<Replica*> dirty;
   dirty.swap(dirty_);
   for (size_t i = 0; i < dirty.size(); ++i) {

@@ -314,6 +314,9 @@ void Core::OnPersisted(const ClockReading& now, uint64_t persist_sequence) {
   impl_->OnPersisted(now, persist_sequence);
 }
 void Core::OnApplied(Index applied) { impl_->OnApplied(applied); }
+void Core::LearnCommitted(const ClockReading& now, LogPosition position) {
+  impl_->LearnCommitted(now, position);
+}
 bool Core::MayServeRead(const ClockReading& now) const { return impl_->MayServeRead(now); }
 bool Core::IsServingLeader(const ClockReading& now) const { return impl_->IsServingLeader(now); }
 DualInstant Core::LeaseEnd() const { return impl_->LeaseEnd(); }

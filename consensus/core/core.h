@@ -158,6 +158,11 @@ class Core {
   // [H-15] (it applies a split before anyone else can), so this may produce messages.
   void OnApplied(Index applied);
 
+  // The owner knows from elsewhere that the entry at `position`, which is in the log (CHECK), is
+  // committed: the log of another group vouches for it (a merge, range/README.md). Nobody may be
+  // left in this group to say so.
+  void LearnCommitted(const ClockReading& now, LogPosition position);
+
   // True iff this replica may serve a linearizable read of its applied state at this very moment
   // [H-10]: leads, an entry of its term is applied (or [H-12]), the lease is valid at `now`.
   // The caller checks applied >= commit_index() as of the arrival of the read, reads, then calls

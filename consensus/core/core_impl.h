@@ -52,6 +52,7 @@ class Core::Impl {
   bool HasReady() const;
   void OnPersisted(const ClockReading& now, uint64_t persist_sequence);
   void OnApplied(Index applied);
+  void LearnCommitted(const ClockReading& now, LogPosition position);
   bool MayServeRead(const ClockReading& now) const;
   bool IsServingLeader(const ClockReading& now) const;
   DualInstant LeaseEnd() const;
@@ -187,6 +188,7 @@ class Core::Impl {
   void OnAppendReply(const Message& m, const AppendReply& reply);
   void OnAppendRefused(Progress* progress, const AppendReply& reply);
   void AdvanceCommit();
+  void OnLeaderCommitted();
   void CommitTo(Index index);
   // What the leader tells others to be committed.
   Index Announced() const;

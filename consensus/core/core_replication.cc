@@ -350,6 +350,10 @@ void Core::Impl::AdvanceCommit() {
   // [H-9]: an entry of an earlier term is committed only by one of this term above it.
   if (log_.TermAt(quorum) != hs_.term && !options_.mutants.Has(15)) return;
   CommitTo(quorum);
+  OnLeaderCommitted();
+}
+
+void Core::Impl::OnLeaderCommitted() {
   progress_at_ = now_.boot;
   while (!uncommitted_.empty() && uncommitted_.front().first <= commit_) {
     uncommitted_bytes_ -= uncommitted_.front().second;
@@ -357,6 +361,15 @@ void Core::Impl::AdvanceCommit() {
   }
   flush_needed_ = true;
   LeaveIfRemoved();
+}
+
+void Core::Impl::LearnCommitted(const ClockReading& now, LogPosition position) {
+  Advance(now);
+  if (damaged_ || position.index <= commit_) return;
+  CHECK(position.index <= log_.Last().index && log_.Holds(position))
+      << "what is committed is not in the log; range " << options_.range;
+  CommitTo(position.index);
+  if (role_ == Role::kLeader) OnLeaderCommitted();
 }
 
 // [H-15]: a split must not be applied by others before the leader applied it, and stopped to serve

@@ -368,6 +368,24 @@ TEST(Commit, EntriesOfEarlierTermsOnlyBehindOneOfTheOwn) {  // "[H-9] current-te
   }
 }
 
+// A merge: the other range's log vouches for the entry, and every member holds it.
+TEST(Commit, WhatTheOwnerKnowsToBeCommittedIsHandedOutWithoutALeader) {
+  LoneCore lone;
+  lone.SetLog({1, 1, 2});
+  lone.initial.hard_state.term = Term(2);
+  lone.Start();
+  EXPECT_EQ(lone.core->commit_index(), Index());
+  lone.core->LearnCommitted(lone.now, At(1, 2));
+  lone.Settle();
+  EXPECT_EQ(lone.core->commit_index(), Index(2));
+  ASSERT_EQ(lone.committed.size(), 2u);
+  EXPECT_EQ(lone.core->applied_index(), Index(2));
+  lone.core->LearnCommitted(lone.now, At(1, 1));  // Known already.
+  EXPECT_EQ(lone.core->commit_index(), Index(2));
+  EXPECT_DEATH(lone.core->LearnCommitted(lone.now, At(1, 3)), "not in the log");
+  EXPECT_DEATH(lone.core->LearnCommitted(lone.now, At(2, 4)), "not in the log");
+}
+
 TEST(Commit, LogsMustMatchBeforeEntriesAreTaken) {
   for (const bool mutated : {false, true}) {
     LoneCore lone(mutated ? Mutants(12) : Mutants());

@@ -129,9 +129,11 @@ struct SnapshotAck {
   SnapshotStatus status = SnapshotStatus::kReceiving;
 };
 
-// "You, the receiver, are no member any more": said for a committed configuration only [H-14].
+// "You, the receiver, are no member any more": said for a committed configuration only [H-14]. Or:
+// there is no such range any more, said where its merge was applied.
 struct Removed {
   Generation generation;  // Of the descriptor that lacks the receiver.
+  absl::Cord absorbed{};  // Opaque to consensus: what absorbed the range. Empty: the range lives.
 };
 
 using MessageBody = std::variant<ProbeRequest, ProbeReply, VoteRequest, VoteReply, AppendRequest,

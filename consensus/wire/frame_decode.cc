@@ -306,7 +306,7 @@ Release ReadRelease(WireReader& reader) {
   return body;
 }
 
-// The number that is the only field of a ReleaseAck, a ReleaseQuery and a Removed.
+// The number that is the only field of a ReleaseAck and a ReleaseQuery.
 template <typename Id>
 Id ReadOneId(WireReader& reader) {
   Id id;
@@ -365,6 +365,20 @@ SnapshotAck ReadSnapshotAck(WireReader& reader) {
   return body;
 }
 
+Removed ReadRemoved(WireReader& reader) {
+  Removed body;
+  reader.ReadNested([&](Field field) {
+    if (field.type == kWireVarint && field.number == 1) {
+      body.generation = ReadId<Generation>(reader);
+    } else if (field.type == kWireBytes && field.number == 2) {
+      body.absorbed = reader.ReadBytes();
+    } else {
+      reader.Skip(field.type);
+    }
+  });
+  return body;
+}
+
 // Returns whether the field was a body.
 bool ReadBody(WireReader& reader, uint32_t number, Budget& budget, MessageBody* body) {
   switch (number) {
@@ -408,7 +422,7 @@ bool ReadBody(WireReader& reader, uint32_t number, Budget& budget, MessageBody* 
       *body = ReadSnapshotAck(reader);
       return true;
     case 29:
-      *body = Removed{ReadOneId<Generation>(reader)};
+      *body = ReadRemoved(reader);
       return true;
     default:
       return false;

@@ -174,6 +174,7 @@ void PutBody(Sink& sink, const SnapshotAck& body) {
 template <typename Sink>
 void PutBody(Sink& sink, const Removed& body) {
   sink.Varint(1, body.generation.value());
+  sink.Bytes(2, body.absorbed);
 }
 
 template <typename Sink>

@@ -51,7 +51,7 @@ std::vector<MessageBody> AllBodies() {
   bodies.push_back(SnapshotChunk{
       21, 300, {Term(4), Index(1000)}, 0xfedcba98, absl::Cord(std::string(600, 's')), true});
   bodies.push_back(SnapshotAck{21, 301, SnapshotStatus::kBusy});
-  bodies.push_back(Removed{Generation(12)});
+  bodies.push_back(Removed{Generation(12), absl::Cord(std::string(90, 'a'))});
   // All fields at their defaults: the body is still told apart.
   bodies.push_back(VoteReply{});
   bodies.push_back(AppendRequest{});

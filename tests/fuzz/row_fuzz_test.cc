@@ -143,7 +143,7 @@ TEST(FuzzSnapshots, WriteNothingOutsideOfTheirRange) {
     strange.Put(kv::DataKey(2, "e"), "stays");
     ASSERT_TRUE(target.Write(strange).ok());
     kv::RangeSnapshotReader reader(source, bounds, 1 + random() % 100);
-    auto writer = kv::RangeSnapshotWriter::Begin(bounds, kv::SpansOf(bounds), &target);
+    auto writer = kv::RangeSnapshotWriter::Begin(bounds, kv::SpansOf(bounds), {}, &target);
     ASSERT_TRUE(writer.ok());
     absl::Status status;
     while (status.ok()) {
