@@ -182,6 +182,12 @@ absl::StatusOr<admin::v1::WithdrawPromisesResponse> Admin::WithdrawPromises(
   return impl_->Call<ClusterService>(true, &ClusterService::Stub::WithdrawPromises, request);
 }
 
+absl::StatusOr<admin::v1::ListLoadsResponse> Admin::ListLoads(uint32_t limit) {
+  admin::v1::ListLoadsRequest request;
+  request.set_limit(limit);
+  return impl_->Call<ClusterService>(false, &ClusterService::Stub::ListLoads, request);
+}
+
 absl::StatusOr<admin::v1::ListAuditResponse> Admin::ListAudit() {
   return impl_->Call<ClusterService>(false, &ClusterService::Stub::ListAudit,
                                      admin::v1::ListAuditRequest());

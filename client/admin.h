@@ -58,6 +58,8 @@ class Admin {
   absl::StatusOr<admin::v1::WithdrawPromisesResponse> WithdrawPromises(
       const admin::v1::WithdrawPromisesRequest& request);
   absl::StatusOr<admin::v1::ListAuditResponse> ListAudit();
+  // The busiest ranges, at most `limit`; 0: 100.
+  absl::StatusOr<admin::v1::ListLoadsResponse> ListLoads(uint32_t limit);
 
  private:
   class Impl;

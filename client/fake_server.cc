@@ -342,7 +342,26 @@ class FakeClusterService : public ClusterService::Service {
     return state_->Call(context, "DescribeRange", [&] {
       *response->mutable_range() = FakeRange();
       response->set_serving(true);
+      response->mutable_load()->set_reads_per_second(1200);
+      response->mutable_thresholds()->set_requests_per_second(2500);
+      response->add_decisions()->set_kind(type::v1::DECISION_KIND_SPLIT);
+      response->mutable_decisions(0)->set_outcome(type::v1::DECISION_OUTCOME_NOT_TAKEN);
+      response->mutable_decisions(0)->set_reason("one key has all requests");
       response->mutable_lease_left()->set_nanos(1500 * 1000 * 1000 / 2);
+    });
+  }
+
+  grpc::Status ListLoads(grpc::ServerContext* context, const admin::v1::ListLoadsRequest*,
+                         admin::v1::ListLoadsResponse* response) override {
+    return state_->Call(context, "ListLoads", [&] {
+      admin::v1::RangeActivity* one = response->add_ranges();
+      *one->mutable_route()->mutable_range() = FakeRange();
+      one->mutable_route()->set_leader_store_id(1);
+      one->mutable_load()->set_range_id(kRangeId);
+      one->mutable_load()->set_writes_per_second(31);
+      one->mutable_load()->set_size_bytes(2048);
+      response->add_stores()->mutable_store()->set_store_id(1);
+      response->mutable_stores(0)->set_reachable(true);
     });
   }
 

@@ -27,6 +27,7 @@ int main(int argc, char** argv) {
   streams.out = &std::cout;
   streams.err = &std::cerr;
   streams.terminal = isatty(STDERR_FILENO) == 1;
+  streams.out_terminal = isatty(STDOUT_FILENO) == 1;
   return rasputin::client::RunProgram(std::vector<std::string>(argv + 1, argv + argc),
                                       endpoints == nullptr ? "" : endpoints, streams);
 }

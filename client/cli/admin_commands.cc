@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/admin.h"
 #include "client/cli/exit_code.h"
+#include "client/cli/load_text.h"
 #include "client/cli/records.h"
 #include "client/route/full_key.h"
 #include "client/status.h"
@@ -33,6 +34,8 @@ Json CollectionJson(const type::v1::Collection& collection) {
   json["ready"] = collection.ready();
   return json;
 }
+
+constexpr uint32_t kLoadsShown = 1000;
 
 std::string OrDash(uint64_t id) { return id == 0 ? "-" : absl::StrCat(id); }
 
@@ -74,20 +77,34 @@ int RangeLs(const Context& context) {
   std::map<uint64_t, std::string> names = {{kMetaCollectionId, "(meta)"}};
   for (const auto& one : collections->collections()) names[one.id()] = one.name();
 
+  // The ranges are listed even if their loads cannot be told.
+  std::map<uint64_t, type::v1::RangeLoad> loads;
+  if (const auto response = admin.ListLoads(kLoadsShown); response.ok()) {
+    for (const auto& one : response->ranges()) loads[one.load().range_id()] = one.load();
+  }
+
   Json json = Json::array();
-  Rows rows = {{"RANGE", "COLLECTION", "START", "END", "GENERATION", "LEADER", "STORES"}};
+  Rows rows = {{"RANGE", "COLLECTION", "START", "END", "GENERATION", "LEADER", "STORES", "SIZE",
+                "REQUESTS/S", "AGE"}};
   for (const admin::v1::RangeRoute& route : *routes) {
     const RangeDescriptor& range = route.range();
+    const auto load = loads.find(range.range_id());
+    const bool busy = load != loads.end();
     Json one = RangeJson(range);
     one["collection"] = names[range.collection_id()];
     one["leader_store_id"] = route.leader_store_id();
+    one["load"] = busy ? LoadJson(load->second) : Json();
     json.push_back(std::move(one));
     const std::string start = UserKeyIn(range.start_key(), range.collection_id());
     const std::string end = UserKeyIn(range.end_key(), range.collection_id());
-    rows.push_back({absl::StrCat(range.range_id()), names[range.collection_id()],
-                    start.empty() ? "-" : Show(start, context.hex()),
-                    end.empty() ? "-" : Show(end, context.hex()), absl::StrCat(range.generation()),
-                    OrDash(route.leader_store_id()), StoresOf(range)});
+    rows.push_back(
+        {absl::StrCat(range.range_id()), names[range.collection_id()],
+         start.empty() ? "-" : Show(start, context.hex()),
+         end.empty() ? "-" : Show(end, context.hex()), absl::StrCat(range.generation()),
+         OrDash(route.leader_store_id()), StoresOf(range),
+         busy ? SizeText(static_cast<double>(load->second.size_bytes())) : "-",
+         busy ? RateText(load->second.reads_per_second() + load->second.writes_per_second()) : "-",
+         busy ? TimeText(load->second.age_seconds()) : "-"});
   }
   context.Write(json, AlignedTable(rows));
   return kDone;
@@ -101,19 +118,9 @@ int RangeDescribe(const Context& context) {
   const RangeDescriptor& range = response->range();
   const int64_t lease_left_ms =
       response->lease_left().seconds() * 1000 + response->lease_left().nanos() / 1000000;
-  Json json = RangeJson(range);
-  json["store_id"] = response->store_id();
-  json["leader_store_id"] = response->leader_store_id();
-  json["serving"] = response->serving();
-  json["term"] = response->term();
-  json["committed_index"] = response->committed_index();
-  json["applied_index"] = response->applied_index();
-  json["last_index"] = response->last_index();
-  json["lease_left_ms"] = lease_left_ms;
-  json["approximate_bytes"] = response->approximate_bytes();
   const std::string start = UserKeyIn(range.start_key(), range.collection_id());
   const std::string end = UserKeyIn(range.end_key(), range.collection_id());
-  const Rows rows = {
+  Rows rows = {
       {"range", absl::StrCat(range.range_id(), ", generation ", range.generation())},
       {"collection", absl::StrCat(range.collection_id())},
       {"start", start.empty() ? "-" : Show(start, context.hex())},
@@ -128,7 +135,16 @@ int RangeDescribe(const Context& context) {
                            response->committed_index(), ", last ", response->last_index())},
       {"size", absl::StrCat("about ", response->approximate_bytes(), " bytes")},
   };
-  context.Write(json, AlignedTable(rows));
+  if (response->has_load()) {
+    rows.push_back(
+        {"load", absl::StrCat(RateText(response->load().reads_per_second()), " reads/s, ",
+                              RateText(response->load().writes_per_second()), " writes/s")});
+    rows.push_back({"age", TimeText(response->load().age_seconds())});
+  }
+  for (const auto& decision : response->decisions()) {
+    rows.push_back({"decided", DecisionText(decision, Context::NowMs())});
+  }
+  context.Write(ReportJson(*response), AlignedTable(rows));
   return kDone;
 }
 

@@ -60,9 +60,14 @@ std::vector<CommandRow> AdminCommands() {
       {"collection ls", "", "Lists the collections.", {}},
       {"range ls",
        "",
-       "Lists the ranges in key order, with their leaders and members.",
+       "Lists the ranges in key order, with their leaders, members, and what the 1,000 busiest "
+       "have "
+       "to do.",
        {{"collection", "NAME", "", "Only the ranges of this collection."}, kHex}},
-      {"range describe", "RANGE", "Shows one range as its leader sees it.", {kHex}},
+      {"range describe",
+       "RANGE",
+       "Shows one range as its leader sees it; `explain KEY` says it in words.",
+       {kHex}},
       {"range split",
        "KEY",
        "Splits the range that holds KEY, so that KEY begins the right half. Repeating it is safe.",
@@ -111,6 +116,23 @@ std::vector<CommandRow> AdminCommands() {
        "STORE",
        "Takes a store that holds no replica any more off the list, for good. Repeating it is safe.",
        {}},
+  };
+}
+
+std::vector<CommandRow> LoadCommands() {
+  return {
+      {"explain",
+       "KEY",
+       "Says in words which range holds KEY, where it is and who leads it, what it has to do, when "
+       "it "
+       "would split, and what was decided about it lately and why.",
+       {kCollection, kHex}},
+      {"top",
+       "",
+       "Shows the busiest ranges, the stores and the newest decisions, again each second on a "
+       "terminal, otherwise once.",
+       {{"once", "", "", "Shows them once, on a terminal too."},
+        {"rows", "COUNT", "20", "At most so many ranges and decisions, up to 1000."}}},
   };
 }
 
@@ -181,7 +203,7 @@ CommandTable MakeTable() {
       {"output", "FORMAT", "table", "table, or json: one JSON value on standard output."},
       {"version", "", "", "Shows the version."},
   };
-  for (const auto& commands : {KvCommands(), AdminCommands(), WayOutCommands()}) {
+  for (const auto& commands : {KvCommands(), AdminCommands(), LoadCommands(), WayOutCommands()}) {
     table.commands.insert(table.commands.end(), commands.begin(), commands.end());
   }
   table.commands.push_back(BenchCommand());

@@ -2,6 +2,8 @@
 
 #include "client/cli/context.h"
 
+#include <chrono>
+
 #include "client/cli/exit_code.h"
 
 namespace rasputin::client {
@@ -13,6 +15,12 @@ void Context::Write(const Json& json_result, const std::string& table_result) co
     *streams.out << table_result;
   }
   streams.out->flush();
+}
+
+uint64_t Context::NowMs() {
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                   std::chrono::system_clock::now().time_since_epoch())
+                                   .count());
 }
 
 void Context::Note(const std::string& sentence) const {

@@ -6,6 +6,7 @@
 #ifndef RASPUTIN_CLIENT_CLI_CONTEXT_H_
 #define RASPUTIN_CLIENT_CLI_CONTEXT_H_
 
+#include <cstdint>
 #include <istream>
 #include <ostream>
 #include <string>
@@ -21,7 +22,8 @@ struct Streams {
   std::istream* in = nullptr;
   std::ostream* out = nullptr;
   std::ostream* err = nullptr;
-  bool terminal = false;  // `err` is one: progress may be shown.
+  bool terminal = false;      // `err` is one: progress may be shown.
+  bool out_terminal = false;  // `out` is one: it may be written over.
 };
 
 struct Context {
@@ -39,6 +41,8 @@ struct Context {
   // Explains a mistake of the user and returns its exit code.
   int FailUsage(const absl::Status& error) const;
   bool hex() const { return line.Has("hex"); }
+  // The time of this machine, in milliseconds since 1970.
+  static uint64_t NowMs();
 };
 
 }  // namespace rasputin::client

@@ -15,6 +15,7 @@
 #include "client/cli/command_table.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/kv_commands.h"
+#include "client/cli/load_commands.h"
 #include "client/cli/member_commands.h"
 #include "client/cli/way_out_commands.h"
 
@@ -46,6 +47,7 @@ Command FindFunction(const std::string& name) {
       {"collection create", CollectionCreate},
       {"collection ls", CollectionLs},
       {"completion bash", CompletionBash},
+      {"explain", Explain},
       {"kv cas", KvCas},
       {"kv del", KvDel},
       {"kv get", KvGet},
@@ -54,14 +56,15 @@ Command FindFunction(const std::string& name) {
       {"lease transfer", LeaseTransfer},
       {"range describe", RangeDescribe},
       {"range ls", RangeLs},
+      {"range merge", RangeMerge},
       {"range replicas", RangeReplicas},
       {"range split", RangeSplit},
-      {"range merge", RangeMerge},
       {"store audit", StoreAudit},
       {"store forget", StoreForget},
       {"store ls", StoreLs},
       {"store replace", StoreReplace},
       {"store withdraw", StoreWithdraw},
+      {"top", Top},
   };
   return functions->at(name);
 }

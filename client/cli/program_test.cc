@@ -202,6 +202,30 @@ TEST_F(ProgramTest, ShowsTheClusterInTablesAndJson) {
   EXPECT_EQ(RasputinJson({"collection", "ls"})[0]["name"], "default");
 }
 
+TEST_F(ProgramTest, SaysWhatRangesHaveToDoAndWhy) {
+  EXPECT_THAT(Rasputin({"range", "ls"}).out, HasSubstr("2.0 KiB  31.0"));
+  EXPECT_EQ(RasputinJson({"range", "ls"})[0]["load"]["writes_per_second"], 31);
+  // The list does without what cannot be told.
+  server_.Fail("ListLoads", Failure(9, v1::ERROR_REASON_FAILED_PRECONDITION));
+  EXPECT_THAT(Rasputin({"range", "ls"}).out, Not(HasSubstr("31.0")));
+  EXPECT_THAT(Rasputin({"range", "describe", "7"}).out, HasSubstr("one key has all requests"));
+  const Outcome explained = Rasputin({"explain", "k"});
+  EXPECT_EQ(explained.code, 0) << explained.err;
+  EXPECT_THAT(explained.out, HasSubstr("Key 'k' of collection default is in range 7"));
+  EXPECT_THAT(explained.out, HasSubstr("split, not done: one key has all requests"));
+  EXPECT_EQ(RasputinJson({"explain", "k"})["split_thresholds"]["requests_per_second"], 2500);
+  EXPECT_EQ(RasputinJson({"explain", "--hex", "ff"})["key_base64"], "/w==");
+}
+
+TEST_F(ProgramTest, ShowsTheBusiestRangesOnceWhereNobodyCanWatch) {
+  const Outcome top = Rasputin({"top"});
+  EXPECT_EQ(top.code, 0) << top.err;
+  EXPECT_THAT(top.out, HasSubstr("1 stores"));
+  EXPECT_THAT(top.out, HasSubstr("none lately"));
+  EXPECT_EQ(RasputinJson({"top", "--rows", "5"})["ranges"][0]["range_id"], 7);
+  EXPECT_EQ(Rasputin({"top", "--rows", "0"}).code, 2);
+}
+
 TEST_F(ProgramTest, ShowsWhichStoresAreDeadAndWhatTheyHold) {
   const Json stores = RasputinJson({"store", "ls"});
   EXPECT_EQ(stores[0]["state"], "alive");
