@@ -93,6 +93,12 @@ const type::v1::Collection* Router::FindCollection(absl::string_view name) const
   return it == collections_.end() ? nullptr : &it->second;
 }
 
+std::vector<type::v1::Collection> Router::Collections() const {
+  std::vector<type::v1::Collection> collections;
+  for (const auto& [name, collection] : collections_) collections.push_back(collection);
+  return collections;
+}
+
 void Router::LearnCollection(const type::v1::Collection& collection) {
   CHECK(!collection.name().empty());
   collections_[collection.name()] = collection;

@@ -48,6 +48,8 @@ class Router {
 
   // Null: not cached. Valid until the next LearnCollection or ForgetCollection.
   const type::v1::Collection* FindCollection(absl::string_view name) const;
+  // By name.
+  std::vector<type::v1::Collection> Collections() const;
   void LearnCollection(const type::v1::Collection& collection);
   void ForgetCollection(absl::string_view name);
 

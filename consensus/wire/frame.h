@@ -57,6 +57,7 @@ enum class ForwardKind : uint8_t {
   kTransferLease = 3,
   kStoreStatus = 4,
   kChangeReplicas = 5,
+  kStoreLoad = 6,
 };
 
 struct ForwardRequestId {

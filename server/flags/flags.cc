@@ -174,6 +174,21 @@ std::vector<Flag> SizeFlags() {
   };
 }
 
+// What ranges do for themselves.
+std::vector<Flag> RangeFlags() {
+  return {
+      Switch("autopilot", &Flags::autopilot,
+             "Splits and merges ranges by itself where they are too large, too busy, or too small "
+             "(default: true; what is decided is in the log, `rasputin explain` and `top`)."),
+      Number("autopilot-splits-max", "COUNT", &Flags::autopilot_splits_max, 0, 1000,
+             "Splits under way at a time on this store; 0: none by itself."),
+      Number("autopilot-merges-max", "COUNT", &Flags::autopilot_merges_max, 0, 1000,
+             "Merges under way at a time on this store; 0: none by itself."),
+      Number("merge-age-seconds", "SECONDS", &Flags::merge_age_seconds, 1, 1000000,
+             "Age since its last split or merge below which a range is not merged by itself."),
+  };
+}
+
 std::vector<Flag> AllFlags() {
   std::vector<Flag> flags = AddressFlags();
   flags.push_back(Text("storage-dir", "DIR", &Flags::storage_dir,
@@ -199,6 +214,7 @@ std::vector<Flag> AllFlags() {
              "are exchanged between them."));
   flags.push_back(ClockRateError());
   for (Flag& flag : SizeFlags()) flags.push_back(std::move(flag));
+  for (Flag& flag : RangeFlags()) flags.push_back(std::move(flag));
   flags.push_back(Number("connection-streams-max", "COUNT", &Flags::connection_streams_max, 1,
                          65536, "Calls in flight on one connection of a client; more wait."));
   flags.push_back(Number("shutdown-timeout-ms", "MS", &Flags::shutdown_timeout_ms, 0, 60000,

@@ -51,6 +51,12 @@ struct Flags {
   uint64_t shutdown_timeout_ms = 3000;
   uint64_t first_replicas = 3;
 
+  // What ranges do for themselves.
+  bool autopilot = true;
+  uint64_t autopilot_splits_max = 4;
+  uint64_t autopilot_merges_max = 1;
+  uint64_t merge_age_seconds = 600;
+
   bool join_as_new_store = false;
   bool quarantine_rejoin = true;
   bool dev = false;

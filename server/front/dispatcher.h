@@ -24,6 +24,8 @@
 #include "absl/container/flat_hash_map.h"
 #include "client/route/retry_policy.h"
 #include "client/route/router.h"
+#include "rasputin/admin/v1/admin.pb.h"
+#include "server/front/decision_log.h"
 #include "server/front/front_end.h"
 #include "server/front/peer_reach.h"
 #include "server/front/ports.h"
@@ -77,6 +79,8 @@ class Dispatcher {
              FrontCounters* counters);
   ~Dispatcher();
   void SetLookup(Lookup lookup) { lookup_ = std::move(lookup); }
+  // Shown where this store describes itself or a range.
+  void SetDecisions(const DecisionLog* decisions) { decisions_ = decisions; }
 
   // `done` is called exactly once, from Run, with the final outcome.
   void Send(const ClockReading& now, RangeCall call, Done done);
@@ -133,6 +137,9 @@ class Dispatcher {
   void OnForwardedAnswer(const ClockReading& now, Ticket* ticket, range::Response response);
   void ChangeReplicas(const ClockReading& now, RangeId range, consensus::Generation generation,
                       const absl::Cord& body, Ticket* ticket);
+  // `replica` as this store sees it, with its load and what was decided about it.
+  admin::v1::DescribeRangeResponse DescribeHere(const ClockReading& now,
+                                                const ReplicaSummary& replica);
   // Executes what is not a request to a range and can be answered at once.
   range::Response ExecuteHere(const ClockReading& now, ForwardKind kind, RangeId range,
                               StoreId target);
@@ -145,6 +152,7 @@ class Dispatcher {
   client::Router* const router_;
   FrontCounters* const counters_;
   Lookup lookup_;
+  const DecisionLog* decisions_ = nullptr;
 
   PeerReach reach_;
   uint64_t next_id_;  // Of flights, tickets, outbound requests and timers alike.

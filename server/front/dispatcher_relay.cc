@@ -16,6 +16,7 @@
 #include "rasputin/admin/v1/admin.pb.h"
 #include "server/front/dispatcher.h"
 #include "server/front/dispatcher_internal.h"
+#include "server/front/load_report.h"
 #include "server/front/member_change.h"
 #include "server/front/replica_report.h"
 
@@ -27,6 +28,7 @@ using range::Response;
 namespace {
 
 constexpr int kMutantRelayLoop = 45;
+constexpr size_t kDecisionsReported = 100;
 
 }  // namespace
 
@@ -177,9 +179,35 @@ void Dispatcher::ChangeReplicas(const ClockReading& now, RangeId range,
   ticket->Done(std::move(response));
 }
 
+admin::v1::DescribeRangeResponse Dispatcher::DescribeHere(const ClockReading& now,
+                                                          const ReplicaSummary& replica) {
+  admin::v1::DescribeRangeResponse report = ReportReplica(self_, replica);
+  const RangeId range(replica.descriptor.range_id());
+  if (auto review = ports_.store->DescribeLoad(now, range); review.has_value()) {
+    report.set_approximate_bytes(review->load.size_bytes());
+    *report.mutable_load() = std::move(review->load);
+    *report.mutable_thresholds() = std::move(review->thresholds);
+  }
+  if (decisions_ == nullptr) return report;
+  for (auto& decision : decisions_->OfRange(range.value())) {
+    *report.add_decisions() = std::move(decision);
+  }
+  return report;
+}
+
 Response Dispatcher::ExecuteHere(const ClockReading& now, ForwardKind kind, RangeId range,
                                  StoreId target) {
   Response response;
+  if (kind == ForwardKind::kStoreLoad) {
+    type::v1::StoreLoad load = ReportLoad(now, ports_.store);
+    if (decisions_ != nullptr) {
+      for (auto& decision : decisions_->Newest(kDecisionsReported)) {
+        *load.add_decisions() = std::move(decision);
+      }
+    }
+    response.body = absl::Cord(load.SerializeAsString());
+    return response;
+  }
   const std::vector<ReplicaSummary> replicas = ports_.store->ListReplicas(now);
   if (kind == ForwardKind::kStoreStatus) {
     admin::v1::StoreStatus status;
@@ -197,7 +225,7 @@ Response Dispatcher::ExecuteHere(const ClockReading& now, ForwardKind kind, Rang
     response.outcome = Outcome::kNotFound;
     response.message = "the store holds no replica of the range";
   } else if (kind == ForwardKind::kDescribeRange) {
-    response.body = absl::Cord(ReportReplica(self_, *it).SerializeAsString());
+    response.body = absl::Cord(DescribeHere(now, *it).SerializeAsString());
   } else if (!it->serving) {
     response.outcome = Outcome::kNotLeader;
     response.leader_store = it->leader_store;

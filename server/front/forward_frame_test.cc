@@ -88,6 +88,16 @@ TEST(ForwardFrame, AnOperationOrKindOfANewerVersionIsRefused) {
   EXPECT_FALSE(FromFrame(frame).ok());
 }
 
+TEST(ForwardFrame, EveryKindOfThisVersionIsKnown) {
+  for (const ForwardKind kind :
+       {ForwardKind::kRange, ForwardKind::kDescribeRange, ForwardKind::kTransferLease,
+        ForwardKind::kStoreStatus, ForwardKind::kChangeReplicas, ForwardKind::kStoreLoad}) {
+    ForwardRequest request = FullRequest();
+    request.kind = kind;
+    EXPECT_TRUE(FromFrame(ToFrame(request)).ok()) << static_cast<int>(kind);
+  }
+}
+
 TEST(ForwardFrame, AnOutcomeOfANewerVersionCountsAsUnknown) {
   wire::ForwardReply frame;
   frame.outcome = 99;

@@ -11,11 +11,14 @@
 #include <utility>
 
 #include "client/route/router.h"
+#include "server/front/autopilot.h"
 #include "server/front/call_table.h"
 #include "server/front/collection_calls.h"
+#include "server/front/decision_log.h"
 #include "server/front/directory.h"
 #include "server/front/dispatcher.h"
 #include "server/front/kv_calls.h"
+#include "server/front/load_calls.h"
 #include "server/front/range_calls.h"
 #include "server/front/range_merger.h"
 #include "server/front/range_splitter.h"
@@ -34,14 +37,20 @@ class FrontEnd::Impl {
         directory(ports.store->manifest(), options.book, &dispatcher, &router, &counters),
         splitter(&directory, &dispatcher, &router),
         merger(&directory, &dispatcher, &router),
+        decisions(ports.store->manifest().store_id()),
+        autopilot(options.autopilot, ports.store, ports.decisions, &directory, &dispatcher,
+                  &splitter, &merger, &router, &decisions),
         kv_calls(options.limits, &calls, &directory, &dispatcher, &router),
         collection_calls(&calls, &directory, &splitter, &router),
         range_calls(options, &calls, &directory, &dispatcher, &splitter, &merger, &router),
         status_calls(options, ports.store->manifest(), &calls, &directory, &dispatcher, &router),
+        load_calls(options, &calls, &dispatcher, &router),
         store_calls(ports.store->manifest(), &calls, &directory, &router),
         store_watch(options, ports.store->manifest(), ports.stores, &directory, &dispatcher,
                     &router),
-        upkeep(&directory, &dispatcher) {}
+        upkeep(&directory, &dispatcher) {
+    dispatcher.SetDecisions(&decisions);
+  }
 
   void Start(const ClockReading& now, CallId id, ClientCall call, Instant deadline);
 
@@ -53,10 +62,13 @@ class FrontEnd::Impl {
   Directory directory;
   RangeSplitter splitter;
   RangeMerger merger;
+  DecisionLog decisions;
+  Autopilot autopilot;
   KvCalls kv_calls;
   CollectionCalls collection_calls;
   RangeCalls range_calls;
   StatusCalls status_calls;
+  LoadCalls load_calls;
   StoreCalls store_calls;
   StoreWatch store_watch;
   Upkeep upkeep;
@@ -85,6 +97,8 @@ void FrontEnd::Impl::Start(const ClockReading& now, CallId id, ClientCall call, 
       return status_calls.GetStatus(now, id, call.request, deadline);
     case Method::kListStores:
       return status_calls.ListStores(now, id, call.request, deadline);
+    case Method::kListLoads:
+      return load_calls.List(now, id, call.request, deadline);
     case Method::kDescribeRange:
       return range_calls.Describe(now, id, call.request, deadline);
     case Method::kSplitRange:
@@ -168,6 +182,7 @@ void FrontEnd::Run(const ClockReading& now) {
     worked = impl_->dispatcher.Run(now);
     worked |= impl_->upkeep.Run(now);
     worked |= impl_->merger.Run(now);
+    worked |= impl_->autopilot.Run(now);
     worked |= impl_->store_watch.Run(now);
     const size_t delivered = impl_->calls.Deliver();
     impl_->counters.calls_done += delivered;
@@ -180,7 +195,7 @@ Instant FrontEnd::NextDeadline() const {
       impl_->store_watch.HasWork()) {
     return Instant::min();
   }
-  return impl_->dispatcher.NextDeadline();
+  return std::min(impl_->dispatcher.NextDeadline(), impl_->autopilot.NextDeadline());
 }
 
 const FrontCounters& FrontEnd::counters() const { return impl_->counters; }

@@ -20,9 +20,23 @@
 #include "client/route/retry_policy.h"
 #include "consensus/core/mutants.h"
 #include "kv/limits.h"
+#include "range/load/merge_decider.h"
 #include "server/front/ports.h"
 
 namespace rasputin::server {
+
+// What a store does about the ranges that it leads without being asked; see autopilot.h.
+struct AutopilotOptions {
+  bool enabled = false;
+  // From one look at the ranges to the next.
+  Duration period = std::chrono::seconds(1);
+  // Splits and merges under way at a time; 0: none.
+  uint32_t splits_max = 4;
+  uint32_t merges_max = 1;
+  // See range::ReviewOptions.
+  size_t quiet_max = 32;
+  range::MergeRules merge_rules;
+};
 
 struct FrontOptions {
   uint64_t seed = 1;
@@ -42,6 +56,7 @@ struct FrontOptions {
   Duration stores_period{};
   // How others reach this node: written to the meta range if it says otherwise.
   type::v1::StoreDescriptor own_store;
+  AutopilotOptions autopilot;
   consensus::Mutants mutants;  // Test builds only.
   // What an earlier process of the store read last; may be empty.
   storage::v1::StoreBook book;
@@ -50,7 +65,8 @@ struct FrontOptions {
 struct FrontPorts {
   StorePort* store = nullptr;
   PeerPort* peers = nullptr;
-  StoresPort* stores = nullptr;  // May be null.
+  StoresPort* stores = nullptr;        // May be null.
+  DecisionsPort* decisions = nullptr;  // May be null.
 };
 
 using CallId = uint64_t;

@@ -51,6 +51,7 @@ enum class Method : uint8_t {
   kChangeReplicas = 37,
   kDecommissionStore = 38,
   kMergeRanges = 43,
+  kListLoads = 44,
   kJoin = 64,
 };
 
@@ -140,6 +141,7 @@ enum class ForwardKind : uint8_t {
   // `range`, `generation`, `body` (an encoded peer.v1.ReplicaChange); see
   // StorePort::ChangeReplicas.
   kChangeReplicas = 5,
+  kStoreLoad = 6,  // Answered with an encoded type.v1.StoreLoad.
 };
 
 // A request on its way to the store that is believed to lead the range.
@@ -184,6 +186,14 @@ class StoresPort {
   // All stores as the meta range has them, and the meta range as this front end knows it.
   virtual void OnStores(const std::vector<type::v1::StoreDescriptor>& stores,
                         const range::RangeDescriptor& meta_range) = 0;
+};
+
+// Learns what was decided without being asked, for the log and counters.
+class DecisionsPort {
+ public:
+  virtual ~DecisionsPort() = default;
+  // News only; see decision_log.h.
+  virtual void OnDecision(const type::v1::Decision& decision) = 0;
 };
 
 }  // namespace rasputin::server

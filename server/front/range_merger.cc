@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "client/route/full_key.h"
+#include "range/load/merge_decider.h"
 
 namespace rasputin::server {
 
@@ -36,13 +36,6 @@ std::set<uint64_t> StoresOf(const RangeDescriptor& range) {
   std::set<uint64_t> stores;
   for (const auto& replica : range.replicas()) stores.insert(replica.store_id());
   return stores;
-}
-
-bool AllVote(const RangeDescriptor& range) {
-  return std::all_of(range.replicas().begin(), range.replicas().end(), [](const auto& replica) {
-    return replica.role() == type::v1::REPLICA_ROLE_UNSPECIFIED ||
-           replica.role() == type::v1::REPLICA_ROLE_VOTER;
-  });
 }
 
 RangeAnswer Refusal(std::string message) {
@@ -78,28 +71,6 @@ bool IsRefusal(const RangeAnswer& answer) {
 }
 
 }  // namespace
-
-std::optional<std::string> MergeObstacle(const RangeDescriptor& left,
-                                         const RangeDescriptor& right) {
-  const std::string names =
-      absl::StrCat("range ", left.range_id(), " and its right neighbour ", right.range_id());
-  if (left.range_id() == client::kMetaRangeId || right.range_id() == client::kMetaRangeId) {
-    return std::string("the meta range is never merged");
-  }
-  if (left.collection_id() != right.collection_id() && !right.dropped()) {
-    return absl::StrCat(names, " belong to different collections");
-  }
-  if (!AllVote(left) || !AllVote(right)) {
-    return absl::StrCat("the members of ", names, " are changing: try again afterwards");
-  }
-  if (StoresOf(left) != StoresOf(right)) {
-    return absl::StrCat(names, " are not on the same stores: move replicas first");
-  }
-  if (left.has_merge() || right.has_merge() || left.has_frozen_by() || right.has_frozen_by()) {
-    return absl::StrCat("a merge of ", names, " with each other or others is under way");
-  }
-  return std::nullopt;
-}
 
 struct RangeMerger::Work {
   uint64_t left_id = 0;
@@ -165,9 +136,8 @@ void RangeMerger::OnFound(const ClockReading& now, std::shared_ptr<Work> work) {
   work->left = *left;
   work->right = *right;
   work->right_generation = right->generation();
-  if (const auto obstacle = MergeObstacle(work->left, work->right); obstacle.has_value()) {
-    return Finish(now, work, Refusal(*obstacle));
-  }
+  const std::string obstacle = range::MergeObstacle(work->left, work->right);
+  if (!obstacle.empty()) return Finish(now, work, Refusal(obstacle));
   Begin(now, std::move(work));
 }
 

@@ -15,7 +15,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
 #include <set>
 #include <string>
 
@@ -23,11 +22,6 @@
 #include "server/front/dispatcher.h"
 
 namespace rasputin::server {
-
-// Why the two cannot be merged as far as their descriptors tell; nullopt: nothing is in the way.
-// One sentence without keys. `right` begins where `left` ends.
-std::optional<std::string> MergeObstacle(const range::RangeDescriptor& left,
-                                         const range::RangeDescriptor& right);
 
 class RangeMerger {
  public:

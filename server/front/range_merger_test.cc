@@ -85,37 +85,6 @@ TEST_F(RangeMergerTest, RefusesWhatCannotBeMergedAndSaysWhy) {
   EXPECT_EQ(cluster_.requests_executed(Operation::kMergeBegin), 0u);
 }
 
-TEST(MergeObstacle, NamesTheFirstThingInTheWay) {
-  RangeDescriptor left;
-  left.set_range_id(7);
-  left.set_collection_id(3);
-  left.add_replicas()->set_store_id(1);
-  left.add_replicas()->set_store_id(2);
-  RangeDescriptor right = left;
-  right.set_range_id(8);
-  EXPECT_FALSE(MergeObstacle(left, right).has_value());
-  const auto obstacle = [&left](RangeDescriptor changed) {
-    return MergeObstacle(left, changed).value_or("none");
-  };
-  RangeDescriptor other = right;
-  other.set_collection_id(4);
-  EXPECT_EQ(obstacle(other), "range 7 and its right neighbour 8 belong to different collections");
-  other.set_dropped(true);
-  EXPECT_EQ(obstacle(other), "none");
-  RangeDescriptor moved = right;
-  moved.mutable_replicas(1)->set_store_id(4);
-  EXPECT_EQ(obstacle(moved),
-            "range 7 and its right neighbour 8 are not on the same stores: move replicas first");
-  RangeDescriptor learner = right;
-  learner.mutable_replicas(1)->set_role(type::v1::REPLICA_ROLE_LEARNER);
-  EXPECT_EQ(obstacle(learner),
-            "the members of range 7 and its right neighbour 8 are changing: try again afterwards");
-  RangeDescriptor merges = right;
-  merges.mutable_merge()->set_right_range_id(9);
-  EXPECT_EQ(obstacle(merges),
-            "a merge of range 7 and its right neighbour 8 with each other or others is under way");
-}
-
 TEST_F(RangeMergerTest, AMemberThatDoesNotHoldTheFreezeMeansThatTheRightRangeServesAgain) {
   cluster_.members_hold_freezes = false;
   const FakeCall call = Merge(1);

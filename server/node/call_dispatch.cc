@@ -46,6 +46,7 @@ constexpr FrontMethod kFrontMethods[] = {
     {"/rasputin.admin.v1.ClusterService/DescribeRange", Method::kDescribeRange},
     {"/rasputin.admin.v1.ClusterService/SplitRange", Method::kSplitRange},
     {"/rasputin.admin.v1.ClusterService/MergeRanges", Method::kMergeRanges},
+    {"/rasputin.admin.v1.ClusterService/ListLoads", Method::kListLoads},
     {"/rasputin.admin.v1.ClusterService/TransferLease", Method::kTransferLease},
     {"/rasputin.admin.v1.ClusterService/ChangeReplicas", Method::kChangeReplicas},
     {"/rasputin.admin.v1.ClusterService/DecommissionStore", Method::kDecommissionStore},

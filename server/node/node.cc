@@ -18,6 +18,17 @@
 namespace rasputin::server {
 namespace {
 
+AutopilotOptions AutopilotOptionsOf(const Flags& flags) {
+  AutopilotOptions options;
+  options.enabled = flags.autopilot;
+  options.splits_max = static_cast<uint32_t>(flags.autopilot_splits_max);
+  options.merges_max = static_cast<uint32_t>(flags.autopilot_merges_max);
+  options.merge_rules.age_min = std::chrono::seconds(flags.merge_age_seconds);
+  options.merge_rules.observed_min =
+      std::min(options.merge_rules.observed_min, options.merge_rules.age_min);
+  return options;
+}
+
 constexpr char kReplicatePath[] = "/rasputin.peer.v1.PeerService/Replicate";
 constexpr char kLeasesPath[] = "/rasputin.peer.v1.PeerService/Leases";
 constexpr char kProbePath[] = "/rasputin.peer.v1.PeerService/Probe";
@@ -367,6 +378,7 @@ absl::Status Node::OpenStore(const storage::v1::StoreManifest& manifest) {
   FrontOptions front;
   front.seed = Random();
   front.stores_period = kStoresPeriod;
+  front.autopilot = AutopilotOptionsOf(flags_);
   front.own_store = OwnDescriptor();
   front.own_store.set_store_id(manifest.store_id());
   front.book = ReadBook(manifest);

@@ -5,7 +5,9 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <string>
 
+#include "absl/strings/str_cat.h"
 #include "server/clock/clock.h"
 #include "server/front/forward_frame.h"
 
@@ -20,6 +22,23 @@ constexpr char kRetired[] = "the store was taken off the list of stores";
 
 namespace wire = consensus::wire;
 
+namespace {
+
+const char* KindName(type::v1::DecisionKind kind) {
+  return kind == type::v1::DECISION_KIND_SPLIT   ? "split"
+         : kind == type::v1::DECISION_KIND_MERGE ? "merge"
+                                                 : "other";
+}
+
+const char* OutcomeName(type::v1::DecisionOutcome outcome) {
+  return outcome == type::v1::DECISION_OUTCOME_NOT_TAKEN ? "not-taken"
+         : outcome == type::v1::DECISION_OUTCOME_BEGUN   ? "begun"
+         : outcome == type::v1::DECISION_OUTCOME_DONE    ? "done"
+                                                         : "failed";
+}
+
+}  // namespace
+
 Shard::Shard(MetricsRegistry* registry, EventRecorder* recorder, Fatal fatal)
     : recorder_(recorder),
       fatal_(std::move(fatal)),
@@ -27,7 +46,8 @@ Shard::Shard(MetricsRegistry* registry, EventRecorder* recorder, Fatal fatal)
           registry->AddHistogram("rasputin_turn_seconds", "Time that a turn of the shard took.")),
       turns_(registry->AddCounter("rasputin_turns_total", "Turns of the shard.")),
       snapshots_(registry->AddCounter("rasputin_snapshots_installed_total",
-                                      "Snapshots that replicas of this store have installed.")) {}
+                                      "Snapshots that replicas of this store have installed.")),
+      registry_(registry) {}
 
 Shard::~Shard() = default;
 
@@ -171,6 +191,7 @@ void Shard::Attach(std::unique_ptr<range::Store> store, const FrontOptions& fron
   ports.store = store_port_.get();
   ports.peers = this;
   ports.stores = this;
+  ports.decisions = this;
   front_ = std::make_unique<FrontEnd>(front_options, ports);
   for (const range::RangeDescriptor& descriptor : early_descriptors_) {
     front_->OnDescriptor(descriptor, false);
@@ -253,6 +274,18 @@ void Shard::OnLeader(RangeId range, StoreId leader) {
 
 void Shard::OnRemoved(RangeId range) {
   if (front_ != nullptr) front_->OnRemoved(range);
+}
+
+void Shard::OnDecision(const type::v1::Decision& decision) {
+  const std::string kind = KindName(decision.kind());
+  const std::string outcome = OutcomeName(decision.outcome());
+  registry_
+      ->AddCounter("rasputin_autopilot_decisions_total",
+                   "What this store decided about ranges by itself.",
+                   absl::StrCat("kind=\"", kind, "\",outcome=\"", outcome, "\""))
+      ->Increment();
+  LOG(INFO) << "decision kind=" << kind << " outcome=" << outcome
+            << " range=" << decision.range_id() << " reason=\"" << decision.reason() << "\"";
 }
 
 void Shard::OnInstalled(RangeId range, consensus::LogPosition position) {

@@ -44,6 +44,7 @@ class Shard final : public range::Transport,
                     public range::Clock,
                     public PeerPort,
                     public StoresPort,
+                    public DecisionsPort,
                     public FrameSink {
  public:
   // Reports an error that must end the process [H-18].
@@ -119,6 +120,7 @@ class Shard final : public range::Transport,
   ClockReading Now() override;
   bool Forward(StoreId to, ForwardRequest request) override;
   void Reply(StoreId to, ForwardReply reply) override;
+  void OnDecision(const type::v1::Decision& decision) override;
   void OnStores(const std::vector<type::v1::StoreDescriptor>& stores,
                 const range::RangeDescriptor& meta_range) override;
   absl::Status OnFrame(uint64_t stream, bool first, const absl::Cord& frame) override;
@@ -142,6 +144,7 @@ class Shard final : public range::Transport,
   Histogram* const turn_seconds_;
   Counter* const turns_;
   Counter* const snapshots_;
+  MetricsRegistry* const registry_;
 
   Turnstile turnstile_;
   std::atomic<int64_t> due_ns_{0};

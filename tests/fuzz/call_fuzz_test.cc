@@ -124,6 +124,8 @@ RASPUTIN_ADMIN_CALL(GetStatus)
 RASPUTIN_ADMIN_CALL(ListStores)
 RASPUTIN_ADMIN_CALL(DescribeRange)
 RASPUTIN_ADMIN_CALL(SplitRange)
+RASPUTIN_ADMIN_CALL(MergeRanges)
+RASPUTIN_ADMIN_CALL(ListLoads)
 RASPUTIN_ADMIN_CALL(TransferLease)
 RASPUTIN_ADMIN_CALL(ChangeReplicas)
 RASPUTIN_ADMIN_CALL(DecommissionStore)
@@ -148,11 +150,9 @@ TEST(FuzzCalls, Forwarded) {
     const server::StoreId from(1 + (*random)() % 3);
     for (const auto& forwarded : frame->requests) {
       auto request = server::FromFrame(forwarded);
-      // The meta range's rows and commands, and splits, are the nodes' own, not clients'.
-      if (!request.ok() || request->operation == kv::Operation::kMeta ||
-          request->operation == kv::Operation::kSplit) {
-        continue;
-      }
+      // The meta range's rows and commands, splits and the steps of merges are the nodes' own, not
+      // clients'.
+      if (!request.ok() || request->operation >= kv::Operation::kSplit) continue;
       // The fake stores do what they are asked for; a real one judges the target.
       if (request->kind == server::ForwardKind::kChangeReplicas) continue;
       request->target = server::StoreId(1 + (*random)() % 3);

@@ -1,0 +1,245 @@
+// See autopilot.h. Not thread-safe.
+//
+// A merge is decided from what both leaders measure. Most ranges are ruled out by what is known
+// here already: the decider is asked as if the neighbour were empty, idle and old, and what it
+// refuses even then needs no question.
+
+#include "server/front/autopilot.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "range/load/merge_decider.h"
+#include "rasputin/admin/v1/admin.pb.h"
+
+namespace rasputin::server {
+
+using range::Outcome;
+using range::RangeDescriptor;
+using range::RangeReview;
+using type::v1::DECISION_KIND_MERGE;
+using type::v1::DECISION_KIND_SPLIT;
+using type::v1::DECISION_OUTCOME_BEGUN;
+using type::v1::DECISION_OUTCOME_DONE;
+using type::v1::DECISION_OUTCOME_FAILED;
+using type::v1::DECISION_OUTCOME_NOT_TAKEN;
+
+namespace {
+
+// Longer than an election: what is begun should come to its end.
+constexpr Duration kSplitDuration = std::chrono::seconds(20);
+constexpr Duration kMergeDuration = std::chrono::seconds(20);
+constexpr Duration kQuestionDuration = std::chrono::seconds(2);
+// A merge that failed is not tried again before: whatever stood in its way stays for a while.
+constexpr Duration kPauseAfterFailure = std::chrono::minutes(1);
+// Merges under way and questions to neighbours together.
+constexpr size_t kQuestionsMax = 8;
+
+constexpr uint64_t kAgesSeconds = 1'000'000'000;
+
+type::v1::RangeLoad EmptyIdleAndOld() {
+  type::v1::RangeLoad load;
+  load.set_observed_seconds(kAgesSeconds);
+  load.set_age_seconds(kAgesSeconds);
+  return load;
+}
+
+std::string FailureOf(const std::string& reason, const RangeAnswer& answer) {
+  return absl::StrCat(
+      reason, "; it failed: ",
+      answer.response.message.empty() ? "no answer in time" : answer.response.message);
+}
+
+}  // namespace
+
+struct Autopilot::Candidate {
+  RangeReview left;
+  RangeDescriptor right;
+};
+
+Autopilot::Autopilot(const AutopilotOptions& options, StorePort* store, DecisionsPort* port,
+                     Directory* directory, Dispatcher* dispatcher, RangeSplitter* splitter,
+                     RangeMerger* merger, client::Router* router, DecisionLog* log)
+    : options_(options),
+      store_(store),
+      port_(port),
+      directory_(directory),
+      dispatcher_(dispatcher),
+      splitter_(splitter),
+      merger_(merger),
+      router_(router),
+      log_(log),
+      next_review_(options.enabled ? Instant::min() : Instant::max()) {}
+
+bool Autopilot::Run(const ClockReading& now) {
+  if (now.boot < next_review_) return false;
+  next_review_ = now.boot + options_.period;
+  Review(now);
+  return true;
+}
+
+void Autopilot::Review(const ClockReading& now) {
+  for (auto it = not_before_.begin(); it != not_before_.end();) {
+    it = it->second <= now.boot ? not_before_.erase(it) : std::next(it);
+  }
+  range::ReviewOptions options;
+  options.quiet_max = options_.quiet_max;
+  for (const type::v1::Collection& collection : router_->Collections()) {
+    if (collection.options().has_split()) {
+      options.thresholds[collection.id()] = collection.options().split();
+    }
+  }
+  for (const RangeReview& review : store_->ReviewRanges(now, options)) {
+    if (!review.split.reason.empty()) {
+      ConsiderSplit(now, review);
+    } else {
+      ConsiderMerge(now, review);
+    }
+  }
+}
+
+void Autopilot::ConsiderSplit(const ClockReading& now, const RangeReview& review) {
+  const uint64_t id = review.descriptor.range_id();
+  const std::string& reason = review.split.reason;
+  if (!review.split.split) {
+    return Tell(now, DECISION_KIND_SPLIT, DECISION_OUTCOME_NOT_TAKEN, id, reason);
+  }
+  if (splitting_.count(id) != 0) return;
+  if (splitting_.size() >= options_.splits_max) {
+    return Tell(now, DECISION_KIND_SPLIT, DECISION_OUTCOME_NOT_TAKEN, id,
+                absl::StrCat(reason, "; it waits: ", splitting_.size(),
+                             " splits are under way on this store"));
+  }
+  if (review.descriptor.has_merge() || review.descriptor.has_frozen_by()) {
+    return Tell(now, DECISION_KIND_SPLIT, DECISION_OUTCOME_NOT_TAKEN, id,
+                absl::StrCat(reason, "; it waits for the end of a merge"));
+  }
+  splitting_.insert(id);
+  Tell(now, DECISION_KIND_SPLIT, DECISION_OUTCOME_BEGUN, id, reason);
+  splitter_->Split(
+      now, review.split.split_key, review.descriptor.collection_id(), now.boot + kSplitDuration,
+      [this, id, reason](const ClockReading& when, RangeAnswer answer, const SplitRanges& ranges) {
+        splitting_.erase(id);
+        if (answer.response.outcome != Outcome::kOk) {
+          return Tell(when, DECISION_KIND_SPLIT, DECISION_OUTCOME_FAILED, id,
+                      FailureOf(reason, answer));
+        }
+        Tell(when, DECISION_KIND_SPLIT, DECISION_OUTCOME_DONE, id,
+             absl::StrCat(reason, "; the right half is range ", ranges.right.range_id()));
+      });
+}
+
+void Autopilot::ConsiderMerge(const ClockReading& now, const RangeReview& review) {
+  const uint64_t id = review.descriptor.range_id();
+  if (options_.merges_max == 0 || review.descriptor.end_key().empty()) return;
+  if (merging_.count(id) != 0 || merging_.size() >= kQuestionsMax) return;
+  if (not_before_.count(id) != 0 || splitting_.count(id) != 0) return;
+  // The neighbour in the best of all cases.
+  RangeDescriptor best = review.descriptor;
+  best.set_range_id(UINT64_MAX);
+  best.set_start_key(review.descriptor.end_key());
+  best.clear_end_key();
+  const range::MergeVerdict hope =
+      range::DecideMerge(review, best, EmptyIdleAndOld(), review.thresholds, options_.merge_rules);
+  if (!hope.merge) return NoteUsual(now, id, hope.reason);
+  auto candidate = std::make_shared<Candidate>();
+  candidate->left = review;
+  merging_.insert(id);
+  FindNeighbour(now, std::move(candidate));
+}
+
+void Autopilot::FindNeighbour(const ClockReading& now, std::shared_ptr<Candidate> candidate) {
+  const uint64_t id = candidate->left.descriptor.range_id();
+  directory_->FindRange(
+      now, candidate->left.descriptor.end_key(), now.boot + kQuestionDuration,
+      [this, id, candidate](const ClockReading& when, const RangeAnswer& answer,
+                            RangeDescriptor right) {
+        merging_.erase(id);
+        if (answer.response.outcome != Outcome::kOk) return;  // Another time.
+        const std::string obstacle = range::MergeObstacle(candidate->left.descriptor, right);
+        if (!obstacle.empty()) return NoteUsual(when, id, obstacle);
+        merging_.insert(id);
+        const uint64_t right_id = right.range_id();
+        candidate->right = std::move(right);
+        const uint64_t leader = router_->Leader(right_id);
+        AskNeighbour(when, candidate, leader == 0 ? dispatcher_->self() : StoreId(leader), true);
+      });
+}
+
+void Autopilot::AskNeighbour(const ClockReading& now, std::shared_ptr<Candidate> candidate,
+                             StoreId store, bool may_ask_on) {
+  RangeCall call;
+  call.kind = ForwardKind::kDescribeRange;
+  call.range = RangeId(candidate->right.range_id());
+  call.store = store;
+  call.repeatable = true;
+  call.deadline = now.boot + kQuestionDuration;
+  dispatcher_->Send(
+      now, std::move(call),
+      [this, candidate, store, may_ask_on](const ClockReading& when, const RangeAnswer& answer) {
+        admin::v1::DescribeRangeResponse report;
+        const bool told = answer.response.outcome == Outcome::kOk &&
+                          report.ParseFromString(std::string(answer.response.body));
+        if (told) router_->Learn(report.range());
+        if (told && report.serving()) {
+          router_->LearnLeader(report.range().range_id(), report.store_id());
+          return Decide(when, candidate, report.range(), report.load());
+        }
+        const StoreId leader(told ? report.leader_store_id() : 0);
+        if (may_ask_on && leader.IsSet() && leader != store) {
+          return AskNeighbour(when, candidate, leader, false);
+        }
+        merging_.erase(candidate->left.descriptor.range_id());  // Another time.
+      });
+}
+
+void Autopilot::Decide(const ClockReading& now, std::shared_ptr<Candidate> candidate,
+                       const RangeDescriptor& right, const type::v1::RangeLoad& right_load) {
+  const uint64_t id = candidate->left.descriptor.range_id();
+  const range::MergeVerdict verdict = range::DecideMerge(
+      candidate->left, right, right_load, candidate->left.thresholds, options_.merge_rules);
+  merging_.erase(id);
+  if (!verdict.merge) return NoteUsual(now, id, verdict.reason);
+  size_t under_way = 0;
+  for (const uint64_t left : merging_) under_way += merger_->IsBusy(left);
+  if (under_way >= options_.merges_max || merger_->IsBusy(id)) return;  // Another time.
+  merging_.insert(id);
+  const std::string reason = verdict.reason;
+  Tell(now, DECISION_KIND_MERGE, DECISION_OUTCOME_BEGUN, id, reason);
+  merger_->Merge(now, id, now.boot + kMergeDuration,
+                 [this, id, reason](const ClockReading& when, const RangeAnswer& answer,
+                                    const RangeDescriptor&) {
+                   merging_.erase(id);
+                   if (answer.response.outcome == Outcome::kOk) {
+                     return Tell(when, DECISION_KIND_MERGE, DECISION_OUTCOME_DONE, id, reason);
+                   }
+                   not_before_[id] = when.boot + kPauseAfterFailure;
+                   Tell(when, DECISION_KIND_MERGE, DECISION_OUTCOME_FAILED, id,
+                        FailureOf(reason, answer));
+                 });
+}
+
+void Autopilot::Tell(const ClockReading& now, type::v1::DecisionKind kind,
+                     type::v1::DecisionOutcome outcome, uint64_t range_id,
+                     const std::string& reason) {
+  type::v1::Decision decision;
+  decision.set_at_ms(static_cast<uint64_t>(now.wall_us / 1000));
+  decision.set_kind(kind);
+  decision.set_outcome(outcome);
+  decision.set_range_id(range_id);
+  decision.set_reason(reason);
+  decision.set_store_id(dispatcher_->self().value());
+  if (log_->Add(decision) && port_ != nullptr) port_->OnDecision(decision);
+}
+
+void Autopilot::NoteUsual(const ClockReading& now, uint64_t range_id, const std::string& reason) {
+  type::v1::Decision decision;
+  decision.set_at_ms(static_cast<uint64_t>(now.wall_us / 1000));
+  decision.set_kind(DECISION_KIND_MERGE);
+  decision.set_outcome(DECISION_OUTCOME_NOT_TAKEN);
+  decision.set_range_id(range_id);
+  decision.set_reason(reason);
+  log_->AddUsual(std::move(decision));
+}
+
+}  // namespace rasputin::server

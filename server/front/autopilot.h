@@ -1,0 +1,72 @@
+// Splits and merges that nobody asked for: looks at the ranges that this store leads about every
+// second and carries out what the deciders of range/load/ say.
+//
+// Each decision, taken or not, goes with its reason into the decision log, and to a port if it is
+// news. Bounded: so many splits and merges at a time, so many questions to other stores a second.
+// Not responsible for when to split or merge (range/load/), for the steps (range_splitter.h,
+// range_merger.h), nor for placement. Not thread-safe.
+
+#ifndef RASPUTIN_SERVER_FRONT_AUTOPILOT_H_
+#define RASPUTIN_SERVER_FRONT_AUTOPILOT_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "range/load/review.h"
+#include "server/front/decision_log.h"
+#include "server/front/directory.h"
+#include "server/front/dispatcher.h"
+#include "server/front/range_merger.h"
+#include "server/front/range_splitter.h"
+
+namespace rasputin::server {
+
+class Autopilot {
+ public:
+  // `port` may be null.
+  Autopilot(const AutopilotOptions& options, StorePort* store, DecisionsPort* port,
+            Directory* directory, Dispatcher* dispatcher, RangeSplitter* splitter,
+            RangeMerger* merger, client::Router* router, DecisionLog* log);
+
+  // Looks at the ranges if it is time; true if it did.
+  bool Run(const ClockReading& now);
+  // When it is time next; max(): never.
+  Instant NextDeadline() const { return next_review_; }
+
+ private:
+  struct Candidate;
+
+  void Review(const ClockReading& now);
+  void ConsiderSplit(const ClockReading& now, const range::RangeReview& review);
+  // Asks the cheap questions first; the last one is for the leader of the right neighbour.
+  void ConsiderMerge(const ClockReading& now, const range::RangeReview& review);
+  void FindNeighbour(const ClockReading& now, std::shared_ptr<Candidate> candidate);
+  void AskNeighbour(const ClockReading& now, std::shared_ptr<Candidate> candidate, StoreId store,
+                    bool may_ask_on);
+  void Decide(const ClockReading& now, std::shared_ptr<Candidate> candidate,
+              const range::RangeDescriptor& right, const type::v1::RangeLoad& right_load);
+  void Tell(const ClockReading& now, type::v1::DecisionKind kind, type::v1::DecisionOutcome outcome,
+            uint64_t range_id, const std::string& reason);
+  void NoteUsual(const ClockReading& now, uint64_t range_id, const std::string& reason);
+
+  const AutopilotOptions options_;
+  StorePort* const store_;
+  DecisionsPort* const port_;
+  Directory* const directory_;
+  Dispatcher* const dispatcher_;
+  RangeSplitter* const splitter_;
+  RangeMerger* const merger_;
+  client::Router* const router_;
+  DecisionLog* const log_;
+  Instant next_review_;
+  std::set<uint64_t> splitting_;            // Ranges.
+  std::set<uint64_t> merging_;              // Left ranges that merge, or whose neighbour is asked.
+  std::map<uint64_t, Instant> not_before_;  // Left ranges whose merge failed; to be tried again.
+};
+
+}  // namespace rasputin::server
+
+#endif  // RASPUTIN_SERVER_FRONT_AUTOPILOT_H_

@@ -1,0 +1,228 @@
+// What a store does about its ranges without being asked: splits, merges, limits, and what it says
+// of them. Runs over FakeCluster, with the loads that a test makes up.
+
+#include "server/front/autopilot.h"
+
+#include <string>
+#include <vector>
+
+#include "client/route/full_key.h"
+#include "gtest/gtest.h"
+#include "rasputin/admin/v1/admin.pb.h"
+#include "server/front/fake_cluster.h"
+
+namespace rasputin::server {
+namespace {
+
+using range::RangeDescriptor;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using type::v1::DECISION_KIND_MERGE;
+using type::v1::DECISION_KIND_SPLIT;
+using type::v1::DECISION_OUTCOME_BEGUN;
+using type::v1::DECISION_OUTCOME_DONE;
+using type::v1::DECISION_OUTCOME_FAILED;
+using type::v1::DECISION_OUTCOME_NOT_TAKEN;
+
+std::string Full(const std::string& key) { return client::FullKey(2, key); }
+
+FrontOptions WithAutopilot(uint32_t splits_max = 4, uint32_t merges_max = 1) {
+  FrontOptions options;
+  options.autopilot.enabled = true;
+  options.autopilot.splits_max = splits_max;
+  options.autopilot.merges_max = merges_max;
+  return options;
+}
+
+// A range that is small, idle and old, and need not split.
+range::RangeReview Quiet() {
+  range::RangeReview review;
+  review.load.set_size_bytes(1000);
+  review.load.set_age_seconds(100'000);
+  review.load.set_observed_seconds(300);
+  review.thresholds.set_size_bytes(256 << 20);
+  review.thresholds.set_requests_per_second(2500);
+  review.thresholds.set_cpu_millicores(500);
+  review.thresholds.set_read_bytes_per_second(30 << 20);
+  review.thresholds.set_written_bytes_per_second(8 << 20);
+  return review;
+}
+
+range::RangeReview Busy(const std::string& split_key) {
+  range::RangeReview review = Quiet();
+  review.split.split = !split_key.empty();
+  review.split.split_key = split_key;
+  review.split.reason = "3,100 requests/s for 10 s";
+  return review;
+}
+
+admin::v1::DescribeRangeResponse Describe(FakeCluster* cluster, uint64_t range) {
+  admin::v1::DescribeRangeRequest request;
+  request.set_range_id(range);
+  const FakeCall call = cluster->Call(1, Method::kDescribeRange, request);
+  EXPECT_TRUE(call.ok()) << call.result->message;
+  return call.Body<admin::v1::DescribeRangeResponse>();
+}
+
+std::vector<type::v1::DecisionOutcome> OutcomesOf(const admin::v1::DescribeRangeResponse& report,
+                                                  type::v1::DecisionKind kind) {
+  std::vector<type::v1::DecisionOutcome> outcomes;
+  for (const auto& decision : report.decisions()) {
+    if (decision.kind() == kind) outcomes.push_back(decision.outcome());
+  }
+  return outcomes;
+}
+
+// Range 2 cut in two, the right one led by store 2.
+uint64_t SplitInTwo(FakeCluster* cluster) {
+  admin::v1::SplitRangeRequest split;
+  split.set_split_key("m");
+  EXPECT_TRUE(cluster->Call(1, Method::kSplitRange, split).ok());
+  const uint64_t right = cluster->RangeOf(Full("m"))->range_id();
+  cluster->SetLeader(right, 2);
+  return right;
+}
+
+TEST(Autopilot, SplitsWhereTheDeciderSaysAndTellsWhy) {
+  FakeCluster cluster(3, WithAutopilot());
+  cluster.reviews[2] = Busy(Full("k"));
+  cluster.Settle();
+  cluster.reviews[2] = Quiet();
+  cluster.Advance(milliseconds(1));
+  EXPECT_EQ(cluster.RangeOf(Full("k"))->start_key(), Full("k"));
+  EXPECT_EQ(cluster.InDirectory(Full("k")).range_id(), cluster.RangeOf(Full("k"))->range_id());
+  const auto report = Describe(&cluster, 2);
+  EXPECT_EQ(OutcomesOf(report, DECISION_KIND_SPLIT),
+            (std::vector{DECISION_OUTCOME_DONE, DECISION_OUTCOME_BEGUN}));
+  EXPECT_EQ(report.decisions(report.decisions_size() - 1).reason(), "3,100 requests/s for 10 s");
+  EXPECT_EQ(report.decisions(0).store_id(), 1u);
+  EXPECT_EQ(report.thresholds().requests_per_second(), 2500u);
+}
+
+TEST(Autopilot, DoesNothingIfItIsOff) {
+  FakeCluster cluster;
+  cluster.reviews[2] = Busy(Full("k"));
+  for (int i = 0; i < 5; ++i) cluster.Advance(seconds(1));
+  EXPECT_EQ(cluster.RangeCount(), 2u);
+}
+
+TEST(Autopilot, SaysWhyABusyRangeIsNotSplit) {
+  FakeCluster cluster(3, WithAutopilot());
+  cluster.reviews[2] = Busy("");
+  for (int i = 0; i < 5; ++i) cluster.Advance(seconds(1));
+  EXPECT_EQ(cluster.RangeCount(), 2u);
+  EXPECT_EQ(OutcomesOf(Describe(&cluster, 2), DECISION_KIND_SPLIT),
+            (std::vector{DECISION_OUTCOME_NOT_TAKEN}));
+}
+
+TEST(Autopilot, KeepsToTheNumberOfSplitsAtATime) {
+  FakeCluster cluster(3, WithAutopilot(/*splits_max=*/1));
+  const uint64_t right = SplitInTwo(&cluster);
+  cluster.SetLeader(right, 1);
+  // The first split's answer from the directory does not come.
+  cluster.SetLeader(1, 3);
+  cluster.held = {{3, 1}};
+  cluster.reviews[2] = Busy(Full("c"));
+  cluster.reviews[right] = Busy(Full("t"));
+  cluster.Advance(seconds(1));
+  cluster.Advance(milliseconds(1));
+  EXPECT_LE(cluster.RangeCount(), 4u);
+  cluster.held.clear();
+  const auto waits = Describe(&cluster, right);
+  ASSERT_EQ(waits.decisions_size(), 1);
+  EXPECT_EQ(waits.decisions(0).outcome(), DECISION_OUTCOME_NOT_TAKEN);
+  EXPECT_NE(waits.decisions(0).reason().find("it waits"), std::string::npos);
+}
+
+TEST(Autopilot, MergesQuietNeighboursWhoeverLeadsThem) {
+  FakeCluster cluster(3, WithAutopilot());
+  const uint64_t right = SplitInTwo(&cluster);
+  cluster.reviews[2] = Quiet();
+  cluster.reviews[right] = Quiet();
+  for (int i = 0; i < 3; ++i) cluster.Advance(seconds(1));
+  EXPECT_EQ(cluster.RangeCount(), 2u);
+  EXPECT_EQ(cluster.RangeOf(Full("z"))->range_id(), 2u);
+  EXPECT_EQ(OutcomesOf(Describe(&cluster, 2), DECISION_KIND_MERGE).front(), DECISION_OUTCOME_DONE);
+}
+
+TEST(Autopilot, ABusyNeighbourIsNotAbsorbed) {
+  FakeCluster cluster(3, WithAutopilot());
+  const uint64_t right = SplitInTwo(&cluster);
+  cluster.reviews[2] = Quiet();
+  cluster.reviews[right] = Quiet();
+  cluster.reviews[right].load.set_peak_requests_per_second(2000);
+  for (int i = 0; i < 3; ++i) cluster.Advance(seconds(1));
+  EXPECT_EQ(cluster.RangeCount(), 3u);
+  const auto report = Describe(&cluster, 2);
+  ASSERT_EQ(report.decisions_size(), 1);
+  EXPECT_EQ(report.decisions(0).outcome(), DECISION_OUTCOME_NOT_TAKEN);
+  EXPECT_NE(report.decisions(0).reason().find("requests/s"), std::string::npos);
+}
+
+TEST(Autopilot, ARangeThatIsTooLargeItselfCostsNoQuestion) {
+  FakeCluster cluster(3, WithAutopilot());
+  const uint64_t right = SplitInTwo(&cluster);
+  cluster.reviews[2] = Quiet();
+  cluster.reviews[2].load.set_size_bytes(200 << 20);
+  cluster.reviews[right] = Quiet();
+  const int asked = cluster.forwards[{1, 2}];
+  for (int i = 0; i < 3; ++i) cluster.Advance(seconds(1));
+  EXPECT_EQ((cluster.forwards[{1, 2}]), asked);
+  EXPECT_EQ(cluster.RangeCount(), 3u);
+}
+
+TEST(Autopilot, AMergeThatFailedIsTriedAgainAMinuteLater) {
+  FakeCluster cluster(3, WithAutopilot());
+  const uint64_t right = SplitInTwo(&cluster);
+  cluster.reviews[2] = Quiet();
+  cluster.reviews[right] = Quiet();
+  cluster.members_hold_freezes = false;
+  for (int i = 0; i < 30; ++i) cluster.Advance(seconds(1));
+  EXPECT_EQ(cluster.requests_executed(kv::Operation::kMergeBegin), 1u);
+  EXPECT_EQ(OutcomesOf(Describe(&cluster, 2), DECISION_KIND_MERGE).front(),
+            DECISION_OUTCOME_FAILED);
+  cluster.members_hold_freezes = true;
+  for (int i = 0; i < 40; ++i) cluster.Advance(seconds(1));
+  EXPECT_EQ(cluster.RangeCount(), 2u);
+}
+
+TEST(Autopilot, NeverMergesIfItMustNot) {
+  FakeCluster cluster(3, WithAutopilot(/*splits_max=*/4, /*merges_max=*/0));
+  const uint64_t right = SplitInTwo(&cluster);
+  cluster.reviews[2] = Quiet();
+  cluster.reviews[right] = Quiet();
+  for (int i = 0; i < 5; ++i) cluster.Advance(seconds(1));
+  EXPECT_EQ(cluster.RangeCount(), 3u);
+}
+
+TEST(ListLoads, GathersRangesAndDecisionsOfAllStoresThatAnswer) {
+  FakeCluster cluster(3, WithAutopilot());
+  const uint64_t right = SplitInTwo(&cluster);
+  cluster.reviews[2] = Busy("");
+  cluster.reviews[2].load.set_reads_per_second(10);
+  cluster.reviews[right] = Busy("");
+  cluster.reviews[right].load.set_writes_per_second(20);
+  cluster.Advance(seconds(1));
+  admin::v1::ListLoadsRequest request;
+  request.set_limit(2);
+  FakeCall call = cluster.Call(3, Method::kListLoads, request);
+  auto response = call.Body<admin::v1::ListLoadsResponse>();
+  ASSERT_EQ(response.ranges_size(), 2);
+  EXPECT_EQ(response.ranges(0).load().range_id(), right);
+  EXPECT_EQ(response.ranges(0).route().leader_store_id(), 2u);
+  EXPECT_EQ(response.ranges(0).last_decision().reason(), "3,100 requests/s for 10 s");
+  EXPECT_EQ(response.ranges(1).load().range_id(), 2u);
+  EXPECT_EQ(response.decisions_size(), 2);
+  ASSERT_EQ(response.stores_size(), 3);
+  EXPECT_TRUE(response.stores(1).reachable());
+  EXPECT_EQ(response.stores(1).load().leaders(), 1u);
+
+  cluster.disconnected = {{3, 2}};
+  call = cluster.Call(3, Method::kListLoads, request);
+  response = call.Body<admin::v1::ListLoadsResponse>();
+  EXPECT_FALSE(response.stores(1).reachable());
+  EXPECT_EQ(response.ranges(0).load().range_id(), 2u);
+}
+
+}  // namespace
+}  // namespace rasputin::server
