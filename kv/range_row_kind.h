@@ -13,6 +13,7 @@ inline constexpr uint8_t kTombstoneRow = 0x00;
 inline constexpr uint8_t kAbsorbedSuffix = 0x01;
 inline constexpr uint8_t kAppliedRow = 0x01;
 inline constexpr uint8_t kDescriptorRow = 0x02;
+inline constexpr uint8_t kHighestAbsorbedRow = 0x03;
 // The session table (session_table.h), in one contiguous part.
 inline constexpr uint8_t kSessionRowsBegin = 0x10;
 inline constexpr uint8_t kSessionQueueRow = 0x10;

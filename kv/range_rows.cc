@@ -157,6 +157,23 @@ absl::StatusOr<bool> IsAbsorbedPersisted(uint64_t range_id, const Engine& engine
   return row->has_value();
 }
 
+absl::StatusOr<uint64_t> ReadHighestAbsorbed(uint64_t range_id, const Turn& turn) {
+  const auto row = turn.Get(RangeRowKey(range_id, kHighestAbsorbedRow));
+  if (!row.ok()) return row.status();
+  if (!row->has_value()) return uint64_t{0};
+  if ((*row)->size() != kTombstoneBytes || (**row)[0] != kFormat) {
+    return absl::DataLossError(
+        "the row of the highest absorbed range is damaged, or of a newer program");
+  }
+  return ReadFixed64(absl::string_view(**row).substr(1));
+}
+
+void WriteHighestAbsorbed(uint64_t range_id, uint64_t absorbed_range_id, Turn* turn) {
+  std::string row(1, kFormat);
+  AppendFixed64(absorbed_range_id, &row);
+  turn->Put(RangeRowKey(range_id, kHighestAbsorbedRow), std::move(row));
+}
+
 void DeleteRangeRows(uint64_t range_id, Turn* turn) {
   turn->DeleteRange(RangeRowKey(range_id, kAppliedRow), RangeRowsEnd(range_id));
 }

@@ -61,6 +61,11 @@ void WriteAbsorbed(uint64_t range_id, std::string encoded, Turn* turn);
 absl::StatusOr<std::vector<std::string>> ListAbsorbed(const Engine& engine);
 // Whether a crash would leave the row.
 absl::StatusOr<bool> IsAbsorbedPersisted(uint64_t range_id, const Engine& engine);
+// The highest id of a range that was absorbed into keys of this one; 0: none. Part of the range's
+// state, inherited at a split.
+absl::StatusOr<uint64_t> ReadHighestAbsorbed(uint64_t range_id, const Turn& turn);
+void WriteHighestAbsorbed(uint64_t range_id, uint64_t absorbed_range_id, Turn* turn);
+
 // Removes all rows of a range but those that outlive it.
 void DeleteRangeRows(uint64_t range_id, Turn* turn);
 // Removes all keys in the bounds (full keys; an empty end is the end of the keyspace) and the

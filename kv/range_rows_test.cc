@@ -93,6 +93,17 @@ TEST(RangeRows, TombstonesAreListedAndAreNoDescriptors) {
   EXPECT_EQ(ListTombstones(engine).status().code(), absl::StatusCode::kDataLoss);
 }
 
+TEST(RangeRows, TheHighestAbsorbedRangeIsRemembered) {
+  MemoryEngine engine;
+  Turn turn(&engine);
+  EXPECT_EQ(ReadHighestAbsorbed(4, turn).value(), 0u);
+  WriteHighestAbsorbed(4, 258, &turn);
+  EXPECT_EQ(ReadHighestAbsorbed(4, turn).value(), 258u);
+  EXPECT_EQ(ReadHighestAbsorbed(5, turn).value(), 0u);
+  turn.Put(RangeRowKey(4, 0x03), "x");
+  EXPECT_EQ(ReadHighestAbsorbed(4, turn).status().code(), absl::StatusCode::kDataLoss);
+}
+
 TEST(RangeRows, DeletingTheDataOfARangeLeavesItsOwnRowsAndItsNeighbours) {
   MemoryEngine engine;
   Turn turn(&engine);

@@ -146,9 +146,18 @@ absl::StatusOr<kv::Outcome> Replica::ApplySplit(const kv::Command& command, bool
     refusal.message = std::string(status.message());
     return refusal;
   }
-  SplitDescriptors halves =
-      Split(descriptor_, split_key, split.child_range_id(), split.child_collection_id());
   const uint64_t child = split.child_range_id();
+  // A split that is repeated after its child was absorbed again: ids are never used twice.
+  const absl::StatusOr<uint64_t> absorbed = kv::ReadHighestAbsorbed(range().value(), *turn);
+  if (!absorbed.ok()) return absorbed.status();
+  if (child <= *absorbed) {
+    return kv::Outcome{kv::OutcomeCode::kFailedPrecondition,
+                       {},
+                       "the id of the new range is older than a merge of this one: the split was "
+                       "carried out before, or came too late; ask for it again"};
+  }
+  if (*absorbed != 0) kv::WriteHighestAbsorbed(child, *absorbed, turn);
+  SplitDescriptors halves = Split(descriptor_, split_key, child, split.child_collection_id());
   kv::WriteDescriptor(range().value(), halves.left.SerializeAsString(), turn);
   kv::WriteDescriptor(child, halves.right.SerializeAsString(), turn);
   kv::AppliedState first;

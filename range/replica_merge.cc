@@ -229,6 +229,13 @@ absl::Status Replica::Absorb(const kv::Command& command, const RangeDescriptor& 
     applied_.version_floor = std::max(applied_.version_floor, merge.frozen().version_floor());
     highest_version_ = std::max(highest_version_, applied_.version_floor);
   }
+  uint64_t highest = right_id;
+  for (const uint64_t id : {right_id, range().value()}) {
+    const absl::StatusOr<uint64_t> absorbed = kv::ReadHighestAbsorbed(id, *turn);
+    if (!absorbed.ok()) return absorbed.status();
+    highest = std::max(highest, *absorbed);
+  }
+  kv::WriteHighestAbsorbed(range().value(), highest, turn);
   MergeEffect effect{after, AbsorbedBy(merge, after)};
   kv::DeleteRangeRows(right_id, turn);
   kv::WriteAbsorbed(right_id, effect.absorbed.SerializeAsString(), turn);

@@ -239,7 +239,7 @@ TEST_F(Merges, ARangeThatMergesIsNotSplitNorMergedOtherwise) {
 TEST_F(Merges, ChainsOfSplitsAndMergesKeepAllKeys) {
   Begin();
   for (uint64_t round = 0; round < 3; ++round) {
-    const uint64_t far = 20 + round;
+    const uint64_t far = 20 + 100 * round;
     Divide(kRight + 100 * round, "t", far);
     ASSERT_EQ(Set(far, "u", std::to_string(round)).outcome, Outcome::kOk);
     if (round % 2 == 0) {
@@ -492,6 +492,20 @@ TEST_F(Merges, ReadsAndWritesInFlightAreAnsweredWithoutBeingExecutedTwice) {
   }
   EXPECT_GT(executed, 0);
   EXPECT_LT(executed, static_cast<int>(waiting.size()));
+}
+
+// Whoever asked for the split may not have heard that it was carried out.
+TEST_F(Merges, ASplitThatIsRepeatedAfterTheMergeIsRefused) {
+  Begin();
+  Divide(kRight, "t", 11);
+  Merge(kRight, 11);
+  Merge();
+  for (const uint64_t id : {kRight, uint64_t{11}}) {
+    EXPECT_EQ(steps_->Split(kLeft, "m", id).outcome, Outcome::kFailedPrecondition);
+  }
+  Divide(kLeft, "m", 12);
+  EXPECT_EQ(steps_->Split(12, "t", 11).outcome, Outcome::kFailedPrecondition);
+  EXPECT_EQ(Value(12, "z"), "right");
 }
 
 TEST_F(Merges, ADroppedRangeIsEmptyServesNothingAndIsAbsorbed) {
