@@ -87,12 +87,15 @@ absl::StatusOr<RequestFields> ReadFields(Operation operation, const absl::Cord& 
 BatchCount CountOperations(const absl::Cord& batch) {
   constexpr uint32_t kOperationsField = 4;
   constexpr uint32_t kGetField = 1;
+  constexpr uint32_t kDeleteField = 4;
   BatchCount count;
   for (WireReader request(batch); request.Next();) {
     if (request.field() != kOperationsField || request.type() != WireType::kBytes) continue;
     WireReader operation = request.Message();
     ++count.operations;
-    if (operation.Next() && operation.field() != kGetField) ++count.mutations;
+    if (!operation.Next()) continue;
+    if (operation.field() != kGetField) ++count.mutations;
+    if (operation.field() == kDeleteField) ++count.deletes;
   }
   return count;
 }

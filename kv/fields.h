@@ -44,6 +44,7 @@ absl::StatusOr<RequestFields> ReadFields(Operation operation, const absl::Cord& 
 struct BatchCount {
   uint32_t operations = 0;
   uint32_t mutations = 0;  // Those that are no gets.
+  uint32_t deletes = 0;    // Of the mutations.
 };
 BatchCount CountOperations(const absl::Cord& batch);
 

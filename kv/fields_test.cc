@@ -62,6 +62,7 @@ TEST(Fields, CountsTheOperationsOfABatch) {
     const BatchCount count = CountOperations(Fragmented(bytes, piece));
     EXPECT_EQ(count.operations, 4u);
     EXPECT_EQ(count.mutations, 3u);
+    EXPECT_EQ(count.deletes, 1u);
   }
   EXPECT_EQ(CountOperations(absl::Cord(bytes.substr(0, bytes.size() - 1))).operations, 3u);
   EXPECT_EQ(CountOperations(absl::Cord("\xff\xff")).operations, 0u);

@@ -26,6 +26,8 @@ struct Outcome {
   OutcomeCode code = OutcomeCode::kOk;
   absl::Cord response;  // kOk: the operation's encoded response message.
   std::string message;  // Otherwise: one sentence for the user, without keys or values.
+  // Page of a scan: the user key before which it ended; empty: at the end of the range.
+  std::string scanned_to{};
 };
 
 }  // namespace rasputin::kv

@@ -93,6 +93,7 @@ absl::StatusOr<Outcome> ScanPage(const Space& space, absl::string_view start, ab
     }
     if (!rows->status().ok()) return rows->status();
   }
+  outcome.scanned_to = more ? resume_key : std::string(UserKeyOf(page.end));
   AppendNumberField(2, more ? 1 : 0, &response);
   AppendBytesField(3, resume_key, &response);
   outcome.response = absl::Cord(std::move(response));

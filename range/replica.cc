@@ -11,6 +11,8 @@
 #include "kv/fields.h"
 #include "kv/session_table.h"
 #include "range/descriptor.h"
+#include "range/load/figures.h"
+#include "range/load/split_rules.h"
 #include "range/merge.h"
 #include "range/meta_state.h"
 #include "rasputin/storage/v1/storage.pb.h"
@@ -144,6 +146,7 @@ void Replica::SubmitRead(const ClockReading& now, Request request, std::vector<A
   }
   PendingRead read;
   read.needed = core.commit_index();
+  read.arrived = now.boot;
   const bool round = request.read_index || !core.MayServeRead(now);
   read.request = std::move(request);
   if (round) {
@@ -260,6 +263,10 @@ void Replica::Propose(const ClockReading& now, Request request, std::vector<Answ
                              "freed there or another store leads; reads go on; not executed"))});
     return;
   }
+  if (std::optional<Response> refusal = RefuseBySize(now, request); refusal.has_value()) {
+    answers->push_back({request.completion, *std::move(refusal)});
+    return;
+  }
   if (absl::Status status = RaiseVersionFloor(); !status.ok()) {
     log_failure_ = absl::Status(
         status.code(), absl::StrCat("the log of range ", range().value(),
@@ -307,15 +314,22 @@ void Replica::Propose(const ClockReading& now, Request request, std::vector<Answ
     waiters_.pop_back();
   }
   waiters_.push_back({result.term, result.index, command->origin_sequence, request.operation,
-                      request.completion, FreezePatience(now, request)});
-  RecordLoad(now, request, request.body.size());
+                      request.completion, FreezePatience(now, request), now.boot,
+                      request.body.size()});
+  RecordLoad(now, request, request.last_key, request.body.size());
 }
 
-void Replica::RecordLoad(const ClockReading& now, const Request& request, uint64_t bytes) {
+void Replica::RecordLoad(const ClockReading& now, const Request& request,
+                         absl::string_view last_key, uint64_t bytes) {
   RequestWork work;
   work.operation = request.operation;
   work.writes = kv::IsWrite(request.operation);
   work.bytes = bytes;
+  // Those of the meta range are not of keys.
+  if (request.operation != kv::Operation::kMeta && request.operation != kv::Operation::kMetaRead) {
+    work.first_key = request.first_key;
+    work.last_key = last_key;
+  }
   if (request.operation == kv::Operation::kBatch) {
     const kv::BatchCount count = kv::CountOperations(request.body);
     work.operations = count.operations;
@@ -373,6 +387,12 @@ absl::Status Replica::ExecuteReads(const ClockReading& now, std::vector<ReadAnsw
       answer.generation = read.request.generation;
       answer.by_lease = !read.confirmed;
       answer.answer = {read.request.completion, ToResponse(*outcome)};
+      answer.arrived = read.arrived;
+      if (read.request.operation == kv::Operation::kScan) {
+        answer.last_key = outcome->scanned_to.empty()
+                              ? descriptor_.end_key()
+                              : CollectionPrefix(descriptor_.collection_id()) + outcome->scanned_to;
+      }
       answer.request = std::move(read.request);
       done->push_back(std::move(answer));
     } else if (read.refused || (!leads && !read.confirmed)) {
@@ -390,11 +410,51 @@ absl::Status Replica::ExecuteReads(const ClockReading& now, std::vector<ReadAnsw
   return absl::OkStatus();
 }
 
-void Replica::RequeueRead(Request request) {
-  PendingRead read;
-  read.needed = group_->core().commit_index();
-  read.request = std::move(request);
-  reads_.push_back(std::move(read));
+void Replica::RequeueRead(ReadAnswer read) {
+  PendingRead pending;
+  pending.needed = group_->core().commit_index();
+  pending.arrived = read.arrived;
+  pending.request = std::move(read.request);
+  reads_.push_back(std::move(pending));
+}
+
+void Replica::RecordRead(const ClockReading& now, const ClockReading& after,
+                         const ReadAnswer& read) {
+  const uint64_t answer_bytes = read.answer.response.body.size();
+  absl::string_view last_key = read.request.last_key;
+  if (read.request.operation == kv::Operation::kScan) {
+    // Behind the prefix of every collection: the end of the keyspace.
+    static constexpr char kBehindAll[] = "\xff\xff\xff\xff\xff\xff\xff\xff";
+    last_key = read.last_key.empty() ? absl::string_view(kBehindAll) : read.last_key;
+  }
+  RecordLoad(now, read.request, last_key, answer_bytes);
+  context_->loads->OnAnswer(read.request.operation, after.boot - read.arrived,
+                            read.request.body.size() + answer_bytes, &load);
+}
+
+std::optional<Response> Replica::RefuseBySize(const ClockReading& now,
+                                              const Request& request) const {
+  if (load.meter == nullptr || now.boot >= load.meter->full_until) return std::nullopt;
+  switch (request.operation) {
+    case kv::Operation::kSet:
+    case kv::Operation::kCas:
+      break;
+    case kv::Operation::kBatch: {
+      const kv::BatchCount count = kv::CountOperations(request.body);
+      if (count.mutations == count.deletes) return std::nullopt;
+      break;
+    }
+    default:
+      return std::nullopt;
+  }
+  Response response = Refuse(
+      Outcome::kOverloaded,
+      absl::StrCat("range ", range().value(), " holds ", FormatBytes(load.size_bytes),
+                   ", its limit is ", FormatBytes(load.meter->size_cap), " (", kSizeCapFactor,
+                   " times its size threshold): it takes no more data until it is split, which "
+                   "happens by itself; deletions and reads go on; not executed"));
+  response.retry_after = std::chrono::seconds(1);
+  return response;
 }
 
 Instant Replica::WaiterDeadline(consensus::Duration patience) const {

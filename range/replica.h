@@ -48,6 +48,7 @@ struct ReplicaContext {
   const consensus::LeaseView* leases = nullptr;
   VersionClock* versions = nullptr;
   LoadBook* loads = nullptr;
+  consensus::Instant turn_began;  // Of the turn that is under way.
   consensus::Duration lease_duration{};
   uint64_t next_origin_sequence = 1;            // Names proposals of this process.
   std::function<class Replica*(RangeId)> find;  // Of the same store; null: not here.
@@ -107,6 +108,8 @@ struct ReadAnswer {
   bool by_lease = true;   // False: confirmed by a read index round.
   Request request;
   Answer answer;
+  consensus::Instant arrived;
+  std::string last_key;  // Full key; where it was read to.
 };
 
 class Replica {
@@ -159,7 +162,7 @@ class Replica {
   absl::Status ExecuteReads(const ClockReading& now, std::vector<ReadAnswer>* done,
                             std::vector<Answer>* answers);
   // A read whose check failed waits again, or is refused.
-  void RequeueRead(Request request);
+  void RequeueRead(ReadAnswer read);
   bool HasReads() const { return !reads_.empty(); }
 
   // Proposals whose fate is open too long after the leadership ended are answered as unknown.
@@ -174,7 +177,10 @@ class Replica {
   Response NotLeader() const;
 
   // Takes the request down as load of the range; `bytes`: see RequestWork.
-  void RecordLoad(const ClockReading& now, const Request& request, uint64_t bytes);
+  void RecordLoad(const ClockReading& now, const Request& request, absl::string_view last_key,
+                  uint64_t bytes);
+  // A read of this range that is about to be answered.
+  void RecordRead(const ClockReading& now, const ClockReading& after, const ReadAnswer& read);
 
   // Owned by the store's bookkeeping.
   bool awake = false;
@@ -192,6 +198,8 @@ class Replica {
     kv::Operation operation = kv::Operation::kNone;
     Completion* completion = nullptr;
     consensus::Instant until = consensus::Instant::max();  // Of a freeze: see PendingFreeze.
+    consensus::Instant arrived;
+    uint64_t request_bytes = 0;
   };
   // The range is frozen; the caller is told when all members hold the log up to `position`.
   struct PendingFreeze {
@@ -208,6 +216,7 @@ class Replica {
   };
   struct PendingRead {
     Request request;
+    consensus::Instant arrived;
     consensus::Index needed;  // Applied index that it must see.
     uint64_t context = 0;     // Of a read index round; 0: none under way.
     bool refused = false;     // The leadership that was to confirm it has ended.
@@ -223,6 +232,8 @@ class Replica {
   // executed. Applying it would refuse it as well; but its version, once in the log, binds all
   // later ones, and so would do harm if it is this store's clock that is wrong.
   std::optional<Response> RefuseByClock(const kv::Command& command) const;
+  // The answer to a write that adds data to a range that holds too much of it already.
+  std::optional<Response> RefuseBySize(const ClockReading& now, const Request& request) const;
   absl::Status RaiseVersionFloor();
 
   // replica_merge.cc

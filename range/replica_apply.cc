@@ -198,6 +198,8 @@ void Replica::AnswerWaiters(const consensus::Entry& entry, const kv::Command* co
       continue;
     } else {
       response = ToResponse(*outcome);
+      context_->loads->OnAnswer(waiter.operation, context_->turn_began - waiter.arrived,
+                                waiter.request_bytes + response.body.size(), &load);
     }
     answers->push_back({waiter.completion, std::move(response)});
   }

@@ -280,6 +280,9 @@ std::vector<type::v1::RangeLoad> Store::ListLoads(const ClockReading& now, size_
   return impl_->ListLoads(now, max);
 }
 type::v1::RangeLoad Store::TotalLoad(const ClockReading& now) { return impl_->TotalLoad(now); }
+std::vector<type::v1::OperationLoad> Store::ListOperations() const {
+  return impl_->ListOperations();
+}
 void Store::OnTurnCpu(const ClockReading& now, consensus::Duration cpu) {
   impl_->OnTurnCpu(now, cpu);
 }

@@ -140,7 +140,8 @@ class Store {
   // microseconds for each, and a question to the engine where much was written. A verdict to split
   // counts as an attempt: the next one for this range comes after SplitRules::pause.
   std::vector<RangeReview> ReviewRanges(const ClockReading& now, const ReviewOptions& options);
-  // Of a range that this store leads; nullopt: it does not. Asks the engine for the size.
+  // Of a range that this store leads; nullopt: it does not. Asks the engine for the size; says what
+  // would be decided now, and counts as no attempt.
   std::optional<RangeReview> DescribeLoad(const ClockReading& now, RangeId range);
   // Of the ranges that this store leads and that had requests in the last five minutes: those with
   // most requests a second first, at most `max`.
@@ -148,6 +149,9 @@ class Store {
   // Of all requests that this store served as a leader, with the time of all its turns; range_id,
   // size and age are 0.
   type::v1::RangeLoad TotalLoad(const ClockReading& now);
+  // Latencies and sizes of all that this store answered as a leader, by operation, since it was
+  // opened.
+  std::vector<type::v1::OperationLoad> ListOperations() const;
   // The turn that ended, with what fed it, took so much time of a processor.
   void OnTurnCpu(const ClockReading& now, consensus::Duration cpu);
 

@@ -63,6 +63,9 @@ class Store::Impl {
   std::optional<RangeReview> DescribeLoad(const ClockReading& now, RangeId range);
   std::vector<type::v1::RangeLoad> ListLoads(const ClockReading& now, size_t max);
   type::v1::RangeLoad TotalLoad(const ClockReading& now);
+  std::vector<type::v1::OperationLoad> ListOperations() const {
+    return loads_.histograms().Export();
+  }
   void OnTurnCpu(const ClockReading& now, consensus::Duration cpu);
 
   // store_turn.cc
@@ -261,11 +264,15 @@ class Store::Impl {
 
   // store_load.cc
   bool FollowLeadership(const ClockReading& now, Replica* replica);
+  type::v1::SplitThresholds CollectionThresholds(const Replica& replica) const;
   type::v1::SplitThresholds ThresholdsOf(const Replica& replica) const;
   void MeasureSize(const ClockReading& now, const type::v1::SplitThresholds& thresholds,
                    Replica* replica);
   type::v1::RangeLoad LoadOf(const ClockReading& now, Replica* replica);
   RangeReview Review(const ClockReading& now, Replica* replica);
+  SplitVerdict JudgeSplit(const ClockReading& now, const type::v1::SplitThresholds& thresholds,
+                          Replica* replica);
+  void RefuseGrowth(const ClockReading& now, Replica* replica);
   void ForgetIdle(const ClockReading& now);
 
   // store_lease.cc

@@ -6,6 +6,8 @@
 #include "kv/range_snapshot.h"
 #include "range/descriptor.h"
 #include "range/load/load_book.h"
+#include "range/load/middle_key.h"
+#include "range/load/split_decider.h"
 #include "range/store_impl.h"
 
 namespace rasputin::range {
@@ -20,6 +22,8 @@ using type::v1::SplitThresholds;
 // after so long.
 constexpr uint64_t kSizeParts = 16;
 constexpr Duration kSizeAge = std::chrono::seconds(60);
+// A range that is too large takes no more data for so long after it was reviewed.
+constexpr Duration kFullFor = std::chrono::seconds(10);
 // Replicas that are looked at for each that may be reviewed in turn: most may be followers.
 constexpr size_t kLooksPerQuiet = 8;
 
@@ -77,10 +81,14 @@ bool Store::Impl::FollowLeadership(const ClockReading& now, Replica* replica) {
   return true;
 }
 
-SplitThresholds Store::Impl::ThresholdsOf(const Replica& replica) const {
+SplitThresholds Store::Impl::CollectionThresholds(const Replica& replica) const {
   const auto found = collection_thresholds_.find(replica.descriptor().collection_id());
-  SplitThresholds thresholds = ThresholdsInForce(
+  return ThresholdsInForce(
       options_.split, found == collection_thresholds_.end() ? SplitThresholds() : found->second);
+}
+
+SplitThresholds Store::Impl::ThresholdsOf(const Replica& replica) const {
+  SplitThresholds thresholds = CollectionThresholds(replica);
   const uint64_t user_ranges = replicas_.size() - replicas_.count(RangeId(kMetaRangeId));
   thresholds.set_size_bytes(SizeForRanges(options_.split, thresholds.size_bytes(), user_ranges));
   return thresholds;
@@ -124,8 +132,46 @@ RangeReview Store::Impl::Review(const ClockReading& now, Replica* replica) {
   review.thresholds = ThresholdsOf(*replica);
   MeasureSize(now, review.thresholds, replica);
   review.load = LoadOf(now, replica);
-  if (replica->load.meter != nullptr) replica->load.meter->active = false;
+  review.split = JudgeSplit(now, review.thresholds, replica);
   return review;
+}
+
+SplitVerdict Store::Impl::JudgeSplit(const ClockReading& now, const SplitThresholds& thresholds,
+                                     Replica* replica) {
+  const RangeDescriptor& descriptor = replica->descriptor();
+  RangeMeter* meter = replica->load.meter.get();
+  SplitInput input;
+  input.descriptor = &descriptor;
+  input.size_bytes = replica->load.size_bytes;
+  // A search that finds nothing is an attempt, too: it is not repeated each second.
+  input.middle = [&] {
+    std::optional<std::string> key = MiddleKey(descriptor, *ports_.engine);
+    if (!key.has_value() && meter != nullptr) meter->split_proposed = now.boot;
+    return key;
+  };
+  if (meter != nullptr) {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(options_.split.sustained);
+    input.sustained = meter->window.Sustained(
+        now.boot, std::clamp<int64_t>(seconds.count(), 2, LoadWindow::kSeconds));
+    input.samples = &meter->keys.samples();
+    if (meter->split_proposed.has_value()) {
+      input.since_attempt = now.boot - *meter->split_proposed;
+    }
+  }
+  return DecideSplit(input, thresholds, options_.split);
+}
+
+// For as long as somebody looks after the ranges: what is never split must be able to grow.
+void Store::Impl::RefuseGrowth(const ClockReading& now, Replica* replica) {
+  RangeLoadState& load = replica->load;
+  const uint64_t cap = CollectionThresholds(*replica).size_bytes() * kSizeCapFactor;
+  if (load.size_bytes <= cap || replica->range().value() == kMetaRangeId) {
+    if (load.meter != nullptr) load.meter->full_until = Instant::min();
+    return;
+  }
+  RangeMeter* meter = loads_.MeterOf(now.boot, replica->range(), &load);
+  meter->full_until = now.boot + kFullFor;
+  meter->size_cap = cap;
 }
 
 // Meters of ranges without load are given back, those of ranges that are led no more as well.
@@ -148,12 +194,22 @@ std::vector<RangeReview> Store::Impl::ReviewRanges(const ClockReading& now,
   collection_thresholds_ = options.thresholds;
   ForgetIdle(now);
   std::vector<RangeReview> reviews;
-  for (const RangeId range : loads_.metered()) {
+  const auto review_replica = [&](Replica* replica) {
+    RangeReview review = Review(now, replica);
+    if (review.split.split) {
+      loads_.MeterOf(now.boot, replica->range(), &replica->load)->split_proposed = now.boot;
+    }
+    RefuseGrowth(now, replica);
+    if (replica->load.meter != nullptr) replica->load.meter->active = false;
+    return review;
+  };
+  // A copy: a verdict gives a meter to a range that has none.
+  const std::vector<RangeId> metered = loads_.metered();
+  for (const RangeId range : metered) {
     Replica* replica = Find(range);
     const bool was_active = replica->load.meter->active;
-    RangeReview review = Review(now, replica);
-    const bool large = review.load.size_bytes() >= review.thresholds.size_bytes();
-    if (was_active || large) reviews.push_back(std::move(review));
+    RangeReview review = review_replica(replica);
+    if (was_active || !review.split.reason.empty()) reviews.push_back(std::move(review));
   }
   const size_t busy = reviews.size();  // By range id, as metered() is.
   const auto reviewed = [&reviews, busy](RangeId range) {
@@ -169,7 +225,7 @@ std::vector<RangeReview> Store::Impl::ReviewRanges(const ClockReading& now,
     quiet_last_ = it->first;
     ++it;
     if (!FollowLeadership(now, replica) || reviewed(replica->range())) continue;
-    reviews.push_back(Review(now, replica));
+    reviews.push_back(review_replica(replica));
     ++quiet;
   }
   std::sort(reviews.begin(), reviews.end(), ByRange());
@@ -181,11 +237,8 @@ std::optional<RangeReview> Store::Impl::DescribeLoad(const ClockReading& now, Ra
   if (replica == nullptr || !FollowLeadership(now, replica)) return std::nullopt;
   const std::unique_ptr<RangeMeter>& meter = replica->load.meter;
   if (meter != nullptr) meter->size_asked = Instant::min();
-  RangeReview review;
-  review.descriptor = replica->descriptor();
-  review.thresholds = ThresholdsOf(*replica);
-  MeasureSize(now, review.thresholds, replica);
-  review.load = LoadOf(now, replica);
+  RangeReview review = Review(now, replica);
+  if (meter != nullptr) review.operations = meter->histograms.Export();
   return review;
 }
 

@@ -129,7 +129,7 @@ Store::Impl::Impl(const StoreOptions& options, const Ports& ports, StoreManifest
       next_snapshot_id_(static_cast<uint64_t>(std::max<int64_t>(now.wall_us, 1))),
       snapshot_bucket_(options.snapshot_bytes_per_second, options.snapshot_bytes_per_second / 4,
                        now.boot),
-      loads_(now.boot) {}
+      loads_(now.boot, options.seed) {}
 
 consensus::CoreOptions Store::Impl::GroupOptions() const {
   consensus::CoreOptions core;

@@ -90,6 +90,7 @@ void Store::Impl::ObserveClock(const ClockReading& now) {
 
 absl::Status Store::Impl::RunTurn(const ClockReading& now) {
   last_turn_ = now.boot;
+  context_.turn_began = now.boot;
   last_turn_raw_ = now.raw;
   ObserveClock(now);
   WatchWallClock(now);
@@ -220,10 +221,10 @@ absl::Status Store::Impl::ServeReads(const ClockReading& now) {
     const bool same_range = read.generation.value() == replica.descriptor().generation() ||
                             options_.mutants.Has(kMutantReadInAnyGeneration);
     if (same_range && (!read.by_lease || replica.group().core().MayServeRead(after))) {
-      read.replica->RecordLoad(now, read.request, read.answer.response.body.size());
+      read.replica->RecordRead(now, after, read);
       answers_.push_back(std::move(read.answer));
     } else if (same_range) {
-      read.replica->RequeueRead(std::move(read.request));
+      read.replica->RequeueRead(std::move(read));
     } else {
       answers_.push_back({read.request.completion, Mismatch(read.request)});
     }

@@ -28,7 +28,7 @@ bool IsLoad(kv::Operation operation) {
 RangeMeter* LoadBook::MeterOf(consensus::Instant now, consensus::RangeId range,
                               RangeLoadState* load) {
   if (load->meter == nullptr) {
-    load->meter = std::make_unique<RangeMeter>(now);
+    load->meter = std::make_unique<RangeMeter>(now, seed_ * 1000003 + range.value());
     metered_.push_back(range);
   }
   return load->meter.get();
@@ -47,6 +47,9 @@ void LoadBook::OnRequest(consensus::Instant now, consensus::RangeId range, const
   meter->last_request = std::max(meter->last_request, now);
   meter->active = true;
   if (writes) meter->bytes_since += work.bytes;
+  if (!work.first_key.empty() && meter->keys.Wants(now)) {
+    meter->keys.Observe(work.first_key, work.last_key);
+  }
   // What never hears of processor time must not grow without bound.
   constexpr uint64_t kCostMax = uint64_t{1} << 32;
   const uint64_t cost = work.operations * (writes ? 2 : 1) + work.bytes / kCostBytes;
@@ -54,6 +57,15 @@ void LoadBook::OnRequest(consensus::Instant now, consensus::RangeId range, const
   if (meter->turn_cost == 0) turn_.push_back(range);
   meter->turn_cost += cost;
   turn_cost_ += cost;
+}
+
+void LoadBook::OnAnswer(kv::Operation operation, consensus::Duration latency, uint64_t bytes,
+                        RangeLoadState* load) {
+  const auto latency_us = static_cast<uint64_t>(
+      std::max<int64_t>(0, std::chrono::duration_cast<std::chrono::microseconds>(latency).count()));
+  histograms_.Add(operation, latency_us, bytes);
+  // Null: the range was idle for long, or the leadership ended, while the request waited.
+  if (load->meter != nullptr) load->meter->histograms.Add(operation, latency_us, bytes);
 }
 
 }  // namespace rasputin::range

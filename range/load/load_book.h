@@ -12,9 +12,11 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "consensus/core/types.h"
 #include "kv/command.h"
 #include "range/load/load_window.h"
+#include "range/load/operation_histograms.h"
 #include "range/load/range_meter.h"
 
 namespace rasputin::range {
@@ -25,6 +27,9 @@ struct RequestWork {
   bool writes = false;      // False: a read, also by a batch that only reads.
   uint32_t operations = 1;  // Of a batch: how many.
   uint64_t bytes = 0;       // Write: of the request; read: of the answer.
+  // Full keys, the lowest and the highest that are touched. Empty: not of keys of users.
+  absl::string_view first_key;
+  absl::string_view last_key;
 };
 
 class LoadBook {
@@ -32,11 +37,17 @@ class LoadBook {
   // A meter is given back after so long without a request.
   static constexpr consensus::Duration kIdleAfter = std::chrono::minutes(5);
 
-  explicit LoadBook(consensus::Instant start) : total_(start) {}
+  // `seed`: of the draws of keys.
+  LoadBook(consensus::Instant start, uint64_t seed) : seed_(seed), total_(start) {}
 
   // Commands of range/ (splits, members) are no load and are left out.
   void OnRequest(consensus::Instant now, consensus::RangeId range, const RequestWork& work,
                  RangeLoadState* load);
+  // A request was answered: the time from its arrival, and its size with that of the answer.
+  void OnAnswer(kv::Operation operation, consensus::Duration latency, uint64_t bytes,
+                RangeLoadState* load);
+  // The range's meter, made if it has none.
+  RangeMeter* MeterOf(consensus::Instant now, consensus::RangeId range, RangeLoadState* load);
   // A command of `bytes` was applied for another store's leader: it has a part in the turn's
   // processor time.
   void OnFollowed(uint64_t bytes) { followed_cost_ += 1 + bytes / kCostBytes; }
@@ -51,13 +62,18 @@ class LoadBook {
   // Ranges that were given a meter, once each; the caller removes those that have none any more.
   std::vector<consensus::RangeId>& metered() { return metered_; }
   LoadWindow& total() { return total_; }
+  // Of all ranges, since the store was opened.
+  const OperationHistograms& histograms() const { return histograms_; }
 
  private:
   static constexpr uint64_t kCostBytes = 4096;
 
-  RangeMeter* MeterOf(consensus::Instant now, consensus::RangeId range, RangeLoadState* load);
+  // A store has one such table: finer than any answer needs.
+  static constexpr size_t kSlots = 8192;
 
+  const uint64_t seed_;
   LoadWindow total_;
+  OperationHistograms histograms_{kSlots};
   std::vector<consensus::RangeId> metered_;
   std::vector<consensus::RangeId> turn_;  // Had requests in the turn that is under way.
   uint64_t turn_cost_ = 0;                // Of them together.

@@ -38,7 +38,7 @@ struct Book {
     return ranges.at(range).meter->window.Mean(At(second));
   }
 
-  LoadBook book{At(0)};
+  LoadBook book{At(0), 7};
   std::map<uint64_t, RangeLoadState> ranges;
 };
 
@@ -66,6 +66,30 @@ TEST(LoadBook, CountsOperationsAndBytesAtTheRangeAndInTotal) {
   EXPECT_EQ(rates.written_bytes, 500);
   EXPECT_EQ(b.book.total().Mean(At(1)).requests(), 32);
   EXPECT_EQ(b.ranges[7].meter->bytes_since, 500u);
+}
+
+TEST(LoadBook, SamplesKeysAndKeepsHistograms) {
+  Book b;
+  RequestWork work = Work(kv::Operation::kSet, 50);
+  work.first_key = work.last_key = "some key";
+  b.Request(0, 7, work);
+  b.Request(0, 7, Work(kv::Operation::kMeta, 50));
+  b.book.OnAnswer(kv::Operation::kSet, std::chrono::microseconds(99), 1000, &b.ranges[7]);
+  b.book.OnAnswer(kv::Operation::kSet, std::chrono::microseconds(-5), 1000, &b.ranges[8]);
+  ASSERT_EQ(b.ranges[7].meter->keys.samples().size(), 1u);
+  EXPECT_EQ(b.ranges[7].meter->keys.samples()[0].key, "some key");
+  const std::vector<type::v1::OperationLoad> own = b.ranges[7].meter->histograms.Export();
+  ASSERT_EQ(own.size(), 1u);
+  EXPECT_EQ(own[0].latency_us().buckets(0).bucket(), BucketOf(99));
+  EXPECT_EQ(b.book.histograms().Export()[0].latency_us().buckets_size(), 2);
+  EXPECT_EQ(b.ranges[8].meter, nullptr);
+}
+
+TEST(LoadBook, AMeterIsSmall) {
+  const size_t bytes = sizeof(RangeMeter) + KeySampler::kKeys * sizeof(KeySample) +
+                       OperationHistograms::kSlotsOfRange * 6;
+  EXPECT_LE(bytes, 4096u);
+  EXPECT_LE(sizeof(RangeLoadState), 32u);
 }
 
 TEST(LoadBook, DividesTheTimeOfATurnByCost) {

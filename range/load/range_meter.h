@@ -1,29 +1,41 @@
 // What the leader of a range measures of it while it has something to do.
 //
-// Exists only while there is load: a replica of an idle range holds a null pointer. Not
-// thread-safe; not replicated: a new leader measures anew.
+// Exists only while there is load: a replica of an idle range holds a null pointer. At most 4 KiB,
+// and 128 bytes for each of 20 sampled keys. Not thread-safe; not replicated: a new leader measures
+// anew.
 
 #ifndef RASPUTIN_RANGE_LOAD_RANGE_METER_H_
 #define RASPUTIN_RANGE_LOAD_RANGE_METER_H_
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "consensus/core/types.h"
+#include "range/load/key_sampler.h"
 #include "range/load/load_window.h"
+#include "range/load/operation_histograms.h"
 
 namespace rasputin::range {
 
 struct RangeMeter {
-  explicit RangeMeter(consensus::Instant start) : window(start), last_request(start) {}
+  // `seed`: of the draw of keys.
+  RangeMeter(consensus::Instant start, uint64_t seed)
+      : window(start), keys(seed), last_request(start) {}
 
   LoadWindow window;
+  KeySampler keys;
+  OperationHistograms histograms;
   consensus::Instant last_request;
   bool active = true;        // Since the last review.
   uint64_t turn_cost = 0;    // In the turn that is under way; see LoadBook.
   uint64_t bytes_since = 0;  // Written since the engine was asked for the size.
   consensus::Instant size_asked = consensus::Instant::min();  // min(): ask at the next occasion.
-  consensus::Instant split_proposed = consensus::Instant::min();  // Of the last positive verdict.
+  std::optional<consensus::Instant> split_proposed;  // When a verdict to split was given last.
+  // Until then the range takes no more data: it held more than `size_cap` bytes when it was last
+  // reviewed. min(): it does. So that where nobody reviews, nobody is refused for long.
+  consensus::Instant full_until = consensus::Instant::min();
+  uint64_t size_cap = 0;
 };
 
 // What a replica holds of its range's load.

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "rasputin/type/v1/collection.pb.h"
 #include "rasputin/type/v1/load.pb.h"
@@ -36,6 +37,8 @@ struct RangeReview {
   // it is one (split_rules.h).
   type::v1::SplitThresholds thresholds;
   SplitVerdict split;
+  // Since the leader began to measure; only where one range was asked for (Store::DescribeLoad).
+  std::vector<type::v1::OperationLoad> operations;
 };
 
 struct ReviewOptions {
