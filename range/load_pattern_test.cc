@@ -1,4 +1,4 @@
-// Loads of several shapes against real stores in virtual time: what is decided about the ranges,
+// Loads of several shapes against real stores, in virtual time: what is decided about the ranges,
 // and why. Splits are carried out at once, as a front end would.
 
 #include <gmock/gmock.h>

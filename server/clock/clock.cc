@@ -40,6 +40,10 @@ consensus::Instant Now() {
   return consensus::Instant(consensus::Duration(ReadNanoseconds(CLOCK_BOOTTIME)));
 }
 
+consensus::Duration ThreadCpuTime() {
+  return consensus::Duration(ReadNanoseconds(CLOCK_THREAD_CPUTIME_ID));
+}
+
 consensus::ClockReading ReadClocks() {
   consensus::ClockReading reading;
   reading.boot = Now();

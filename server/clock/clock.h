@@ -34,6 +34,9 @@ class ForwardReadings {
   consensus::DualInstant last_{consensus::Instant::min(), consensus::Instant::min()};
 };
 
+// Time of a processor that the calling thread has taken since it began.
+consensus::Duration ThreadCpuTime();
+
 // CLOCK_BOOTTIME alone: for deadlines and measurements within this process.
 consensus::Instant Now();
 

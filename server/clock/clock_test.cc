@@ -17,6 +17,13 @@ TEST(Clock, MonotonicReadingsNeverGoBack) {
   }
 }
 
+TEST(Clock, TimeOfTheThreadCountsWhatItDoes) {
+  const consensus::Duration before = ThreadCpuTime();
+  volatile int spun = 0;
+  while (ThreadCpuTime() == before) spun = spun + 1;
+  EXPECT_GT(ThreadCpuTime(), before);
+}
+
 consensus::ClockReading At(consensus::Duration boot, consensus::Duration raw) {
   return {consensus::Instant(boot), consensus::Instant(raw), 7};
 }

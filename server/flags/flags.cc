@@ -189,6 +189,30 @@ std::vector<Flag> RangeFlags() {
   };
 }
 
+std::vector<Flag> SplitFlags() {
+  constexpr uint64_t kMost = uint64_t{1} << 42;
+  return {
+      Number("split-size-bytes", "BYTES", &Flags::split_size_bytes, 1 << 10, kMost,
+             "Data of a range beyond which it splits; beyond twice as much it takes no more. A "
+             "collection may have its own, as of the next four."),
+      Number("split-requests-per-second", "COUNT", &Flags::split_requests_per_second, 1, kMost,
+             "Reads and writes of a range beyond which it splits."),
+      Number("split-cpu-millicores", "MILLICORES", &Flags::split_cpu_millicores, 1, 1 << 20,
+             "Time of a processor for a range, in thousandths of a core, beyond which it splits."),
+      Number("split-read-bytes-per-second", "BYTES", &Flags::split_read_bytes_per_second, 1, kMost,
+             "What reads of a range return beyond which it splits."),
+      Number("split-written-bytes-per-second", "BYTES", &Flags::split_written_bytes_per_second, 1,
+             kMost, "What writes of a range bring beyond which it splits."),
+      Number("split-small-size-bytes", "BYTES", &Flags::split_small_size_bytes, 1 << 10, kMost,
+             "While there are few ranges, one splits at so many bytes for each that there is, up "
+             "to --split-size-bytes."),
+      Number("split-sustained-seconds", "SECONDS", &Flags::split_sustained_seconds, 2, 10,
+             "For how long a load must last before its range splits."),
+      Number("split-pause-seconds", "SECONDS", &Flags::split_pause_seconds, 0, 86400,
+             "From one attempt to split a range to the next."),
+  };
+}
+
 std::vector<Flag> AllFlags() {
   std::vector<Flag> flags = AddressFlags();
   flags.push_back(Text("storage-dir", "DIR", &Flags::storage_dir,
@@ -215,6 +239,7 @@ std::vector<Flag> AllFlags() {
   flags.push_back(ClockRateError());
   for (Flag& flag : SizeFlags()) flags.push_back(std::move(flag));
   for (Flag& flag : RangeFlags()) flags.push_back(std::move(flag));
+  for (Flag& flag : SplitFlags()) flags.push_back(std::move(flag));
   flags.push_back(Number("connection-streams-max", "COUNT", &Flags::connection_streams_max, 1,
                          65536, "Calls in flight on one connection of a client; more wait."));
   flags.push_back(Number("shutdown-timeout-ms", "MS", &Flags::shutdown_timeout_ms, 0, 60000,

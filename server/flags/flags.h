@@ -46,6 +46,16 @@ struct Flags {
   uint64_t client_memory_bytes = 1 << 30;
   uint64_t peer_memory_bytes = 1 << 30;
 
+  // When ranges split; see range/load/split_rules.h.
+  uint64_t split_size_bytes = 256 << 20;
+  uint64_t split_small_size_bytes = 16 << 20;
+  uint64_t split_requests_per_second = 2500;
+  uint64_t split_cpu_millicores = 500;
+  uint64_t split_read_bytes_per_second = 30 << 20;
+  uint64_t split_written_bytes_per_second = 8 << 20;
+  uint64_t split_sustained_seconds = 10;
+  uint64_t split_pause_seconds = 60;
+
   // Counts and times.
   uint64_t connection_streams_max = 1024;
   uint64_t shutdown_timeout_ms = 3000;

@@ -246,6 +246,26 @@ TEST(DescribeRange, IsAnsweredByTheLeaderWhoeverIsAsked) {
             absl::StatusCode::kNotFound);
 }
 
+TEST(DescribeRange, SaysWhatTheLeaderMeasured) {
+  FakeCluster cluster;
+  cluster.SetLeader(2, 3);
+  range::RangeReview& review = cluster.reviews[2];
+  review.load.set_reads_per_second(70);
+  review.load.set_size_bytes(4096);
+  review.thresholds.set_requests_per_second(2500);
+  review.operations.emplace_back().set_operation("get");
+  admin::v1::DescribeRangeRequest request;
+  request.set_range_id(2);
+  const auto response =
+      cluster.Call(1, Method::kDescribeRange, request).Body<admin::v1::DescribeRangeResponse>();
+  EXPECT_EQ(response.load().range_id(), 2u);
+  EXPECT_EQ(response.load().reads_per_second(), 70);
+  EXPECT_EQ(response.approximate_bytes(), 4096u);
+  EXPECT_EQ(response.thresholds().requests_per_second(), 2500u);
+  ASSERT_EQ(response.operations_size(), 1);
+  EXPECT_EQ(response.operations(0).operation(), "get");
+}
+
 TEST(TransferLease, AnswersWhenTheTargetLeads) {
   FakeCluster cluster;
   admin::v1::TransferLeaseRequest request;

@@ -187,6 +187,7 @@ admin::v1::DescribeRangeResponse Dispatcher::DescribeHere(const ClockReading& no
     report.set_approximate_bytes(review->load.size_bytes());
     *report.mutable_load() = std::move(review->load);
     *report.mutable_thresholds() = std::move(review->thresholds);
+    *report.mutable_operations() = {review->operations.begin(), review->operations.end()};
   }
   if (decisions_ == nullptr) return report;
   for (auto& decision : decisions_->OfRange(range.value())) {

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "kv/rocks_engine.h"
+#include "range/load/split_rules.h"
 #include "server/clock/clock.h"
 #include "server/node/bootstrap_plan.h"
 #include "server/peer/peer_client.h"
@@ -27,6 +28,19 @@ AutopilotOptions AutopilotOptionsOf(const Flags& flags) {
   options.merge_rules.observed_min =
       std::min(options.merge_rules.observed_min, options.merge_rules.age_min);
   return options;
+}
+
+range::SplitRules SplitRulesOf(const Flags& flags) {
+  range::SplitRules rules;
+  rules.size_bytes = flags.split_size_bytes;
+  rules.small_size_bytes = flags.split_small_size_bytes;
+  rules.requests_per_second = flags.split_requests_per_second;
+  rules.cpu_millicores = flags.split_cpu_millicores;
+  rules.read_bytes_per_second = flags.split_read_bytes_per_second;
+  rules.written_bytes_per_second = flags.split_written_bytes_per_second;
+  rules.sustained = std::chrono::seconds(flags.split_sustained_seconds);
+  rules.pause = std::chrono::seconds(flags.split_pause_seconds);
+  return rules;
 }
 
 constexpr char kReplicatePath[] = "/rasputin.peer.v1.PeerService/Replicate";
@@ -361,6 +375,7 @@ absl::Status Node::OpenStore(const storage::v1::StoreManifest& manifest) {
   options.log_cache_bytes = flags_.log_cache_bytes;
   options.flush_bytes = flags_.flush_bytes;
   options.log_live_bytes_max = flags_.log_live_bytes_max;
+  options.split = SplitRulesOf(flags_);
   range::Ports ports;
   ports.directory = log_directory_.get();
   ports.engine = engine_.get();

@@ -10,6 +10,7 @@
 #include "glog/logging.h"
 #include "rasputin/admin/v1/admin.pb.h"
 #include "server/clock/clock.h"
+#include "server/metrics/load_text.h"
 #include "server/node/call_result.h"
 #include "server/node/node.h"
 #include "server/peer/peer_client.h"
@@ -212,8 +213,17 @@ HttpResponse Node::MetricsPage() {
     for (const range::ReplicaStatus& replica : replicas) led += replica.serving ? 1 : 0;
     replicas_ = replicas.size();
     ranges_led_ = led;
+    StoreActivity activity;
+    activity.total = shard_.store()->TotalLoad(ReadClocks());
+    activity.ranges = shard_.store()->ListLoads(ReadClocks(), kRangesShown);
+    activity.operations = shard_.store()->ListOperations();
+    std::string text = RenderActivity(activity);
+    std::lock_guard<std::mutex> lock(activity_mutex_);
+    activity_text_ = std::move(text);
   });
-  return {200, "text/plain; version=0.0.4; charset=utf-8", registry_.Render()};
+  std::lock_guard<std::mutex> lock(activity_mutex_);
+  return {200, "text/plain; version=0.0.4; charset=utf-8",
+          absl::StrCat(registry_.Render(), activity_text_)};
 }
 
 std::string Node::Trouble() const {

@@ -73,7 +73,10 @@ bool Shard::RunIfFree() {
   return true;
 }
 
-void Shard::NoteBegin() { turn_began_ns_.store(server::Now().time_since_epoch().count()); }
+void Shard::NoteBegin() {
+  turn_began_ns_.store(server::Now().time_since_epoch().count());
+  turn_cpu_began_ = ThreadCpuTime();
+}
 
 void Shard::RunTurnsAndLeave() {
   while (true) {
@@ -170,6 +173,7 @@ void Shard::Turn() {
                       ending_links_.end());
   if (shutting_down_) leads_any_.store(store_->LeadsAny());
   due_ns_.store(NextDeadline().time_since_epoch().count());
+  store_->OnTurnCpu(now, ThreadCpuTime() - turn_cpu_began_);
   turns_->Increment();
   turn_seconds_->Record(server::Now() - now.boot);
 }

@@ -162,6 +162,7 @@ class Shard final : public range::Transport,
   std::vector<consensus::lease::LeaseUpdate> lease_updates_;
 
   // From here on: inside only.
+  consensus::Duration turn_cpu_began_{};  // Of the thread inside, when its turn began.
   bool shutting_down_ = false;
   std::unique_ptr<range::Store> store_;
   std::unique_ptr<RangeStorePort> store_port_;
