@@ -247,7 +247,8 @@ class Replica {
   consensus::Instant FreezePatience(const ClockReading& now, const Request& request) const;
   bool IsHeldByAll(const consensus::LogPosition& position) const;
   std::optional<AwaitedRange> Awaits(const kv::Command& command) const;
-  absl::StatusOr<RangeDescriptor> AfterMerge(const kv::Command& command) const;
+  // See AfterMergeStep.
+  absl::StatusOr<RangeDescriptor> AfterStep(kv::Operation operation, const absl::Cord& body) const;
   absl::StatusOr<kv::Outcome> ApplyMergeStep(const kv::Command& command, kv::Turn* turn,
                                              ApplyResults* results);
   absl::Status Absorb(const kv::Command& command, const RangeDescriptor& after, kv::Turn* turn,

@@ -69,8 +69,7 @@ std::optional<Response> Replica::RefuseClosed(const Request& request) const {
 }
 
 absl::Status Replica::CheckMergeStep(const ClockReading& now, const Request& request) {
-  const absl::StatusOr<RangeDescriptor> after =
-      AfterMergeStep(descriptor_, request.operation, std::string(request.body));
+  const absl::StatusOr<RangeDescriptor> after = AfterStep(request.operation, request.body);
   if (!after.ok()) return after.status();
   if (request.operation == Operation::kMerge) {
     // The version of the merge lies above all that the right range gave, and so do later ones.
@@ -166,7 +165,7 @@ void Replica::CheckFreezes(const ClockReading& now, std::vector<Answer>* answers
 
 std::optional<AwaitedRange> Replica::Awaits(const kv::Command& command) const {
   if (command.operation != Operation::kMerge) return std::nullopt;
-  if (!AfterMerge(command).ok()) return std::nullopt;
+  if (!AfterStep(command.operation, command.body).ok()) return std::nullopt;
   const auto frozen = Parse<MergeRanges>(command.body).frozen();
   const RangeId right(frozen.right().range_id());
   const consensus::LogPosition position{consensus::Term(frozen.term()),
@@ -178,18 +177,20 @@ std::optional<AwaitedRange> Replica::Awaits(const kv::Command& command) const {
   return AwaitedRange{right, position};
 }
 
-absl::StatusOr<RangeDescriptor> Replica::AfterMerge(const kv::Command& command) const {
+absl::StatusOr<RangeDescriptor> Replica::AfterStep(Operation operation,
+                                                   const absl::Cord& body) const {
+  const bool mutated = context_->mutants.Has(kMutantMergeIgnoresAbandonment) &&
+                       operation == Operation::kMerge && descriptor_.has_merge();
+  if (!mutated) return AfterMergeStep(descriptor_, operation, std::string(body));
   RangeDescriptor before = descriptor_;
-  if (context_->mutants.Has(kMutantMergeIgnoresAbandonment) && before.has_merge()) {
-    before.mutable_merge()->set_abandoned(false);
-  }
-  return AfterMergeStep(before, command.operation, std::string(command.body));
+  before.mutable_merge()->set_abandoned(false);
+  return AfterMergeStep(before, operation, std::string(body));
 }
 
 absl::StatusOr<kv::Outcome> Replica::ApplyMergeStep(const kv::Command& command, kv::Turn* turn,
                                                     ApplyResults* results) {
   kv::Outcome outcome;
-  absl::StatusOr<RangeDescriptor> after = AfterMerge(command);
+  absl::StatusOr<RangeDescriptor> after = AfterStep(command.operation, command.body);
   if (!after.ok()) {
     outcome.code = absl::IsInvalidArgument(after.status()) ? kv::OutcomeCode::kInvalidArgument
                                                            : kv::OutcomeCode::kFailedPrecondition;

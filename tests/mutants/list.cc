@@ -9,6 +9,7 @@ namespace {
 
 constexpr auto kSim = Instrument::kSimulator;
 constexpr auto kCores = Instrument::kCores;
+constexpr auto kStores = Instrument::kStores;
 constexpr auto kLeases = Instrument::kLeases;
 constexpr auto kModel = Instrument::kModel;
 constexpr auto kCompare = Instrument::kComparison;
@@ -92,6 +93,10 @@ constexpr MutantInfo kMutants[] = {
     {40, "torn tail kept", "segment_scan", {Instrument::kLogCrashes, "", 300, true}},
     {41, "corruption in the middle truncated", "recovery", {Instrument::kLogDamage, "", 100, true}},
     {42, "log cut before the engine flushed", "store_turn", {kSim, "power-losses", 600, false}},
+    {43,
+     "a merge's right range serves reads while frozen",
+     "replica_merge",
+     {kStores, "asks-frozen", 10, true}},
     {44,
      "a stale descriptor overwrites a newer one",
      "meta_directory",
@@ -154,6 +159,34 @@ constexpr MutantInfo kMutants[] = {
      "a leader counts what its own disk has not finished",
      "core_replication",
      {kCores, "random", 3000, false}},
+    {73,
+     "session table lost at merge",
+     "replica_merge",
+     {kStores, "repeats-after-merge", 10, true}},
+    {74,
+     "a freeze is answered before all members hold it",
+     "replica_merge",
+     {kStores, "freezes-without-member", 10, true}},
+    {75,
+     "a merge that was abandoned is carried out",
+     "replica_apply, replica_merge",
+     {kStores, "merges-after-giving-up", 10, true}},
+    {76,
+     "an absorbed range's log goes before the merge is flushed",
+     "store_merge",
+     {kStores, "crashes-after-merge", 10, true}},
+    {77,
+     "versions of the right range not regarded by the left one",
+     "replica_merge",
+     {kStores, "merges-wrong-clock", 10, true}},
+    {78,
+     "a left-over replica goes though a merge needs it",
+     "store_merge",
+     {kStores, "lags-behind-merge", 10, true}},
+    {79,
+     "nobody remembers an absorbed range",
+     "store_merge",
+     {kStores, "leaves-merged-range", 10, true}},
     {90,
      "an absorbed range is put back into the directory by a late write",
      "meta_directory",
@@ -195,7 +228,6 @@ const std::vector<MutantInfo>& AllMutants() {
 
 const std::vector<Unbuilt>& UnbuiltMutants() {
   static const auto* unbuilt = new std::vector<Unbuilt>{
-      {43, "merge source keeps its lease", "ranges do not merge yet"},
       {46, "async answers before the leader's sync", "there are no asynchronous writes yet"},
       {47, "a subscription skips an event at a split", "there are no subscriptions yet"},
   };

@@ -80,6 +80,7 @@ void Caller::Start(Call call, Done done) {
 
 // A cached range of that key, or else a first range: whoever held its keys at first knows better.
 const RangeDescriptor* Caller::Route() const {
+  if (call_.pinned.has_value()) return &*call_.pinned;
   const RangeDescriptor* cached = router_.Locate(call_.first_key);
   if (cached != nullptr) return cached;
   const RangeDescriptor* last = nullptr;
@@ -254,6 +255,9 @@ void Caller::OnFailure(Failure failure, bool better_route, const range::Response
   result.time_left = client::RetryDuration(TimeLeft());
   result.retry_after = response.retry_after;
   const client::RetryDecision decision = backoff_->Next(result);
+  if (call_.pinned.has_value() && failure == Failure::kRangeMismatch) {
+    return Finish(maybe_executed_ ? CallOutcome::kUnknown : CallOutcome::kNotExecuted, response);
+  }
   // A batch that a split cut in two is divided by front ends only: it ends.
   const RangeDescriptor* route = Route();
   const bool routable = client::KeyInBounds(call_.last_key, route->start_key(), route->end_key());

@@ -37,6 +37,9 @@ struct Call {
   std::optional<kv::RequestId> id;
   bool is_read = false;
   bool read_index = false;
+  bool repeatable = false;  // Though it writes and has no id.
+  // Goes to this range at this generation, or is not executed.
+  std::optional<range::RangeDescriptor> pinned;
   RealTime patience = 5 * kSecond;
 };
 
@@ -89,7 +92,7 @@ class Caller {
   void OnFailure(client::Failure failure, bool better_route, const range::Response& response);
   void RetryAfter(RealTime wait);
   RealTime TimeLeft() const { return deadline_ - cluster_->scheduler().now(); }
-  bool Repeatable() const { return call_.is_read || call_.id.has_value(); }
+  bool Repeatable() const { return call_.is_read || call_.id.has_value() || call_.repeatable; }
   void Finish(CallOutcome outcome, const range::Response& response);
 
   Cluster* cluster_;

@@ -189,7 +189,8 @@ void Checkers::Sample() {
   std::vector<Claim> claims;
   for (int node = 0; node < stores_->StoreCount(); ++node) {
     for (const range::ReplicaStatus& replica : stores_->ReplicasAt(node)) {
-      if (!replica.serving) continue;
+      // One that is frozen serves nothing, lease or not.
+      if (!replica.serving || replica.descriptor.has_frozen_by()) continue;
       claims.push_back({replica.descriptor.start_key(), replica.descriptor.end_key(), node,
                         RangeId(replica.descriptor.range_id()), replica.term});
     }

@@ -64,6 +64,12 @@ constexpr const char* kNames[] = {
     "another leader during a split",
     "a split with a member down",
     "a split applied at a restart's replay",
+    "a merge of ranges with different leaders",
+    "the left range's leader changed while a merge was noted",
+    "a frozen range elected another leader",
+    "a frozen range was thawed",
+    "a merge applied again after a crash",
+    "a left-over replica was told that its range was absorbed",
     "a snapshot to a member that lags",
     "a snapshot makes a replica",
     "a snapshot resumed after a break",
@@ -206,6 +212,11 @@ void Coverage::OnBecameLeader(int node, const consensus::Event& event) {
   const bool another = leader.node != node && leader.term != Term();
   if (another && IsJoint(event.range)) Hit(Situation::kLeaderChangedWhileJoint);
   if (another && IsSplitting(event.range)) Hit(Situation::kLeaderChangedDuringASplit);
+  const auto latest = latest_.find(event.range);
+  if (another && latest != latest_.end()) {
+    if (latest->second.has_merge()) Hit(Situation::kLeaderChangedDuringAMerge);
+    if (latest->second.has_frozen_by()) Hit(Situation::kFrozenRangeElected);
+  }
   const auto handed = handed_to_.find(event.range);
   if (handed != handed_to_.end()) {
     if (handed->second == event.replica) Hit(Situation::kHandoverDone);
@@ -255,8 +266,8 @@ void Coverage::OnMessage(int from, int to, const Message& message) {
     if (!HasReplica(from, range)) Hit(Situation::kReleasedForNobody);
   } else if (std::holds_alternative<consensus::ReleaseQuery>(message.body)) {
     if (Leads(to, range)) Hit(Situation::kBoundMemberAsked);
-  } else if (std::holds_alternative<consensus::Removed>(message.body)) {
-    Hit(Situation::kStrayTold);
+  } else if (const auto* removed = std::get_if<consensus::Removed>(&message.body)) {
+    Hit(removed->absorbed.empty() ? Situation::kStrayTold : Situation::kLeftOverTold);
   }
 }
 
@@ -292,10 +303,27 @@ void Coverage::OnDescriptor(int node, const RangeDescriptor& descriptor) {
   }
   ends_[here] = descriptor.end_key();
   NoteSplit(node, descriptor);
+  if (absorbed_at_.erase(here) != 0) Hit(Situation::kMergeReplayedAtRestart);
   RangeDescriptor& latest = latest_[range];
   if (latest.generation() >= descriptor.generation()) return;
-  if (latest.generation() != 0) CompareMembers(latest, descriptor);
+  if (latest.generation() != 0) {
+    CompareMembers(latest, descriptor);
+    NoteMerge(latest, descriptor);
+  }
   latest = descriptor;
+}
+
+void Coverage::NoteMerge(const RangeDescriptor& before, const RangeDescriptor& after) {
+  if (before.has_frozen_by() && !after.has_frozen_by()) Hit(Situation::kThawed);
+  if (!before.has_merge() || after.has_merge() || before.end_key() == after.end_key()) return;
+  const RangeId right(before.merge().right_range_id());
+  absorbed_.insert(right);
+  const auto left_leader = leaders_.find(RangeId(after.range_id()));
+  const auto right_leader = leaders_.find(right);
+  if (left_leader != leaders_.end() && right_leader != leaders_.end() &&
+      left_leader->second.node != right_leader->second.node) {
+    Hit(Situation::kMergeOfTwoLeaders);
+  }
 }
 
 // A range that nobody knew is the child of the one that held its first key.
@@ -304,6 +332,7 @@ void Coverage::NoteSplit(int node, const RangeDescriptor& descriptor) {
   if (latest_.count(child) == 0 && child.value() > client::kMetaRangeId + 1) {
     OpenSplit split;
     for (const auto& [other, known] : latest_) {
+      if (absorbed_.count(other) != 0) continue;
       const bool held = known.start_key() < descriptor.start_key() &&
                         (known.end_key().empty() || known.end_key() >= descriptor.start_key());
       if (held) split.parent = other;
@@ -365,6 +394,7 @@ void Coverage::OnRemoved(int node, RangeId range) {
   const auto replica = replicas_.find({node, range});
   if (replica == replicas_.end()) return;
   tombstones_[replica->first] = replica->second;
+  if (absorbed_.count(range) != 0) absorbed_at_.insert(replica->first);
   replicas_.erase(replica);
 }
 

@@ -66,6 +66,13 @@ enum class Situation : uint8_t {
   kLeaderChangedDuringASplit,
   kMemberDownAtASplit,
   kSplitReplayedAtRestart,
+  // Merges.
+  kMergeOfTwoLeaders,
+  kLeaderChangedDuringAMerge,
+  kFrozenRangeElected,
+  kThawed,
+  kMergeReplayedAtRestart,
+  kLeftOverTold,
   // Snapshots.
   kSnapshotToALaggingMember,
   kSnapshotMakesAReplica,
@@ -154,6 +161,7 @@ class Coverage {
   void OnBecameLeader(int node, const consensus::Event& event);
   void OnChunk(int from, int to, RangeId range, const consensus::SnapshotChunk& chunk);
   void CompareMembers(const range::RangeDescriptor& before, const range::RangeDescriptor& after);
+  void NoteMerge(const range::RangeDescriptor& before, const range::RangeDescriptor& after);
   void NoteSplit(int node, const range::RangeDescriptor& descriptor);
   void OnFirstApplied(RangeId range, consensus::Index index, consensus::Term term,
                       const absl::Cord& command);
@@ -171,6 +179,8 @@ class Coverage {
   std::map<RangeId, Leader> leaders_;
   std::map<RangeId, range::RangeDescriptor> latest_;
   std::map<RangeId, OpenSplit> splits_;  // By child.
+  std::set<RangeId> absorbed_;           // By some store.
+  std::set<NodeAndRange> absorbed_at_;   // Whose replica went there.
   std::map<RangeId, Transfer> transfers_;
   std::map<RangeId, consensus::ReplicaId> handed_to_;
   std::map<std::pair<RangeId, consensus::Term>, int> candidates_;

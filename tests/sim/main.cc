@@ -65,6 +65,7 @@ struct Totals {
     sum.power_losses += report.power_losses;
     sum.torn_tails += report.torn_tails;
     sum.splits += report.splits;
+    sum.merges += report.merges;
     sum.transfers += report.transfers;
     sum.changes_asked += report.changes_asked;
     sum.changes_done += report.changes_done;
@@ -124,8 +125,10 @@ void Print(const Totals& totals, double real_seconds) {
               " not executed, %" PRIu64 " checked for linearizability\n",
               sum.acknowledged, sum.unknown, sum.not_executed, sum.checked_operations);
   std::printf("elections %" PRIu64 ", abdications %" PRIu64 ", releases %" PRIu64
-              ", catch-ups %" PRIu64 ", transfers %" PRIu64 ", splits %" PRIu64 "\n",
-              sum.elections, sum.abdications, sum.releases, sum.pulls, sum.transfers, sum.splits);
+              ", catch-ups %" PRIu64 ", transfers %" PRIu64 ", splits %" PRIu64 ", merges %" PRIu64
+              "\n",
+              sum.elections, sum.abdications, sum.releases, sum.pulls, sum.transfers, sum.splits,
+              sum.merges);
   std::printf("changes of members %" PRIu64 " of %" PRIu64
               " asked for, snapshots installed %" PRIu64 " of %" PRIu64
               " begun, replicas removed %" PRIu64 ", left over %" PRIu64 "\n",

@@ -50,6 +50,7 @@ constexpr Switch kSwitches[] = {
     {"changes", &FaultPlan::changes},
     {"candidate_cuts", &FaultPlan::candidate_cuts},
     {"shard_hangs", &FaultPlan::shard_hangs},
+    {"merges", &FaultPlan::merges},
 };
 
 }  // namespace
@@ -61,10 +62,16 @@ FaultPlan DrawPlan(Random* random) {
   // From generators of their own: what else a seed means did not change when they came to be.
   plan.candidate_cuts = random->Fork(1).Chance(density);
   plan.shard_hangs = random->Fork(2).Chance(density);
+  plan.merges = random->Fork(3).Chance(density);
   for (const Switch& fault : kSwitches) {
-    if (fault.on == &FaultPlan::candidate_cuts || fault.on == &FaultPlan::shard_hangs) continue;
+    if (fault.on == &FaultPlan::candidate_cuts || fault.on == &FaultPlan::shard_hangs ||
+        fault.on == &FaultPlan::merges) {
+      continue;
+    }
     plan.*fault.on = random->Chance(density);
   }
+  // Without splits there is nothing to be merged.
+  plan.splits = plan.splits || plan.merges;
   plan.interval_mean = random->Between(100, 2000) * kMillisecond;
   plan.length_mean = random->Between(200, 5000) * kMillisecond;
   plan.operator_interval_mean = random->Between(300, 4000) * kMillisecond;
@@ -127,6 +134,9 @@ Nemesis::Nemesis(Cluster* cluster, const FaultPlan& plan, std::vector<std::strin
   }
   if (plan.transfers) operator_actions_.push_back(&Nemesis::Transfer);
   if (plan.splits) operator_actions_.push_back(&Nemesis::Split);
+  // Most of the time there is no pair that fits.
+  for (int i = 0; plan.merges && i < 3; ++i) operator_actions_.push_back(&Nemesis::MergeSome);
+  if (plan.merges) operator_actions_.push_back(&Nemesis::Split);
   // Each change takes several steps.
   for (int i = 0; plan.changes && i < 3; ++i) {
     operator_actions_.push_back(&Nemesis::ChangeMembers);
@@ -467,6 +477,25 @@ void Nemesis::HandOver(range::RangeId range, const range::RangeDescriptor& descr
   const auto target = random_.Below(static_cast<uint64_t>(replicas.size()));
   cluster_->node(leader).TransferLease(
       range, range::StoreId(replicas[static_cast<int>(target)].store_id()));
+}
+
+// By both ways, as with changes of members.
+void Nemesis::MergeSome() {
+  if (!cluster_->options().front_ends || random_.Chance(0.5)) return merge_driver_->MergeSome();
+  if (member_caller_.busy()) return;
+  const auto known = cluster_->KnownRanges();
+  if (known.empty()) return;
+  auto chosen = known.begin();
+  std::advance(chosen, static_cast<long>(random_.Below(known.size())));
+  admin::v1::MergeRangesRequest request;
+  request.set_range_id(chosen->first.value());
+  Call call;
+  call.method = server::Method::kMergeRanges;
+  call.body = absl::Cord(request.SerializeAsString());
+  call.is_read = true;  // May be repeated.
+  member_caller_.Start(std::move(call), [this](const CallResult& result) {
+    if (result.outcome == CallOutcome::kAnswered) ++counters_.merges_done;
+  });
 }
 
 // One step of an operator who looks at a range: add a learner where there is no replica, let one

@@ -17,6 +17,7 @@
 
 #include "tests/sim/caller.h"
 #include "tests/sim/cluster.h"
+#include "tests/sim/merge_driver.h"
 #include "tests/sim/random.h"
 
 namespace rasputin::sim {
@@ -49,6 +50,7 @@ struct FaultPlan {
   bool splits = false;
   bool changes = false;         // Of the members of ranges.
   bool candidate_cuts = false;  // A candidate that asks for votes is not heard.
+  bool merges = false;          // Of neighbours.
   bool shard_hangs = false;     // A turn does not end, while disk and lease thread go on.
   size_t voters_min = 1;        // That a change leaves to a range.
   RealTime interval_mean = 1500 * kMillisecond;
@@ -71,6 +73,7 @@ class Nemesis {
     uint64_t kills = 0;
     uint64_t splits_asked = 0;
     uint64_t splits_done = 0;
+    uint64_t merges_done = 0;  // By front ends.
     uint64_t transfers_asked = 0;
     uint64_t changes_asked = 0;
     uint64_t changes_done = 0;
@@ -80,6 +83,8 @@ class Nemesis {
   Nemesis(Cluster* cluster, const FaultPlan& plan, std::vector<std::string> split_keys,
           int endpoint, const Random& random);
 
+  // Merges are driven by it, or where there are front ends by one of them.
+  void set_merge_driver(MergeDriver* driver) { merge_driver_ = driver; }
   void Start();
   // Ends all faults: links heal, disks work, the dead live.
   void StopAndHeal();
@@ -128,6 +133,7 @@ class Nemesis {
   void HandOver(range::RangeId range, const range::RangeDescriptor& descriptor);
   void Split();
   void SplitByFrontEnd(const std::string& user_key);
+  void MergeSome();
   void ChangeMembers();
   void ChangeByFrontEnd(const range::RangeDescriptor& descriptor);
   std::optional<range::ReplicaChange> SomeChange(const range::RangeDescriptor& descriptor);
@@ -140,6 +146,7 @@ class Nemesis {
   Random random_;
   Caller caller_;
   Caller member_caller_;  // Of changes of members by front ends.
+  MergeDriver* merge_driver_ = nullptr;
   std::vector<Action> actions_;
   std::vector<Action> operator_actions_;
   std::map<uint64_t, uint64_t> generations_;  // Of ranges, as seen at their leaders.

@@ -51,6 +51,7 @@ TEST(Simulation, HoldsUnderAnyFaultsInEverySituation) {
     sum.power_losses += report.power_losses;
     sum.torn_tails += report.torn_tails;
     sum.splits += report.splits;
+    sum.merges += report.merges;
     sum.pauses += report.pauses;
     sum.disk_errors += report.disk_errors;
     sum.engine_stalls += report.engine_stalls;
@@ -68,6 +69,7 @@ TEST(Simulation, HoldsUnderAnyFaultsInEverySituation) {
   EXPECT_GT(sum.power_losses, 150u);
   EXPECT_GT(sum.torn_tails, 0u);
   EXPECT_GT(sum.splits, 50u);
+  EXPECT_GT(sum.merges, 4u);
   EXPECT_GT(sum.pauses, 80u);
   EXPECT_GT(sum.disk_errors, 50u);
   EXPECT_GT(sum.engine_stalls, 50u);

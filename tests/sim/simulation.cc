@@ -16,6 +16,7 @@
 #include "tests/sim/damage.h"
 #include "tests/sim/directory_keeper.h"
 #include "tests/sim/liveness.h"
+#include "tests/sim/merge_driver.h"
 #include "tests/sim/nemesis.h"
 #include "tests/sim/quarantine.h"
 #include "tests/sim/workload.h"
@@ -37,6 +38,8 @@ constexpr double kTurnsPerSecondMax = 4000;
 constexpr int kReplacements = 10;
 constexpr size_t kVotersMin = 3;
 constexpr RealTime kRepairMax = 120 * kSecond;
+// Left-over replicas ask once in a lease length.
+constexpr RealTime kSettleMax = 60 * kSecond;
 
 ClockErrors DrawClock(double rate_error_max, Random* random) {
   const auto most = static_cast<int64_t>(rate_error_max * 1e6) - 1;
@@ -188,6 +191,7 @@ class SafetyRun {
   std::unique_ptr<Workload> workload_;
   std::unique_ptr<Nemesis> nemesis_;
   std::unique_ptr<DirectoryKeeper> directory_;
+  std::unique_ptr<MergeDriver> merges_;
   std::unique_ptr<Quarantine> quarantine_;  // Not in every run.
   std::unique_ptr<Damage> damage_;
   Report report_;
@@ -201,7 +205,7 @@ SafetyRun::SafetyRun(const SimulationOptions& options)
   plan_ = DrawPlan(&random_);
   if (options.adjust != nullptr) options.adjust(&cluster, &workload, &plan_);
   SwitchOff(options.without, &plan_);
-  cluster.clients = workload.clients + 2;
+  cluster.clients = workload.clients + 3;
   if (options.damage) PlanDamage(&cluster);
   cluster_ = std::make_unique<Cluster>(cluster);
   workload_ = std::make_unique<Workload>(cluster_.get(), workload, random_.Fork(1));
@@ -209,10 +213,13 @@ SafetyRun::SafetyRun(const SimulationOptions& options)
                                        cluster_->ClientEndpoint(workload.clients), random_.Fork(2));
   directory_ = std::make_unique<DirectoryKeeper>(
       cluster_.get(), cluster_->ClientEndpoint(workload.clients + 1), random_.Fork(3));
+  merges_ = std::make_unique<MergeDriver>(
+      cluster_.get(), cluster_->ClientEndpoint(workload.clients + 2), random_.Fork(6));
+  nemesis_->set_merge_driver(merges_.get());
   if (MayEndProcesses(plan_)) cluster_->set_restart_after_failure(kSecond);
   if (!options.damage) return;
   quarantine_ = std::make_unique<Quarantine>(
-      cluster_.get(), cluster_->ClientEndpoint(workload.clients + 2), random_.Fork(4));
+      cluster_.get(), cluster_->ClientEndpoint(workload.clients + 3), random_.Fork(4));
   damage_ = std::make_unique<Damage>(cluster_.get(), quarantine_.get(), random_.Fork(5));
 }
 
@@ -235,6 +242,7 @@ bool SafetyRun::WaitUntil(const std::function<bool()>& done, RealTime most) {
 void SafetyRun::Fault() {
   cluster_->Start();
   directory_->Start();
+  merges_->Start();
   workload_->Start();
   cluster_->RunFor(kWarmUp);
   const RealTime lease = cluster_->options().store.lease_duration.count();
@@ -410,6 +418,9 @@ uint64_t SafetyRun::SnapshotsInstalled() {
 // As many snapshots as are owed leave one after the other, and at the lowest rate that is drawn
 // each takes half a minute: what is demanded of them is that they go on.
 void SafetyRun::JudgeReplicas() {
+  if (!WaitUntil([&] { return merges_->Settled(); }, kSettleMax) && !Failed()) {
+    return Violate("Convergence", "a merge is neither carried out nor given up");
+  }
   uint64_t installed = SnapshotsInstalled();
   const RealTime begin = cluster_->scheduler().now();
   RealTime progress_at = begin;
@@ -456,6 +467,7 @@ void SafetyRun::Count() {
   report_.pulls = counters.pulls;
   report_.transfers = counters.transfers_started;
   report_.splits = nemesis_->counters().splits_done;
+  report_.merges = merges_->counters().done + nemesis_->counters().merges_done;
   report_.changes_asked = nemesis_->counters().changes_asked;
   report_.changes_done = nemesis_->counters().changes_done;
   report_.messages = cluster_->network().stats().sent;

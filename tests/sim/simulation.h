@@ -64,6 +64,7 @@ struct Report {
   uint64_t power_losses = 0;
   uint64_t torn_tails = 0;
   uint64_t splits = 0;
+  uint64_t merges = 0;
   uint64_t transfers = 0;
   uint64_t changes_asked = 0;  // Of members.
   uint64_t changes_done = 0;
