@@ -43,6 +43,7 @@ void Cluster::AddNode(const ClockErrors& clock) {
   node.store = options_.store;
   node.speed = options_.speed;
   node.front_end = options_.front_ends;
+  node.autopilot = options_.autopilot;
   node.clock = clock;
   node.before_start = [this](int number) {
     if (start_listener_ != nullptr) start_listener_(number);
@@ -223,6 +224,10 @@ void Cluster::OnApplied(int node, RangeId range, consensus::Index index, consens
 
 void Cluster::OnInstalled(int node, RangeId range, consensus::LogPosition position) {
   coverage_.OnInstalled(node, range, position);
+}
+
+void Cluster::OnDecision(int, const type::v1::Decision& decision) {
+  coverage_.OnDecision(decision);
 }
 
 void Cluster::OnRemoved(int node, RangeId range) { coverage_.OnRemoved(node, range); }

@@ -33,9 +33,10 @@ struct ClusterOptions {
   std::vector<ClockErrors> clocks;  // By node; missing ones are exact.
   MachineSpeed speed;
   LinkBehaviour link;
-  bool encode = false;        // Messages travel encoded, as between real stores.
-  bool split_frames = false;  // Each message of a turn travels by itself.
-  bool front_ends = false;    // Each process has one.
+  bool encode = false;                 // Messages travel encoded, as between real stores.
+  bool split_frames = false;           // Each message of a turn travels by itself.
+  bool front_ends = false;             // Each process has one.
+  server::AutopilotOptions autopilot;  // Of the front ends.
   bool trace = false;
 };
 
@@ -105,6 +106,7 @@ class Cluster : private NodeListener, private StoreView {
                  const absl::Cord& command) override;
   void OnInstalled(int node, range::RangeId range, consensus::LogPosition position) override;
   void OnRemoved(int node, range::RangeId range) override;
+  void OnDecision(int node, const type::v1::Decision& decision) override;
   void OnProcessFailed(int node, const absl::Status& status, bool made) override;
   void OnProcessStarted(int node) override;
   void OnProcessEnded(int node) override;

@@ -70,6 +70,8 @@ constexpr const char* kNames[] = {
     "a frozen range was thawed",
     "a merge applied again after a crash",
     "a left-over replica was told that its range was absorbed",
+    "a split that a front end decided on",
+    "a merge that a front end decided on",
     "a snapshot to a member that lags",
     "a snapshot makes a replica",
     "a snapshot resumed after a break",
@@ -388,6 +390,17 @@ void Coverage::OnInstalled(int node, RangeId range, consensus::LogPosition posit
   if (transfer == transfers_.end() || transfer->second.to != node) return;
   if (transfer->second.resumed) Hit(Situation::kSnapshotResumed);
   transfers_.erase(transfer);
+}
+
+void Coverage::OnDecision(const type::v1::Decision& decision) {
+  const bool split = decision.kind() == type::v1::DECISION_KIND_SPLIT;
+  if (split && decision.outcome() == type::v1::DECISION_OUTCOME_DONE) {
+    Hit(Situation::kSplitByItself);
+  }
+  const bool merge = decision.kind() == type::v1::DECISION_KIND_MERGE;
+  if (merge && decision.outcome() == type::v1::DECISION_OUTCOME_DONE) {
+    Hit(Situation::kMergedByItself);
+  }
 }
 
 void Coverage::OnRemoved(int node, RangeId range) {

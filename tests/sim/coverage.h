@@ -73,6 +73,9 @@ enum class Situation : uint8_t {
   kThawed,
   kMergeReplayedAtRestart,
   kLeftOverTold,
+  // Decided by a front end.
+  kSplitByItself,
+  kMergedByItself,
   // Snapshots.
   kSnapshotToALaggingMember,
   kSnapshotMakesAReplica,
@@ -113,6 +116,7 @@ class Coverage {
   void OnDescriptor(int node, const range::RangeDescriptor& descriptor);
   void OnInstalled(int node, range::RangeId range, consensus::LogPosition position);
   void OnRemoved(int node, range::RangeId range);
+  void OnDecision(const type::v1::Decision& decision);
   void OnApplied(int node, range::RangeId range, consensus::Index index, consensus::Term term,
                  const absl::Cord& command);
   void OnProcessStarted(int node);

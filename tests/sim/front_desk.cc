@@ -27,17 +27,19 @@ struct FrontDesk::Completion final : server::CallCompletion {
 };
 
 FrontDesk::FrontDesk(range::Store* store, uint64_t seed, const consensus::Mutants& mutants,
-                     Hooks hooks)
+                     const server::AutopilotOptions& autopilot, Hooks hooks)
     : hooks_(std::move(hooks)),
       store_port_(store),
       front_(
-          [seed, &mutants] {
+          [seed, &mutants, &autopilot] {
             server::FrontOptions options;
             options.seed = seed;
             options.mutants = mutants;
+            options.autopilot = autopilot;
             return options;
           }(),
-          {&store_port_, static_cast<server::PeerPort*>(this)}) {}
+          {&store_port_, static_cast<server::PeerPort*>(this), nullptr,
+           static_cast<server::DecisionsPort*>(this)}) {}
 
 FrontDesk::~FrontDesk() = default;
 

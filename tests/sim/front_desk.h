@@ -29,7 +29,7 @@ struct FrontAnswer {
   std::vector<absl::Cord> pages;  // Of a scan.
 };
 
-class FrontDesk : private server::PeerPort {
+class FrontDesk : private server::PeerPort, private server::DecisionsPort {
  public:
   using Answered = std::function<void(FrontAnswer)>;
 
@@ -38,10 +38,12 @@ class FrontDesk : private server::PeerPort {
     std::function<void(int to, server::ForwardReply)> reply;
     // Calls CheckConnection(to) in a while.
     std::function<void(int to)> watch;
+    std::function<void(const type::v1::Decision&)> decided;
   };
 
   // `store` outlives it, but is destroyed without answering any more.
-  FrontDesk(range::Store* store, uint64_t seed, const consensus::Mutants& mutants, Hooks hooks);
+  FrontDesk(range::Store* store, uint64_t seed, const consensus::Mutants& mutants,
+            const server::AutopilotOptions& autopilot, Hooks hooks);
   ~FrontDesk() override;
 
   // Inputs, taken at the next turn.
@@ -72,6 +74,7 @@ class FrontDesk : private server::PeerPort {
     Answered answered;
   };
 
+  void OnDecision(const type::v1::Decision& decision) override { hooks_.decided(decision); }
   bool Forward(range::StoreId to, server::ForwardRequest request) override;
   void Reply(range::StoreId to, server::ForwardReply reply) override;
 

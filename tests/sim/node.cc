@@ -117,8 +117,11 @@ void Node::OpenFrontDesk() {
     listener_->SendForwardReply(options_.number, to, std::move(reply));
   };
   hooks.watch = [this](int peer) { WatchConnection(peer); };
+  hooks.decided = [this](const type::v1::Decision& decision) {
+    listener_->OnDecision(options_.number, decision);
+  };
   front_desk_ = std::make_unique<FrontDesk>(store_.get(), random_.Next(), options_.store.mutants,
-                                            std::move(hooks));
+                                            options_.autopilot, std::move(hooks));
   for (const range::ReplicaStatus& replica : ListReplicas()) {
     front_desk_->OnDescriptor(replica.descriptor, false);
   }

@@ -47,6 +47,7 @@ struct NodeOptions {
   ClockErrors clock;
   MachineSpeed speed;
   bool front_end = false;  // The process has one, which takes calls and forwards.
+  server::AutopilotOptions autopilot;
   // Called before a process opens the store.
   std::function<void(int node)> before_start;
 };
@@ -66,6 +67,8 @@ class NodeListener {
                          consensus::Term term, const absl::Cord& command) = 0;
   virtual void OnInstalled(int node, range::RangeId range, consensus::LogPosition position) = 0;
   virtual void OnRemoved(int node, range::RangeId range) = 0;
+  // The front end decided something by itself.
+  virtual void OnDecision(int node, const type::v1::Decision& decision) = 0;
   // The process ended by itself [H-18], or could not start: an error of the store or its log;
   // `made`: it met a fault of its disk or engine that was made.
   virtual void OnProcessFailed(int node, const absl::Status& status, bool made) = 0;

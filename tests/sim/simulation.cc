@@ -70,6 +70,17 @@ void DrawLogLimits(ClusterOptions* cluster, Random* random) {
   cluster->store.snapshot_bytes_per_second = uint64_t{16 << 10} << random->Below(12);
 }
 
+// So eager that ranges merge again within a run, and split again under its load.
+void DrawAutopilot(ClusterOptions* cluster, Random random) {
+  cluster->autopilot.enabled = cluster->front_ends && random.Chance(0.5);
+  cluster->autopilot.merges_max = 1 + static_cast<uint32_t>(random.Below(3));
+  cluster->autopilot.merge_rules.age_min = std::chrono::seconds(1 + random.Below(4));
+  cluster->autopilot.merge_rules.observed_min = std::chrono::seconds(1);
+  cluster->store.split.requests_per_second = random.Chance(0.5) ? 1'000'000 : 5 + random.Below(40);
+  cluster->store.split.sustained = std::chrono::seconds(2);
+  cluster->store.split.pause = std::chrono::seconds(1);
+}
+
 ClusterOptions DrawCluster(const SimulationOptions& options, Random* random) {
   ClusterOptions cluster;
   cluster.seed = options.seed;
@@ -97,6 +108,8 @@ ClusterOptions DrawCluster(const SimulationOptions& options, Random* random) {
   cluster.split_frames = random->Chance(0.3);
   cluster.encode = random->Chance(0.8);
   DrawLogLimits(&cluster, random);
+  // From a generator of its own: what else a seed means did not change when it came to be.
+  DrawAutopilot(&cluster, random->Fork(4));
   cluster.link.in_order = random->Chance(0.7);
   // Far apart: elections take long enough to collide.
   if (random->Chance(0.25)) cluster.link.delay_min = random->Between(5, 60) * kMillisecond;
