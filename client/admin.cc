@@ -114,6 +114,23 @@ absl::StatusOr<admin::v1::CreateCollectionResponse> Admin::CreateCollection(
   return impl_->Call<CollectionService>(true, &CollectionService::Stub::CreateCollection, request);
 }
 
+absl::StatusOr<admin::v1::GetCollectionResponse> Admin::GetCollection(const std::string& name) {
+  admin::v1::GetCollectionRequest request;
+  request.set_name(name);
+  return impl_->Call<CollectionService>(false, &CollectionService::Stub::GetCollection, request);
+}
+
+absl::StatusOr<admin::v1::UpdateCollectionResponse> Admin::UpdateCollection(
+    const admin::v1::UpdateCollectionRequest& request) {
+  return impl_->Call<CollectionService>(true, &CollectionService::Stub::UpdateCollection, request);
+}
+
+absl::StatusOr<admin::v1::DropCollectionResponse> Admin::DropCollection(const std::string& name) {
+  admin::v1::DropCollectionRequest request;
+  request.set_name(name);
+  return impl_->Call<CollectionService>(true, &CollectionService::Stub::DropCollection, request);
+}
+
 absl::StatusOr<admin::v1::LookupRangeResponse> Admin::LookupRange(
     const admin::v1::LookupRangeRequest& request) {
   return impl_->Call<DirectoryService>(false, &DirectoryService::Stub::LookupRange, request);

@@ -35,6 +35,11 @@ class Admin {
   absl::StatusOr<admin::v1::ListCollectionsResponse> ListCollections();
   absl::StatusOr<admin::v1::CreateCollectionResponse> CreateCollection(
       const admin::v1::CreateCollectionRequest& request);
+  absl::StatusOr<admin::v1::GetCollectionResponse> GetCollection(const std::string& name);
+  absl::StatusOr<admin::v1::UpdateCollectionResponse> UpdateCollection(
+      const admin::v1::UpdateCollectionRequest& request);
+  // NOT_FOUND too if an attempt before succeeded and its answer was lost.
+  absl::StatusOr<admin::v1::DropCollectionResponse> DropCollection(const std::string& name);
 
   absl::StatusOr<admin::v1::LookupRangeResponse> LookupRange(
       const admin::v1::LookupRangeRequest& request);

@@ -403,6 +403,31 @@ class FakeCollections : public CollectionService::Service {
     });
   }
 
+  grpc::Status GetCollection(grpc::ServerContext* context,
+                             const admin::v1::GetCollectionRequest* request,
+                             admin::v1::GetCollectionResponse* response) override {
+    return state_->Call(context, "GetCollection", [&] {
+      response->mutable_collection()->set_id(9);
+      response->mutable_collection()->set_name(request->name());
+      response->mutable_collection()->set_ready(true);
+      response->mutable_collection()->mutable_options()->set_replication_factor(5);
+    });
+  }
+
+  grpc::Status UpdateCollection(grpc::ServerContext* context,
+                                const admin::v1::UpdateCollectionRequest* request,
+                                admin::v1::UpdateCollectionResponse* response) override {
+    return state_->Call(context, "UpdateCollection", [&] {
+      response->mutable_collection()->set_name(request->name());
+      *response->mutable_collection()->mutable_options() = request->options();
+    });
+  }
+
+  grpc::Status DropCollection(grpc::ServerContext* context, const admin::v1::DropCollectionRequest*,
+                              admin::v1::DropCollectionResponse* response) override {
+    return state_->Call(context, "DropCollection", [&] { response->set_ranges_emptied(4); });
+  }
+
   grpc::Status ListCollections(grpc::ServerContext* context,
                                const admin::v1::ListCollectionsRequest*,
                                admin::v1::ListCollectionsResponse* response) override {

@@ -55,7 +55,7 @@ absl::Status ValidateSplit(const RangeDescriptor& parent, absl::string_view spli
     return absl::FailedPreconditionError(
         "the range is being merged with a neighbour: retry the split when that is done");
   }
-  if (parent.dropped()) {
+  if (parent.dropped() && child_collection_id == parent.collection_id()) {
     return absl::FailedPreconditionError("the collection was dropped: its ranges are not split");
   }
   if (split_key.size() < kPrefixBytes) {
@@ -93,6 +93,8 @@ SplitDescriptors Split(const RangeDescriptor& parent, absl::string_view split_ke
   out.right.set_collection_id(child_collection_id);
   out.right.set_start_key(std::string(split_key));
   out.right.clear_merge();
+  // The range behind all collections may be of one that was dropped: the next one begins there.
+  if (child_collection_id != parent.collection_id()) out.right.clear_dropped();
   return out;
 }
 

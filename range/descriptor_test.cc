@@ -86,6 +86,16 @@ TEST(Descriptor, SplitIsRefusedWhereItWouldMakeAnEmptyOrMixedRange) {
   EXPECT_FALSE(ValidateSplit(Make(kMetaRangeId, 1, Key(1, ""), Key(2, "")), Key(1, "m"), 1).ok());
 }
 
+TEST(Descriptor, ADroppedRangeIsSplitForTheNextCollectionAlone) {
+  RangeDescriptor parent = Make(5, 2, Key(2, "b"), "");
+  parent.set_dropped(true);
+  EXPECT_FALSE(ValidateSplit(parent, Key(2, "c"), 2).ok());
+  ASSERT_TRUE(ValidateSplit(parent, Key(3, ""), 3).ok());
+  const SplitDescriptors halves = Split(parent, Key(3, ""), 9, 3);
+  EXPECT_TRUE(halves.left.dropped());
+  EXPECT_FALSE(halves.right.dropped());
+}
+
 consensus::Member M(uint64_t id) { return {consensus::ReplicaId(id), consensus::StoreId(10 * id)}; }
 
 TEST(Descriptor, MembersAreConfigurationsAndBack) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "kv/session_table.h"
 #include "range/descriptor.h"
@@ -62,7 +63,11 @@ std::optional<Response> Replica::RefuseClosed(const Request& request) const {
     response.retry_after = kFrozenRetryAfter;
     return response;
   }
-  if (descriptor_.dropped() && IsOfClients(operation)) {
+  // Keys of a dropped collection lie in a range of another one once that has absorbed them: a node
+  // that still knows the collection by its name must not write there.
+  const bool of_another =
+      !absl::StartsWith(request.first_key, CollectionPrefix(descriptor_.collection_id()));
+  if (IsOfClients(operation) && (descriptor_.dropped() || of_another)) {
     return Refuse(Outcome::kNotFound, "the collection was dropped");
   }
   return std::nullopt;

@@ -529,5 +529,27 @@ TEST_F(Merges, ADroppedRangeIsEmptyServesNothingAndIsAbsorbed) {
   EXPECT_TRUE(cluster_->Converges(12));
 }
 
+TEST_F(Merges, KeysOfADroppedCollectionAreServedByNobodyAfterItsRangeWasAbsorbed) {
+  Begin();
+  const std::string doomed = CollectionPrefix(3) + "k";
+  const auto set = [this](uint64_t range, const std::string& full_key) {
+    return cluster_->CallLeader(range, Operation::kSet, full_key, SetBody("k", "v")).outcome;
+  };
+  ASSERT_EQ(Step(kRight, Operation::kSplit, SplitBody(CollectionPrefix(3), 13, 3)).outcome,
+            Outcome::kOk);
+  EXPECT_EQ(set(13, doomed), Outcome::kOk);
+  ASSERT_EQ(Step(13, Operation::kDropRange, "").outcome, Outcome::kOk);
+  // It reaches to the end of the keyspace, where the next collection begins.
+  ASSERT_EQ(Step(13, Operation::kSplit, SplitBody(CollectionPrefix(4), 14, 4)).outcome,
+            Outcome::kOk);
+  EXPECT_EQ(set(14, CollectionPrefix(4) + "k"), Outcome::kOk);
+  Merge(kRight, 13);
+  EXPECT_EQ(set(kRight, doomed), Outcome::kNotFound);
+  EXPECT_EQ(cluster_->CallLeader(kRight, Operation::kGet, doomed, GetBody("k")).outcome,
+            Outcome::kNotFound);
+  EXPECT_EQ(Value(kRight, "z"), "right");
+  EXPECT_EQ(Of(kRight).end_key(), CollectionPrefix(4));
+}
+
 }  // namespace
 }  // namespace rasputin::range

@@ -22,51 +22,11 @@ namespace {
 using type::v1::RangeDescriptor;
 using Rows = std::vector<std::vector<std::string>>;
 
-std::string CollectionTypeName(type::v1::CollectionType type) {
-  return type == type::v1::COLLECTION_TYPE_KV ? "kv" : absl::StrCat("type ", int{type});
-}
-
-Json CollectionJson(const type::v1::Collection& collection) {
-  Json json;
-  json["id"] = collection.id();
-  json["name"] = collection.name();
-  json["type"] = CollectionTypeName(collection.type());
-  json["ready"] = collection.ready();
-  return json;
-}
-
 constexpr uint32_t kLoadsShown = 1000;
 
 std::string OrDash(uint64_t id) { return id == 0 ? "-" : absl::StrCat(id); }
 
 }  // namespace
-
-int CollectionCreate(const Context& context) {
-  admin::v1::CreateCollectionRequest request;
-  request.set_name(context.line.Operand(0));
-  request.set_type(type::v1::COLLECTION_TYPE_KV);
-  const auto response = Admin(context.options).CreateCollection(request);
-  if (!response.ok()) return context.Fail(response.status(), true);
-  const type::v1::Collection& collection = response->collection();
-  context.Write(CollectionJson(collection),
-                absl::StrCat("collection ", collection.name(), " has id ", collection.id(), "\n"));
-  return kDone;
-}
-
-int CollectionLs(const Context& context) {
-  const auto response = Admin(context.options).ListCollections();
-  if (!response.ok()) return context.Fail(response.status(), false);
-  Json json = Json::array();
-  Rows rows = {{"ID", "NAME", "TYPE", "READY"}};
-  for (const type::v1::Collection& one : response->collections()) {
-    json.push_back(CollectionJson(one));
-    rows.push_back({absl::StrCat(one.id()), one.name(), CollectionTypeName(one.type()),
-                    one.ready() ? "yes" : "no"});
-  }
-  context.Write(json, AlignedTable(rows));
-  if (response->more()) context.Note("there are more collections than the 1,000 shown");
-  return kDone;
-}
 
 int RangeLs(const Context& context) {
   Admin admin(context.options);

@@ -7,8 +7,6 @@
 
 namespace rasputin::client {
 
-int CollectionCreate(const Context& context);
-int CollectionLs(const Context& context);
 int RangeLs(const Context& context);
 int RangeDescribe(const Context& context);
 int RangeSplit(const Context& context);

@@ -51,13 +51,40 @@ std::vector<CommandRow> KvCommands() {
   };
 }
 
+std::vector<FlagRow> CollectionOptionFlags() {
+  return {
+      {"replicas", "COUNT", "0", "Voting replicas of each range: 1, 3, 5 or 7; 0: the default."},
+      {"split-size-bytes", "BYTES", "0", "Size at which a range splits; 0: the servers' flag."},
+      {"split-requests-per-second", "COUNT", "0", "Requests at which it splits; 0: as above."},
+      {"split-cpu-millicores", "COUNT", "0", "Thousandths of a core at which it splits."},
+      {"split-read-bytes-per-second", "BYTES", "0", "Bytes read a second at which it splits."},
+      {"split-written-bytes-per-second", "BYTES", "0", "Bytes written at which it splits."},
+      {"require", "NAME=VALUE,...", "none", "Labels of --locality that its stores must have."},
+  };
+}
+
+std::vector<CommandRow> CollectionCommands() {
+  return {
+      {"collection create", "NAME",
+       "Creates a collection of keys with values. Repeating it is safe, and leaves the options of "
+       "one "
+       "that is there as they are.",
+       CollectionOptionFlags()},
+      {"collection ls", "", "Lists the collections.", {}},
+      {"collection describe", "NAME", "Shows a collection with its options.", {}},
+      {"collection update", "NAME",
+       "Changes options of a collection while it serves; those that are not given stay. Splits, "
+       "merges and moves of replicas follow by themselves.",
+       CollectionOptionFlags()},
+      {"collection drop",
+       "NAME",
+       "Removes a collection with all its keys, for good. If it breaks off, repeat it.",
+       {{"yes", "", "", "Really."}}},
+  };
+}
+
 std::vector<CommandRow> AdminCommands() {
   return {
-      {"collection create",
-       "NAME",
-       "Creates a collection of keys with values. Repeating it is safe.",
-       {}},
-      {"collection ls", "", "Lists the collections.", {}},
       {"range ls",
        "",
        "Lists the ranges in key order, with their leaders, members, and what the 1,000 busiest "
@@ -203,7 +230,8 @@ CommandTable MakeTable() {
       {"output", "FORMAT", "table", "table, or json: one JSON value on standard output."},
       {"version", "", "", "Shows the version."},
   };
-  for (const auto& commands : {KvCommands(), AdminCommands(), LoadCommands(), WayOutCommands()}) {
+  for (const auto& commands :
+       {KvCommands(), CollectionCommands(), AdminCommands(), LoadCommands(), WayOutCommands()}) {
     table.commands.insert(table.commands.end(), commands.begin(), commands.end());
   }
   table.commands.push_back(BenchCommand());

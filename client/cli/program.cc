@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/admin_commands.h"
 #include "client/cli/bench_command.h"
+#include "client/cli/collection_commands.h"
 #include "client/cli/command_table.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/kv_commands.h"
@@ -45,7 +46,10 @@ Command FindFunction(const std::string& name) {
       {"cluster init", ClusterInit},
       {"cluster status", ClusterStatus},
       {"collection create", CollectionCreate},
+      {"collection describe", CollectionDescribe},
+      {"collection drop", CollectionDrop},
       {"collection ls", CollectionLs},
+      {"collection update", CollectionUpdate},
       {"completion bash", CompletionBash},
       {"explain", Explain},
       {"kv cas", KvCas},

@@ -226,6 +226,21 @@ TEST_F(ProgramTest, ShowsTheBusiestRangesOnceWhereNobodyCanWatch) {
   EXPECT_EQ(Rasputin({"top", "--rows", "0"}).code, 2);
 }
 
+TEST_F(ProgramTest, ChangesOptionsOfACollectionAndLeavesTheOthers) {
+  const Json options = RasputinJson({"collection", "update", "users", "--split-size-bytes",
+                                     "1048576", "--require", "zone=a,disk=ssd"})["options"];
+  EXPECT_EQ(options["replication_factor"], 5) << "what the server said it was";
+  EXPECT_EQ(options["split"]["size_bytes"], 1048576);
+  EXPECT_EQ(options["required_labels"]["disk"], "ssd");
+  EXPECT_EQ(RasputinJson({"collection", "describe", "users"})["options"]["replication_factor"], 5);
+  EXPECT_EQ(Rasputin({"collection", "update", "users", "--require", "zone"}).code, 2);
+}
+
+TEST_F(ProgramTest, DropsACollectionOnlyIfToldThatItIsMeant) {
+  EXPECT_EQ(Rasputin({"collection", "drop", "users"}).code, 2);
+  EXPECT_EQ(RasputinJson({"collection", "drop", "users", "--yes"})["ranges_emptied"], 4);
+}
+
 TEST_F(ProgramTest, ShowsWhichStoresAreDeadAndWhatTheyHold) {
   const Json stores = RasputinJson({"store", "ls"});
   EXPECT_EQ(stores[0]["state"], "alive");

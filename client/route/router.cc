@@ -109,6 +109,14 @@ void Router::ForgetCollection(absl::string_view name) {
   if (it != collections_.end()) collections_.erase(it);
 }
 
+void Router::ForgetCollectionById(uint64_t collection_id) {
+  for (auto it = collections_.begin(); it != collections_.end();) {
+    it = it->second.id() == collection_id ? collections_.erase(it) : std::next(it);
+  }
+}
+
+void Router::ForgetCollections() { collections_.clear(); }
+
 const type::v1::StoreDescriptor* Router::FindStore(uint64_t store_id) const {
   const auto it = stores_.find(store_id);
   return it == stores_.end() ? nullptr : &it->second;

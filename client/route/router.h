@@ -52,6 +52,8 @@ class Router {
   std::vector<type::v1::Collection> Collections() const;
   void LearnCollection(const type::v1::Collection& collection);
   void ForgetCollection(absl::string_view name);
+  void ForgetCollectionById(uint64_t collection_id);
+  void ForgetCollections();
 
   // Null: not cached. Valid until the next LearnStore.
   const type::v1::StoreDescriptor* FindStore(uint64_t store_id) const;

@@ -39,9 +39,13 @@ absl::Status CheckName(const std::string& name) {
 
 }  // namespace
 
-CollectionCalls::CollectionCalls(CallTable* calls, Directory* directory, RangeSplitter* splitter,
-                                 client::Router* router)
-    : calls_(calls), directory_(directory), splitter_(splitter), router_(router) {}
+CollectionCalls::CollectionCalls(CallTable* calls, Directory* directory, Dispatcher* dispatcher,
+                                 RangeSplitter* splitter, client::Router* router)
+    : calls_(calls),
+      directory_(directory),
+      splitter_(splitter),
+      dropper_(directory, dispatcher, router),
+      router_(router) {}
 
 void CollectionCalls::Create(const ClockReading& now, CallId id, const absl::Cord& request,
                              Instant deadline) {
@@ -57,6 +61,7 @@ void CollectionCalls::Create(const ClockReading& now, CallId id, const absl::Cor
   Collection collection;
   collection.set_name(wanted->name());
   collection.set_type(wanted->type());
+  *collection.mutable_options() = wanted->options();
   storage::v1::MetaCommand command;
   *command.mutable_create_collection()->mutable_collection() = collection;
   directory_->Command(
@@ -91,6 +96,12 @@ void CollectionCalls::OnRegistered(const ClockReading& now, CallId id, const Col
     return calls_->Finish(
         id, RefuseCall(absl::StatusCode::kAlreadyExists, rasputin::v1::ERROR_REASON_ALREADY_EXISTS,
                        "a collection of this name and another type exists"));
+  }
+  if (registered.dropping()) {
+    return calls_->Finish(
+        id, RefuseCall(absl::StatusCode::kAlreadyExists, rasputin::v1::ERROR_REASON_ALREADY_EXISTS,
+                       "a collection of this name is being dropped: drop it again to finish that, "
+                       "then create it"));
   }
   if (registered.ready()) return FinishCreate(id, registered);
   CreateRange(now, id, registered, deadline);
@@ -135,10 +146,10 @@ void CollectionCalls::Get(const ClockReading& now, CallId id, const absl::Cord& 
                           Instant deadline) {
   const auto wanted = DecodeRequest<admin::v1::GetCollectionRequest>(request);
   if (!wanted.ok()) return calls_->Finish(id, RefuseInvalid(wanted.status()));
-  directory_->FindCollection(
+  directory_->ReadCollection(
       now, wanted->name(), deadline,
       [this, id](const ClockReading&, RangeAnswer answer, Collection collection) {
-        // One under creation is shown as such; only requests to its keys have to wait.
+        // One that is being created or dropped is shown as such; only its keys are not served.
         if (answer.response.outcome != Outcome::kOk && collection.id() == 0) {
           return calls_->Finish(id, ToCallResult(answer, *router_));
         }
@@ -166,6 +177,58 @@ void CollectionCalls::List(const ClockReading& now, CallId id, const absl::Cord&
         response.set_more(result.more());
         calls_->Finish(id, OkResult(response));
       });
+}
+
+void CollectionCalls::Update(const ClockReading& now, CallId id, const absl::Cord& request,
+                             Instant deadline) {
+  const auto wanted = DecodeRequest<admin::v1::UpdateCollectionRequest>(request);
+  if (!wanted.ok()) return calls_->Finish(id, RefuseInvalid(wanted.status()));
+  directory_->ReadCollection(
+      now, wanted->name(), deadline,
+      [this, id, options = wanted->options(), deadline](const ClockReading& when,
+                                                        RangeAnswer answer, Collection found) {
+        // One under creation may be changed already.
+        const bool there = found.id() != 0 && !found.dropping();
+        if (answer.response.outcome != Outcome::kOk && !there) {
+          return calls_->Finish(id, ToCallResult(answer, *router_));
+        }
+        storage::v1::MetaCommand command;
+        command.mutable_update_collection()->set_collection_id(found.id());
+        *command.mutable_update_collection()->mutable_options() = options;
+        directory_->Command(
+            when, command, /*repeatable=*/true, deadline,
+            [this, id](const ClockReading&, RangeAnswer updated, storage::v1::MetaResult result) {
+              FinishUpdate(id, updated, result.collection());
+            });
+      });
+}
+
+void CollectionCalls::FinishUpdate(CallId id, const RangeAnswer& answer,
+                                   const Collection& collection) {
+  if (answer.response.outcome != Outcome::kOk) {
+    return calls_->Finish(id, ToCallResult(answer, *router_));
+  }
+  if (collection.ready()) router_->LearnCollection(collection);
+  admin::v1::UpdateCollectionResponse response;
+  *response.mutable_collection() = collection;
+  calls_->Finish(id, OkResult(response));
+}
+
+void CollectionCalls::Drop(const ClockReading& now, CallId id, const absl::Cord& request,
+                           Instant deadline) {
+  const auto wanted = DecodeRequest<admin::v1::DropCollectionRequest>(request);
+  if (!wanted.ok()) return calls_->Finish(id, RefuseInvalid(wanted.status()));
+  const absl::Status name = CheckName(wanted->name());
+  if (!name.ok()) return calls_->Finish(id, RefuseInvalid(name));
+  dropper_.Drop(now, wanted->name(), deadline,
+                [this, id](const ClockReading&, RangeAnswer answer, uint64_t ranges_emptied) {
+                  if (answer.response.outcome != Outcome::kOk) {
+                    return calls_->Finish(id, ToCallResult(answer, *router_));
+                  }
+                  admin::v1::DropCollectionResponse response;
+                  response.set_ranges_emptied(ranges_emptied);
+                  calls_->Finish(id, OkResult(response));
+                });
 }
 
 }  // namespace rasputin::server

@@ -9,19 +9,23 @@
 
 #include "absl/strings/cord.h"
 #include "server/front/call_table.h"
+#include "server/front/collection_dropper.h"
 #include "server/front/directory.h"
+#include "server/front/dispatcher.h"
 #include "server/front/range_splitter.h"
 
 namespace rasputin::server {
 
 class CollectionCalls {
  public:
-  CollectionCalls(CallTable* calls, Directory* directory, RangeSplitter* splitter,
-                  client::Router* router);
+  CollectionCalls(CallTable* calls, Directory* directory, Dispatcher* dispatcher,
+                  RangeSplitter* splitter, client::Router* router);
 
   void Create(const ClockReading& now, CallId id, const absl::Cord& request, Instant deadline);
   void Get(const ClockReading& now, CallId id, const absl::Cord& request, Instant deadline);
   void List(const ClockReading& now, CallId id, const absl::Cord& request, Instant deadline);
+  void Update(const ClockReading& now, CallId id, const absl::Cord& request, Instant deadline);
+  void Drop(const ClockReading& now, CallId id, const absl::Cord& request, Instant deadline);
 
  private:
   using Collection = type::v1::Collection;
@@ -34,10 +38,12 @@ class CollectionCalls {
   void OnRegistered(const ClockReading& now, CallId id, const Collection& wanted,
                     const Collection& registered, Instant deadline);
   void FinishCreate(CallId id, const Collection& collection);
+  void FinishUpdate(CallId id, const RangeAnswer& answer, const Collection& collection);
 
   CallTable* const calls_;
   Directory* const directory_;
   RangeSplitter* const splitter_;
+  CollectionDropper dropper_;
   client::Router* const router_;
 };
 

@@ -82,7 +82,9 @@ Directory::Directory(const storage::v1::StoreManifest& manifest, const storage::
   }
   dispatcher_->SetLookup(
       [this](const ClockReading& now, const std::string& full_key, Dispatcher::Found found) {
-        LookUp(now, full_key, std::move(found));
+        LookUp(now, full_key,
+               [found = std::move(found)](const ClockReading& when, const RangeAnswer&,
+                                          const RangeDescriptor* range) { found(when, range); });
       });
 }
 
@@ -139,13 +141,36 @@ void Directory::Learn(const storage::v1::MetaQueryResult& result) {
   for (const auto& range : result.ranges()) router_->Learn(range);
   for (const auto& store : result.stores()) router_->LearnStore(store);
   for (const auto& collection : result.collections()) {
-    if (collection.ready()) router_->LearnCollection(collection);
+    if (collection.dropping()) {
+      router_->ForgetCollectionById(collection.id());
+    } else if (collection.ready()) {
+      router_->LearnCollection(collection);
+    }
   }
 }
 
-void Directory::LookUp(const ClockReading& now, const std::string& full_key,
-                       Dispatcher::Found found) {
-  waiting_.push_back({full_key, std::move(found)});
+template <typename Value>
+std::function<void(const ClockReading&, RangeAnswer, Value)> Directory::Until(
+    const ClockReading& now, Instant deadline,
+    std::function<void(const ClockReading&, RangeAnswer, Value)> done) {
+  auto waiting = std::make_shared<decltype(done)>(std::move(done));
+  const auto answer_once = [waiting](const ClockReading& when, RangeAnswer answer, Value value) {
+    if (*waiting == nullptr) return;
+    std::exchange(*waiting, nullptr)(when, std::move(answer), std::move(value));
+  };
+  dispatcher_->After(now, deadline - now.boot, [answer_once](const ClockReading& when) {
+    RangeAnswer late;
+    late.response.outcome = Outcome::kNotLeader;
+    late.response.message =
+        "the directory (range 1) did not answer in time: it needs a majority of its stores up and "
+        "connected";
+    answer_once(when, std::move(late), Value());
+  });
+  return answer_once;
+}
+
+void Directory::LookUp(const ClockReading& now, const std::string& full_key, LookedUp done) {
+  waiting_.push_back({full_key, std::move(done)});
   if (!lookup_under_way_) StartLookup(now, full_key);
 }
 
@@ -165,14 +190,14 @@ void Directory::StartLookup(const ClockReading& now, const std::string& full_key
             // Keys beyond this answer are looked up next; the key asked for has had its answer.
             if (known == nullptr && one.full_key != full_key &&
                 answer.response.outcome == Outcome::kOk) {
-              LookUp(when, one.full_key, std::move(one.found));
+              LookUp(when, one.full_key, std::move(one.done));
               continue;
             }
             if (known == nullptr) {
-              one.found(when, nullptr);
+              one.done(when, answer, nullptr);
             } else {
               const RangeDescriptor copy = *known;
-              one.found(when, &copy);
+              one.done(when, answer, &copy);
             }
           }
         });
@@ -185,27 +210,38 @@ void Directory::FindCollection(const ClockReading& now, const std::string& name,
     const Collection copy = *known;
     return done(now, RangeAnswer(), copy);
   }
+  auto& sharing = reading_[wanted];
+  sharing.push_back(Until(now, deadline, std::move(done)));
+  if (sharing.size() > 1) return;
+  ReadCollection(now, wanted, now.boot + kLookupDuration,
+                 [this, wanted](const ClockReading& when, RangeAnswer answer, Collection found) {
+                   const auto shared = reading_.extract(wanted);
+                   for (const CollectionDone& one : shared.mapped()) one(when, answer, found);
+                 });
+}
+
+void Directory::ReadCollection(const ClockReading& now, const std::string& name, Instant deadline,
+                               CollectionDone done) {
+  const std::string wanted = name.empty() ? kDefaultCollection : name;
   storage::v1::MetaQuery query;
   query.set_collection_name(wanted);
   Query(now, query, deadline,
         [done = std::move(done), shown = ShownName(wanted)](
             const ClockReading& when, RangeAnswer answer, storage::v1::MetaQueryResult result) {
           Collection collection;
-          if (answer.response.outcome == Outcome::kOk) {
-            if (result.collections_size() == 0) {
-              answer.response.outcome = Outcome::kNotFound;
-            } else if (!result.collections(0).ready()) {
-              answer.response.outcome = Outcome::kFailedPrecondition;
-              answer.response.message =
-                  "the collection is being created: wait, or create it again to finish an "
-                  "interrupted creation";
-              collection = result.collections(0);
-            } else {
-              collection = result.collections(0);
-            }
-          }
-          if (answer.response.outcome == Outcome::kNotFound) {
+          if (result.collections_size() > 0) collection = result.collections(0);
+          if (answer.response.outcome != Outcome::kOk) return done(when, std::move(answer), {});
+          if (collection.id() == 0) {
+            answer.response.outcome = Outcome::kNotFound;
             answer.response.message = absl::StrCat("there is no collection ", shown);
+          } else if (collection.dropping()) {
+            answer.response.outcome = Outcome::kNotFound;
+            answer.response.message = absl::StrCat("the collection ", shown, " is being dropped");
+          } else if (!collection.ready()) {
+            answer.response.outcome = Outcome::kFailedPrecondition;
+            answer.response.message =
+                "the collection is being created: wait, or create it again to finish an "
+                "interrupted creation";
           }
           done(when, std::move(answer), std::move(collection));
         });
@@ -217,22 +253,16 @@ void Directory::FindRange(const ClockReading& now, const std::string& full_key, 
     const RangeDescriptor copy = *known;
     return done(now, RangeAnswer(), copy);
   }
-  storage::v1::MetaQuery query;
-  query.set_ranges_from(full_key);
-  query.set_limit(kLookupRows);
-  Query(now, query, deadline,
-        [this, full_key, done = std::move(done)](const ClockReading& when, RangeAnswer answer,
-                                                 storage::v1::MetaQueryResult result) {
-          const RangeDescriptor* known = router_->Locate(full_key);
-          if (known == nullptr) known = Holding(result, full_key);
-          if (known == nullptr && answer.response.outcome == Outcome::kOk) {
-            answer.response.outcome = Outcome::kNotFound;
-            answer.response.message = "the directory names no range for the key";
-          }
-          RangeDescriptor range;
-          if (known != nullptr) range = *known;
-          done(when, std::move(answer), std::move(range));
-        });
+  LookUp(now, full_key,
+         [once = Until(now, deadline, std::move(done))](
+             const ClockReading& when, RangeAnswer answer, const RangeDescriptor* range) {
+           if (range != nullptr) return once(when, RangeAnswer(), *range);
+           if (answer.response.outcome == Outcome::kOk) {
+             answer.response.outcome = Outcome::kNotFound;
+             answer.response.message = "the directory names no range for the key";
+           }
+           once(when, std::move(answer), {});
+         });
 }
 
 void Directory::FindRangeById(const ClockReading& now, uint64_t range_id, Instant deadline,

@@ -1,14 +1,17 @@
 // The front end's access to the meta range: lookups of ranges and collections, commands, ids.
 //
-// Fills the route cache from what it reads; lookups that are asked for while one is under way share
-// its answer. The meta range's own place comes from the store's bootstrap record and is then learnt
-// like any other. Not responsible for keeping the directory up to date (upkeep.h). Not thread-safe.
+// Fills the route cache from what it reads. Lookups of ranges, and of one collection, that are
+// asked for while one is under way share its answer: of ten thousand clients that start at once the
+// meta range sees one. The meta range's own place comes from the store's bootstrap record and is
+// then learnt like any other. Not responsible for keeping the directory up to date (upkeep.h). Not
+// thread-safe.
 
 #ifndef RASPUTIN_SERVER_FRONT_DIRECTORY_H_
 #define RASPUTIN_SERVER_FRONT_DIRECTORY_H_
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -44,10 +47,17 @@ class Directory {
   void Command(const ClockReading& now, const storage::v1::MetaCommand& command, bool repeatable,
                Instant deadline, CommandDone done);
 
+  // Takes over what a read brought: ranges, stores, collections.
+  void Learn(const storage::v1::MetaQueryResult& result);
+
   // The collection of this name (empty: `default`), from the cache or the meta range. NOT_FOUND if
-  // there is none, FAILED_PRECONDITION if its creation has not been finished. Calls back before it
-  // returns if the cache knows.
+  // there is none or it is being dropped, FAILED_PRECONDITION if its creation has not been
+  // finished; in the last two cases it is told all the same. Calls back before it returns if the
+  // cache knows.
   void FindCollection(const ClockReading& now, const std::string& name, Instant deadline,
+                      CollectionDone done);
+  // The same, always from the meta range.
+  void ReadCollection(const ClockReading& now, const std::string& name, Instant deadline,
                       CollectionDone done);
   // The range that holds a full key, from the cache or the meta range.
   void FindRange(const ClockReading& now, const std::string& full_key, Instant deadline,
@@ -61,14 +71,21 @@ class Directory {
   void AllocateRangeId(const ClockReading& now, Instant deadline, IdDone done);
 
  private:
+  // `range` is null if there is none, or none was told of.
+  using LookedUp = std::function<void(const ClockReading& now, const RangeAnswer& answer,
+                                      const range::RangeDescriptor* range)>;
   struct Waiting {
     std::string full_key;
-    Dispatcher::Found found;
+    LookedUp done;
   };
 
-  void LookUp(const ClockReading& now, const std::string& full_key, Dispatcher::Found found);
+  void LookUp(const ClockReading& now, const std::string& full_key, LookedUp done);
   void StartLookup(const ClockReading& now, const std::string& full_key);
-  void Learn(const storage::v1::MetaQueryResult& result);
+  // The same call that is answered with an error at its deadline, if nothing came before.
+  template <typename Value>
+  std::function<void(const ClockReading&, RangeAnswer, Value)> Until(
+      const ClockReading& now, Instant deadline,
+      std::function<void(const ClockReading&, RangeAnswer, Value)> done);
   void WalkForId(const ClockReading& now, uint64_t range_id, const std::string& from,
                  Instant deadline, RangeDone done);
   // The route to the meta range is always there, and as new as it ever was.
@@ -80,6 +97,7 @@ class Directory {
   FrontCounters* const counters_;
   std::vector<Waiting> waiting_;
   bool lookup_under_way_ = false;
+  std::map<std::string, std::vector<CollectionDone>> reading_;  // By name.
   uint64_t next_range_id_ = 0;  // Of the block; none left if equal to the end.
   uint64_t range_ids_end_ = 0;
 };

@@ -97,6 +97,13 @@ void Dispatcher::TrySend(const ClockReading& now, Flight* flight,
 
   flight->range = RangeId(range->range_id());
   flight->generation = consensus::Generation(range->generation());
+  if (flight->call.collection != 0 && range->collection_id() != flight->call.collection) {
+    Response other;
+    other.outcome = Outcome::kRangeMismatch;
+    other.message = "the key lies in a range of another collection";
+    flight->wrong_collection = true;
+    return Finish(flight, std::move(other));
+  }
   if (!flight->call.last_key.empty() &&
       !client::KeyInBounds(flight->call.last_key, range->start_key(), range->end_key())) {
     Response split;
@@ -125,11 +132,29 @@ StoreId Dispatcher::ChooseStore(const ClockReading& now, Flight* flight,
   }
   // Nobody is known to lead: the members in turn, but for those that do not answer.
   for (int i = 0; i < std::max(1, range.replicas_size()); ++i) {
-    flight->meant = StoreId(client::MemberToTry(range, self_.value(), flight->members_tried++));
+    flight->meant = CandidateOf(range, flight->members_tried++);
     if (reach_.Answers(flight->meant)) break;
     ProbeIfDue(now, flight->meant);
   }
   return flight->meant;
+}
+
+// A member in turn. Of the meta range, which nobody else could tell of, then all other stores too:
+// who is asked for a range that it does not hold answers with what its node knows of it.
+StoreId Dispatcher::CandidateOf(const range::RangeDescriptor& range, uint32_t attempt) const {
+  const auto members = static_cast<uint32_t>(range.replicas_size());
+  if (range.range_id() != client::kMetaRangeId || members == 0) {
+    return StoreId(client::MemberToTry(range, self_.value(), attempt));
+  }
+  std::vector<uint64_t> others;
+  for (const auto& store : router_->Stores()) {
+    if (!client::HasMember(range, store.store_id()) && store.store_id() != self_.value()) {
+      others.push_back(store.store_id());
+    }
+  }
+  const uint32_t turn = attempt % (members + static_cast<uint32_t>(others.size()));
+  if (turn >= members) return StoreId(others[turn - members]);
+  return StoreId(client::MemberToTry(range, self_.value(), turn));
 }
 
 void Dispatcher::ProbeIfDue(const ClockReading& now, StoreId peer) {
@@ -275,6 +300,10 @@ void Dispatcher::OnAnswer(const ClockReading& now, Flight* flight, StoreId from,
       return OnFailure(now, flight, Failure::kOverloaded, false, std::move(response));
     case Outcome::kOutcomeUnknown:
       return OnFailure(now, flight, Failure::kOutcomeUnknown, false, std::move(response));
+    case Outcome::kNotFound:
+      // The collection was dropped; its name may be another's by now.
+      router_->ForgetCollectionById(client::CollectionOf(flight->call.first_key));
+      return Finish(flight, std::move(response));
     default:
       return Finish(flight, std::move(response));
   }
@@ -357,12 +386,13 @@ void Dispatcher::Finish(Flight* flight, Response response) {
   RangeAnswer answer;
   answer.maybe_executed = flight->call.maybe_executed;
   answer.must_split = flight->must_split;
+  answer.wrong_collection = flight->wrong_collection;
   answer.unreachable = flight->unreachable && response.outcome != Outcome::kOk;
   answer.range = flight->range;
   answer.descriptor = std::move(flight->descriptor);
   const bool not_executed =
       IsNotExecuted(response.outcome) || response.outcome == Outcome::kOutcomeUnknown;
-  if (answer.maybe_executed && not_executed && !answer.must_split) {
+  if (answer.maybe_executed && not_executed && !answer.must_split && !answer.wrong_collection) {
     answer.unreachable = false;
     if (IsRead(flight->call)) {
       if (response.outcome == Outcome::kOutcomeUnknown) response.outcome = Outcome::kNotLeader;

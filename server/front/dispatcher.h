@@ -47,6 +47,7 @@ struct RangeCall {
   bool wants_descriptor = false;  // RangeAnswer.descriptor is filled in.
   // kRange: meant for this range at this generation alone; a mismatch is final.
   std::optional<range::RangeDescriptor> pinned;
+  uint64_t collection = 0;           // Only to ranges of this collection; 0: whatever the keys say.
   StoreId store;                     // Other kinds: the store to ask, and no other; no retries.
   RangeId range;                     // Other kinds: the range concerned.
   consensus::Generation generation;  // kChangeReplicas.
@@ -62,6 +63,9 @@ struct RangeAnswer {
   // The keys lie in different ranges: the caller must split the request. Not executed by the last
   // attempt; see `maybe_executed`. `response.outcome` is kRangeMismatch.
   bool must_split = false;
+  // The range of the key belongs to another collection than the call is for. Not executed by the
+  // last attempt; `response.outcome` is kRangeMismatch.
+  bool wrong_collection = false;
   bool maybe_executed = false;
   bool unreachable = false;  // The failure is that of the connection, not of the store.
 };
@@ -115,6 +119,10 @@ class Dispatcher {
   void ForwardTo(const ClockReading& now, Flight* flight, StoreId store);
   void LookUp(const ClockReading& now, Flight* flight);
   StoreId ChooseStore(const ClockReading& now, Flight* flight, const range::RangeDescriptor& range);
+  // The store to try when nobody is known to lead, by attempt.
+  StoreId CandidateOf(const range::RangeDescriptor& range, uint32_t attempt) const;
+  // What this node knows of the range that holds the keys, for an answer that the route was old.
+  void AddKnownRange(const ForwardRequest& request, range::Response* response) const;
   // Asks a peer for a sign that it answers.
   void Probe(const ClockReading& now, StoreId peer);
   // The same if it has not answered lately and it is time to ask again.

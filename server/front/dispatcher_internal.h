@@ -40,6 +40,7 @@ struct Dispatcher::Flight {
   range::RangeDescriptor descriptor;
   uint32_t members_tried = 0;  // Without a leader hint.
   bool must_split = false;
+  bool wrong_collection = false;
   bool unreachable = false;
   std::optional<range::Response> last_failure;
 };

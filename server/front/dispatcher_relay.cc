@@ -112,8 +112,20 @@ void Dispatcher::OnForwardedAnswer(const ClockReading& now, Ticket* ticket, Resp
   }
   ForwardReply reply;
   reply.id = origin_id;
+  if (response.outcome == Outcome::kRangeMismatch) AddKnownRange(request, &response);
   reply.response = std::move(response);
   ports_.peers->Reply(from, std::move(reply));
+}
+
+void Dispatcher::AddKnownRange(const ForwardRequest& request, Response* response) const {
+  const range::RangeDescriptor* known = router_->Locate(request.first_key);
+  const bool news = known != nullptr && (known->range_id() != request.range.value() ||
+                                         known->generation() > request.generation.value());
+  if (!news) return;
+  for (const auto& descriptor : response->descriptors) {
+    if (descriptor.range_id() == known->range_id()) return;
+  }
+  response->descriptors.push_back(*known);
 }
 
 void Dispatcher::OnForwardReply(const ClockReading& now, StoreId from, ForwardReply reply) {

@@ -13,6 +13,7 @@
 #include "client/route/router.h"
 #include "google/rpc/status.pb.h"
 #include "kv/fields.h"
+#include "kv/key.h"
 #include "kv/state_machine.h"
 #include "range/descriptor.h"
 #include "range/meta_state.h"
@@ -56,6 +57,15 @@ Response FromKv(const absl::StatusOr<kv::Outcome>& outcome) {
   return response;
 }
 
+// A client's request to a range that was emptied, or that has taken such a range's keys.
+bool IsOfNoCollectionHere(const range::Request& request, const RangeDescriptor& range) {
+  const bool of_clients =
+      request.operation <= kv::Operation::kScan ||
+      (request.operation >= kv::Operation::kSet && request.operation <= kv::Operation::kBatch);
+  return of_clients &&
+         (range.dropped() || client::CollectionOf(request.first_key) != range.collection_id());
+}
+
 Response Refusal(std::string message) {
   Response response;
   response.outcome = Outcome::kFailedPrecondition;
@@ -67,8 +77,9 @@ Response Refusal(std::string message) {
 
 bool FakeCall::Page(absl::Cord response) {
   CHECK(!result.has_value()) << "a page after the end";
-  pages.emplace_back();
-  CHECK(pages.back().ParseFromString(std::string(response)));
+  encoded_pages.emplace_back(response);
+  kv::v1::ScanResponse page;
+  if (page.ParseFromString(encoded_pages.back())) pages.push_back(std::move(page));
   return takes_pages;
 }
 
@@ -389,6 +400,11 @@ Response FakeCluster::Execute(StoreId store, const range::Request& request) {
     response.retry_after = std::chrono::milliseconds(10);
     return response;
   }
+  if (IsOfNoCollectionHere(request, range)) {
+    response.outcome = Outcome::kNotFound;
+    response.message = "the collection was dropped";
+    return response;
+  }
   ++executed_[request.operation];
   const kv::Space space{range.range_id(), range.collection_id()};
   switch (request.operation) {
@@ -411,6 +427,8 @@ Response FakeCluster::Execute(StoreId store, const range::Request& request) {
     case kv::Operation::kThaw:
     case kv::Operation::kMergeEnd:
       return ExecuteMergeStep(request);
+    case kv::Operation::kDropRange:
+      return ExecuteDrop(range.range_id());
     case kv::Operation::kBatch:
       if (!kv::ReadFields(request.operation, request.body)->mutates) {
         return FromKv(kv::GetBatch(space, request.body, engine_));
@@ -479,6 +497,22 @@ Response FakeCluster::ExecuteWrite(const range::Request& request, const RangeDes
   }
   CHECK(turn.Commit().ok());
   return response;
+}
+
+Response FakeCluster::ExecuteDrop(uint64_t range_id) {
+  RangeDescriptor& range = ranges_.at(range_id);
+  if (range.dropped()) return Response();
+  const std::string begin = kv::DataKey(range.collection_id(), range::UserKey(range.start_key()));
+  const bool bounded = client::CollectionOf(range.end_key()) == range.collection_id();
+  const std::string end = bounded
+                              ? kv::DataKey(range.collection_id(), range::UserKey(range.end_key()))
+                              : kv::DataKey(range.collection_id() + 1, "");
+  kv::Turn turn(&engine_);
+  turn.DeleteRange(begin, end);
+  CHECK(turn.Commit().ok());
+  range.set_dropped(true);
+  range.set_generation(range.generation() + 1);
+  return Response();
 }
 
 Response FakeCluster::ExecuteSplit(const range::Request& request) {

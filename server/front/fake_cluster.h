@@ -40,8 +40,9 @@ struct FakeCall final : CallCompletion {
   }
 
   std::optional<CallResult> result;
-  std::vector<kv::v1::ScanResponse> pages;
-  bool takes_pages = true;  // What Page returns.
+  std::vector<kv::v1::ScanResponse> pages;  // Of a scan.
+  std::vector<std::string> encoded_pages;   // Of any stream.
+  bool takes_pages = true;                  // What Page returns.
   CallId id = 0;
 };
 
@@ -134,6 +135,7 @@ class FakeCluster {
   range::Response Freeze(const range::Request& request, range::RangeDescriptor* right);
   range::Response Absorb(const range::Request& request, range::RangeDescriptor* left);
   range::Response StepBack(const range::Request& request, range::RangeDescriptor* range);
+  range::Response ExecuteDrop(uint64_t range);
   bool DeliverOne();
 
   const FrontOptions options_;

@@ -16,6 +16,7 @@
 #include "server/front/collection_calls.h"
 #include "server/front/decision_log.h"
 #include "server/front/directory.h"
+#include "server/front/directory_follower.h"
 #include "server/front/dispatcher.h"
 #include "server/front/kv_calls.h"
 #include "server/front/load_calls.h"
@@ -41,7 +42,8 @@ class FrontEnd::Impl {
         autopilot(options.autopilot, ports.store, ports.decisions, &directory, &dispatcher,
                   &splitter, &merger, &router, &decisions),
         kv_calls(options.limits, &calls, &directory, &dispatcher, &router),
-        collection_calls(&calls, &directory, &splitter, &router),
+        follower(options, &calls, &directory, &dispatcher, &router, &counters),
+        collection_calls(&calls, &directory, &dispatcher, &splitter, &router),
         range_calls(options, &calls, &directory, &dispatcher, &splitter, &merger, &router),
         status_calls(options, ports.store->manifest(), &calls, &directory, &dispatcher, &router),
         load_calls(options, &calls, &dispatcher, &router),
@@ -65,6 +67,7 @@ class FrontEnd::Impl {
   DecisionLog decisions;
   Autopilot autopilot;
   KvCalls kv_calls;
+  DirectoryFollower follower;
   CollectionCalls collection_calls;
   RangeCalls range_calls;
   StatusCalls status_calls;
@@ -89,10 +92,16 @@ void FrontEnd::Impl::Start(const ClockReading& now, CallId id, ClientCall call, 
       return collection_calls.Get(now, id, call.request, deadline);
     case Method::kListCollections:
       return collection_calls.List(now, id, call.request, deadline);
+    case Method::kUpdateCollection:
+      return collection_calls.Update(now, id, call.request, deadline);
+    case Method::kDropCollection:
+      return collection_calls.Drop(now, id, call.request, deadline);
     case Method::kLookupRange:
       return range_calls.Lookup(now, id, call.request, deadline);
     case Method::kListRanges:
       return range_calls.List(now, id, call.request, deadline);
+    case Method::kFollowRanges:
+      return follower.Follow(id, call.request);
     case Method::kGetStatus:
       return status_calls.GetStatus(now, id, call.request, deadline);
     case Method::kListStores:
@@ -134,11 +143,15 @@ CallId FrontEnd::Start(const ClockReading& now, ClientCall call) {
   return id;
 }
 
-void FrontEnd::Resume(const ClockReading& now, CallId call) { impl_->kv_calls.Resume(now, call); }
+void FrontEnd::Resume(const ClockReading& now, CallId call) {
+  impl_->kv_calls.Resume(now, call);
+  impl_->follower.follow().Resume(call);
+}
 
 void FrontEnd::Cancel(CallId call) {
   impl_->calls.Cancel(call);
   impl_->kv_calls.Cancel(call);
+  impl_->follower.follow().Cancel(call);
 }
 
 void FrontEnd::OnForward(const ClockReading& now, StoreId from, ForwardRequest request) {
@@ -184,6 +197,7 @@ void FrontEnd::Run(const ClockReading& now) {
     worked |= impl_->merger.Run(now);
     worked |= impl_->autopilot.Run(now);
     worked |= impl_->store_watch.Run(now);
+    worked |= impl_->follower.Run(now);
     const size_t delivered = impl_->calls.Deliver();
     impl_->counters.calls_done += delivered;
     worked |= delivered > 0;
@@ -192,7 +206,7 @@ void FrontEnd::Run(const ClockReading& now) {
 
 Instant FrontEnd::NextDeadline() const {
   if (impl_->calls.HasFinished() || impl_->upkeep.HasWork() || impl_->merger.HasWork() ||
-      impl_->store_watch.HasWork()) {
+      impl_->store_watch.HasWork() || impl_->follower.HasWork()) {
     return Instant::min();
   }
   return std::min(impl_->dispatcher.NextDeadline(), impl_->autopilot.NextDeadline());

@@ -54,6 +54,9 @@ struct FrontOptions {
   Duration status_wait = std::chrono::seconds(1);
   // How often the list of stores is read again; zero: never, then nothing of store_watch.h happens.
   Duration stores_period{};
+  // How often the feed of changes of the directory is read; zero: never, then nothing of
+  // directory_follower.h happens.
+  Duration directory_period{};
   // How others reach this node: written to the meta range if it says otherwise.
   type::v1::StoreDescriptor own_store;
   AutopilotOptions autopilot;

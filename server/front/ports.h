@@ -41,8 +41,11 @@ enum class Method : uint8_t {
   kCreateCollection = 16,
   kGetCollection = 17,
   kListCollections = 18,
+  kUpdateCollection = 19,
+  kDropCollection = 20,
   kLookupRange = 24,
   kListRanges = 25,
+  kFollowRanges = 26,
   kGetStatus = 32,
   kListStores = 33,
   kDescribeRange = 34,
@@ -59,7 +62,7 @@ enum class Method : uint8_t {
 struct CallResult {
   absl::StatusCode code = absl::StatusCode::kOk;  // Numerically gRPC's.
   std::string message;  // One sentence for the user; without keys and values.
-  absl::Cord body;      // kOk: the encoded response; empty for a Scan, whose responses are pages.
+  absl::Cord body;      // kOk: the encoded response; empty where the responses are pages.
   // Otherwise: an encoded google.rpc.Status with an ErrorDetail, for `grpc-status-details-bin`.
   std::string details;
 };
@@ -67,8 +70,8 @@ struct CallResult {
 // Receives what a call answers. Not owned by the front end, which forgets it after Done.
 class CallCompletion {
  public:
-  // Scan only: one encoded ScanResponse. True: the next page may follow at once; false: it is held
-  // back until FrontEnd::Resume.
+  // Scan and FollowRanges only: one encoded response. True: the next page may follow at once;
+  // false: it is held back until FrontEnd::Resume.
   virtual bool Page(absl::Cord response) = 0;
   // Exactly once, last; never after FrontEnd::Cancel.
   virtual void Done(CallResult result) = 0;

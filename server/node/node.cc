@@ -51,6 +51,7 @@ constexpr consensus::Duration kProbeAtStart = std::chrono::milliseconds(300);
 constexpr consensus::Duration kProbeOldAddress = std::chrono::seconds(5);
 // How often the list of stores is read.
 constexpr consensus::Duration kStoresPeriod = std::chrono::seconds(10);
+constexpr consensus::Duration kDirectoryPeriod = std::chrono::seconds(1);
 // Calls under way get so long to be answered after leaderships were handed over.
 constexpr consensus::Duration kGraceForCalls = std::chrono::milliseconds(500);
 // Between our own answer to calls that are cut off and the end of their connections.
@@ -62,6 +63,15 @@ uint64_t Random() {
   std::random_device device;
   const uint64_t random = (uint64_t{device()} << 32) | device();
   return random != 0 ? random : 1;
+}
+
+FrontOptions FrontOptionsOf(const Flags& flags) {
+  FrontOptions front;
+  front.seed = Random();
+  front.stores_period = kStoresPeriod;
+  front.directory_period = kDirectoryPeriod;
+  front.autopilot = AutopilotOptionsOf(flags);
+  return front;
 }
 
 // What the seeds say of themselves wins over the book: a book that was lost or damaged names stores
@@ -390,10 +400,7 @@ absl::Status Node::OpenStore(const storage::v1::StoreManifest& manifest) {
   }
   range::Store* store = opened->get();
 
-  FrontOptions front;
-  front.seed = Random();
-  front.stores_period = kStoresPeriod;
-  front.autopilot = AutopilotOptionsOf(flags_);
+  FrontOptions front = FrontOptionsOf(flags_);
   front.own_store = OwnDescriptor();
   front.own_store.set_store_id(manifest.store_id());
   front.book = ReadBook(manifest);

@@ -221,6 +221,7 @@ class Node {
   // As of the last metrics page.
   std::atomic<uint64_t> replicas_{0};
   std::atomic<uint64_t> ranges_led_{0};
+  std::atomic<uint64_t> directory_reads_{0};  // As the page of metrics saw it last.
   std::mutex activity_mutex_;
   std::string activity_text_;  // Of the ranges, as the shard said last.
 };

@@ -184,6 +184,9 @@ void Node::AddLogMetrics() {
                      [this] { return static_cast<double>(replicas_.load()); });
   registry_.AddGauge("rasputin_ranges_led", "Ranges that this store leads with a valid lease.",
                      [this] { return static_cast<double>(ranges_led_.load()); });
+  registry_.AddCounterSource("rasputin_directory_reads_total",
+                             "Reads of the meta range by this node's front end.",
+                             [this] { return static_cast<double>(directory_reads_.load()); });
   registry_.AddGauge("rasputin_engine_unflushed_bytes", "State that is not flushed yet.",
                      [this] { return static_cast<double>(engine_->UnflushedBytes()); });
 }
@@ -213,6 +216,7 @@ HttpResponse Node::MetricsPage() {
     for (const range::ReplicaStatus& replica : replicas) led += replica.serving ? 1 : 0;
     replicas_ = replicas.size();
     ranges_led_ = led;
+    directory_reads_ = shard_.front()->counters().directory_reads;
     StoreActivity activity;
     activity.total = shard_.store()->TotalLoad(ReadClocks());
     activity.ranges = shard_.store()->ListLoads(ReadClocks(), kRangesShown);

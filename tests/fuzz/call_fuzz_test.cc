@@ -27,6 +27,9 @@ constexpr uint64_t kUsualCalls = 4'000;
 // Splits and collections pile up: a new cluster after so many calls.
 constexpr uint64_t kClusterCalls = 500;
 
+// Collections that may be dropped.
+constexpr const char* kDoomed[] = {"doomed-1", "doomed-2", "doomed-3", "doomed-4"};
+
 kv::v1::SetRequest Canary() {
   kv::v1::SetRequest request;
   request.set_key("canary in a mine");
@@ -45,6 +48,12 @@ std::unique_ptr<server::FakeCluster> NewCluster() {
   cluster->SetLeader(51, 3);
   for (const uint64_t range : {2, 50, 51}) cluster->TellObservers(range);
   cluster->Settle();
+  for (const char* name : kDoomed) {
+    admin::v1::CreateCollectionRequest create;
+    create.set_name(name);
+    create.set_type(type::v1::COLLECTION_TYPE_KV);
+    EXPECT_TRUE(cluster->Call(1, Method::kCreateCollection, create).ok());
+  }
   return cluster;
 }
 
@@ -70,6 +79,9 @@ void MakeLikely(Random* random, peer::v1::JoinRequest* request) {
   if ((*random)() % 4 == 0) return;
   request->set_cluster_id(99);
   request->mutable_store()->clear_store_id();
+}
+void MakeLikely(Random* random, admin::v1::DropCollectionRequest* request) {
+  if ((*random)() % 4 != 0) request->set_name(kDoomed[(*random)() % 4]);
 }
 void MakeLikely(Random* random, admin::v1::DecommissionStoreRequest* request) {
   request->set_store_id((*random)() % 6);
@@ -118,6 +130,8 @@ TEST(FuzzCalls, Batch) { Fuzz<kv::v1::BatchRequest, kv::v1::BatchResponse>(Metho
 RASPUTIN_ADMIN_CALL(CreateCollection)
 RASPUTIN_ADMIN_CALL(GetCollection)
 RASPUTIN_ADMIN_CALL(ListCollections)
+RASPUTIN_ADMIN_CALL(UpdateCollection)
+RASPUTIN_ADMIN_CALL(DropCollection)
 RASPUTIN_ADMIN_CALL(LookupRange)
 RASPUTIN_ADMIN_CALL(ListRanges)
 RASPUTIN_ADMIN_CALL(GetStatus)
@@ -130,6 +144,33 @@ RASPUTIN_ADMIN_CALL(TransferLease)
 RASPUTIN_ADMIN_CALL(ChangeReplicas)
 RASPUTIN_ADMIN_CALL(DecommissionStore)
 #undef RASPUTIN_ADMIN_CALL
+
+// It ends with the client alone, unless it is no request at all.
+TEST(FuzzCalls, FollowRanges) {
+  server::FrontOptions front;
+  front.directory_period = std::chrono::seconds(1);
+  server::FakeCluster cluster(3, front);
+  admin::v1::FollowRangesRequest scratch;
+  const TrialOptions options{scratch.GetTypeName(), 26, kUsualCalls, 0};
+  TryInputs(options, [&](Random* random, uint64_t, bool* accepted) {
+    const std::string bytes = AnyInput(random, &scratch);
+    server::FakeCall call;
+    cluster.Start(1 + (*random)() % 3, Method::kFollowRanges, bytes, &call);
+    cluster.Advance(std::chrono::milliseconds(10));
+    if (call.result.has_value()) {
+      ASSERT_EQ(call.result->code, absl::StatusCode::kInvalidArgument);
+      return;
+    }
+    *accepted = true;
+    admin::v1::FollowRangesResponse page;
+    ASSERT_FALSE(call.encoded_pages.empty());
+    ASSERT_TRUE(page.ParseFromString(call.encoded_pages.back()));
+    EXPECT_TRUE(page.complete());
+    cluster.front(1).Cancel(call.id);
+    cluster.front(2).Cancel(call.id);
+    cluster.front(3).Cancel(call.id);
+  });
+}
 
 TEST(FuzzCalls, Join) { Fuzz<peer::v1::JoinRequest, peer::v1::JoinResponse>(Method::kJoin); }
 

@@ -1,0 +1,50 @@
+// The steps of DropCollection: marked in the meta range, each of its ranges emptied, removed.
+//
+// Nothing is kept between the steps and each may be repeated, so any node finishes what another has
+// begun. Not responsible for the empty ranges, which their left neighbours absorb by and by. Not
+// thread-safe.
+
+#ifndef RASPUTIN_SERVER_FRONT_COLLECTION_DROPPER_H_
+#define RASPUTIN_SERVER_FRONT_COLLECTION_DROPPER_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "server/front/directory.h"
+#include "server/front/dispatcher.h"
+
+namespace rasputin::server {
+
+class CollectionDropper {
+ public:
+  // kOk: it is gone. `ranges_emptied`: by this call.
+  using Done =
+      std::function<void(const ClockReading& now, RangeAnswer answer, uint64_t ranges_emptied)>;
+
+  CollectionDropper(Directory* directory, Dispatcher* dispatcher, client::Router* router);
+
+  // NOT_FOUND: no collection of this name. FAILED_PRECONDITION: `default` stays.
+  void Drop(const ClockReading& now, const std::string& name, Instant deadline, Done done);
+
+ private:
+  struct Work;
+
+  void Mark(const ClockReading& now, std::shared_ptr<Work> work);
+  // Empties the range that holds the cursor, then moves the cursor to its end.
+  void EmptyNext(const ClockReading& now, std::shared_ptr<Work> work);
+  void Empty(const ClockReading& now, std::shared_ptr<Work> work);
+  // A range of another collection at the cursor: asks itself whether it still is.
+  void Confirm(const ClockReading& now, std::shared_ptr<Work> work);
+  void GoOn(const ClockReading& now, std::shared_ptr<Work> work, const RangeAnswer& answer);
+  void Remove(const ClockReading& now, std::shared_ptr<Work> work);
+
+  Directory* const directory_;
+  Dispatcher* const dispatcher_;
+  client::Router* const router_;
+};
+
+}  // namespace rasputin::server
+
+#endif  // RASPUTIN_SERVER_FRONT_COLLECTION_DROPPER_H_

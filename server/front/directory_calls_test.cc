@@ -1,0 +1,402 @@
+// The directory at the front end: following it, being asked by many at once, finding the meta range
+// again, and collections that are changed and dropped. Runs over FakeCluster.
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "client/route/full_key.h"
+#include "gtest/gtest.h"
+#include "rasputin/admin/v1/admin.pb.h"
+#include "rasputin/kv/v1/kv.pb.h"
+#include "server/front/directory_copy.h"
+#include "server/front/fake_cluster.h"
+#include "server/front/front_end.h"
+
+namespace rasputin::server {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+admin::v1::CreateCollectionRequest Create(const std::string& name) {
+  admin::v1::CreateCollectionRequest request;
+  request.set_name(name);
+  request.set_type(type::v1::COLLECTION_TYPE_KV);
+  return request;
+}
+
+admin::v1::DropCollectionRequest Drop(const std::string& name) {
+  admin::v1::DropCollectionRequest request;
+  request.set_name(name);
+  return request;
+}
+
+admin::v1::SplitRangeRequest SplitAt(const std::string& collection, const std::string& key) {
+  admin::v1::SplitRangeRequest request;
+  request.set_collection(collection);
+  request.set_split_key(key);
+  return request;
+}
+
+admin::v1::LookupRangeRequest Lookup(const std::string& collection, const std::string& key) {
+  admin::v1::LookupRangeRequest request;
+  request.set_collection(collection);
+  request.set_key(key);
+  return request;
+}
+
+kv::v1::SetRequest SetIn(const std::string& collection, const std::string& key) {
+  kv::v1::SetRequest request;
+  request.set_collection(collection);
+  request.set_key(key);
+  request.set_value("v");
+  return request;
+}
+
+kv::v1::GetRequest GetIn(const std::string& collection, const std::string& key) {
+  kv::v1::GetRequest request;
+  request.set_collection(collection);
+  request.set_key(key);
+  return request;
+}
+
+FrontOptions Following() {
+  FrontOptions options;
+  options.directory_period = seconds(1);
+  return options;
+}
+
+// What a client that follows has come to know.
+struct Follower {
+  FakeCall call;
+  std::map<uint64_t, type::v1::RangeDescriptor> ranges;
+  size_t pages_read = 0;
+  int completions = 0;
+
+  void Start(FakeCluster* cluster, uint64_t store) {
+    cluster->Start(store, Method::kFollowRanges, "", &call);
+    cluster->Settle();
+  }
+  void ReadPages() {
+    for (; pages_read < call.encoded_pages.size(); ++pages_read) {
+      admin::v1::FollowRangesResponse page;
+      ASSERT_TRUE(page.ParseFromString(call.encoded_pages[pages_read]));
+      for (const uint64_t id : page.gone_range_ids()) ranges.erase(id);
+      for (const auto& route : page.routes()) ranges[route.range().range_id()] = route.range();
+      completions += page.complete() ? 1 : 0;
+    }
+  }
+};
+
+TEST(FollowRanges, SendsEverythingThenEachChange) {
+  FakeCluster cluster(3, Following());
+  ASSERT_TRUE(cluster.Call(1, Method::kSplitRange, SplitAt("", "m")).ok());
+  cluster.Advance(seconds(2));
+  Follower follower;
+  follower.Start(&cluster, 3);
+  follower.ReadPages();
+  EXPECT_EQ(follower.completions, 1);
+  EXPECT_EQ(follower.ranges.size(), 3u);
+
+  ASSERT_TRUE(cluster.Call(2, Method::kSplitRange, SplitAt("", "t")).ok());
+  cluster.Advance(seconds(2));
+  follower.ReadPages();
+  EXPECT_EQ(follower.ranges.size(), 4u);
+  EXPECT_EQ(follower.completions, 1);
+  EXPECT_FALSE(follower.call.result.has_value());
+  const size_t pages = follower.pages_read;
+  cluster.Advance(seconds(10));
+  EXPECT_EQ(follower.call.encoded_pages.size(), pages) << "nothing changed";
+
+  cluster.front(3).Cancel(follower.call.id);
+  ASSERT_TRUE(cluster.Call(2, Method::kSplitRange, SplitAt("", "w")).ok());
+  cluster.Advance(seconds(2));
+  EXPECT_EQ(follower.call.encoded_pages.size(), pages) << "it has gone";
+}
+
+TEST(FollowRanges, ASlowFollowerGetsAFreshCopyAndNothingIsQueuedForIt) {
+  FakeCluster cluster(3, Following());
+  cluster.Advance(seconds(2));
+  Follower follower;
+  follower.call.takes_pages = false;
+  follower.Start(&cluster, 3);
+  ASSERT_EQ(follower.call.encoded_pages.size(), 1u);
+  for (size_t i = 0; i < DirectoryCopy::kDeltasMax + 2; ++i) {
+    const std::string key = "k" + std::to_string(1000 + i);
+    ASSERT_TRUE(cluster.Call(1, Method::kSplitRange, SplitAt("", key)).ok());
+    cluster.Advance(milliseconds(1200));
+  }
+  EXPECT_EQ(follower.call.encoded_pages.size(), 1u) << "it has not asked for more";
+  follower.call.takes_pages = true;
+  cluster.front(3).Resume(cluster.now, follower.call.id);
+  cluster.Settle();
+  follower.ReadPages();
+  EXPECT_EQ(follower.ranges.size(), cluster.RangeCount());
+  EXPECT_LE(follower.call.encoded_pages.size(), 3u) << "changes one by one instead of a copy";
+  EXPECT_EQ(follower.completions, 2);
+}
+
+TEST(FollowRanges, CountsNodesAtTheMetaRangeNotFollowers) {
+  FakeCluster cluster(3, Following());
+  cluster.Advance(seconds(5));
+  std::vector<Follower> followers(500);
+  for (size_t i = 0; i < followers.size(); ++i) followers[i].Start(&cluster, i % 3 + 1);
+  const uint64_t before = cluster.requests_executed(kv::Operation::kMetaRead);
+  ASSERT_TRUE(cluster.Call(1, Method::kSplitRange, SplitAt("", "m")).ok());
+  for (int second = 0; second < 10; ++second) cluster.Advance(milliseconds(1200));
+  EXPECT_LE(cluster.requests_executed(kv::Operation::kMetaRead) - before, 3u * 11);
+  for (Follower& follower : followers) {
+    follower.ReadPages();
+    EXPECT_EQ(follower.ranges.size(), 3u);
+  }
+}
+
+TEST(DirectoryFollower, ReadsLessAndLessWhileNothingChanges) {
+  FakeCluster cluster(3, Following());
+  for (int second = 0; second < 30; ++second) cluster.Advance(seconds(1));
+  const uint64_t before = cluster.requests_executed(kv::Operation::kMetaRead);
+  for (int second = 0; second < 40; ++second) cluster.Advance(seconds(1));
+  const uint64_t reads = cluster.requests_executed(kv::Operation::kMetaRead) - before;
+  EXPECT_GE(reads, 3u * 7) << "each node, every four seconds";
+  EXPECT_LE(reads, 3u * 11);
+}
+
+TEST(DirectoryFollower, ANodeRoutesByWhatItReadWithoutAsking) {
+  FakeCluster cluster(3, Following());
+  ASSERT_TRUE(cluster.Call(1, Method::kCreateCollection, Create("orders")).ok());
+  ASSERT_TRUE(cluster.Call(1, Method::kSplitRange, SplitAt("orders", "m")).ok());
+  cluster.RestartFront(3);
+  cluster.Advance(seconds(2));
+  const uint64_t before = cluster.requests_executed(kv::Operation::kMetaRead);
+  EXPECT_TRUE(cluster.Call(3, Method::kLookupRange, Lookup("orders", "z")).ok());
+  EXPECT_TRUE(cluster.Call(3, Method::kSet, SetIn("orders", "z")).ok());
+  EXPECT_EQ(cluster.requests_executed(kv::Operation::kMetaRead), before);
+  EXPECT_EQ(cluster.front(3).counters().stale_routes, 0u);
+}
+
+// Nothing is known at first but what the manifest says.
+TEST(DirectoryHotSpot, TenThousandClientsAtOnceCostTheMetaRangeAHandfulOfReads) {
+  FakeCluster cluster;
+  ASSERT_TRUE(cluster.Call(1, Method::kCreateCollection, Create("orders")).ok());
+  for (const char* key : {"d", "h", "m", "t"}) {
+    ASSERT_TRUE(cluster.Call(1, Method::kSplitRange, SplitAt("orders", key)).ok());
+  }
+  for (uint64_t store = 1; store <= 3; ++store) cluster.RestartFront(store);
+  const uint64_t before = cluster.requests_executed(kv::Operation::kMetaRead);
+  std::vector<FakeCall> calls(10'000);
+  for (size_t i = 0; i < calls.size(); ++i) {
+    const std::string key(1, static_cast<char>('a' + i % 26));
+    const uint64_t store = i % 3 + 1;
+    if (i % 2 == 0) {
+      cluster.Start(store, Method::kLookupRange, Lookup("orders", key).SerializeAsString(),
+                    &calls[i]);
+    } else {
+      cluster.Start(store, Method::kGet, GetIn("orders", key).SerializeAsString(), &calls[i]);
+    }
+  }
+  for (FakeCall& call : calls) {
+    cluster.RunUntilDone(call);
+    ASSERT_TRUE(call.ok()) << call.result->message;
+  }
+  // For each node: the collection, its ranges, and what a wrong route at first costs.
+  EXPECT_LE(cluster.requests_executed(kv::Operation::kMetaRead) - before, 3u * 4);
+}
+
+TEST(MetaRange, IsFoundAgainThroughAnyNodeThatKnowsWhereItWent) {
+  FakeCluster cluster(6, {}, 3);
+  for (const uint64_t store : {1, 2}) {
+    admin::v1::ChangeReplicasRequest request;
+    request.set_range_id(1);
+    request.set_add_store_id(store + 3);
+    request.set_remove_store_id(store);
+    const FakeCall moved = cluster.Call(4, Method::kChangeReplicas, request);
+    ASSERT_TRUE(moved.ok()) << moved.result->message;
+  }
+  // Node 6 knows only those that had it at first, and reaches none that have it now but 5, which
+  // does not lead it.
+  cluster.RestartFront(6);
+  for (const uint64_t gone : {1, 2, 3}) {
+    cluster.disconnected.insert({6, gone});
+    cluster.disconnected.insert({gone, 6});
+  }
+  const FakeCall call =
+      cluster.Call(6, Method::kListCollections, admin::v1::ListCollectionsRequest());
+  EXPECT_TRUE(call.ok()) << call.result->message;
+}
+
+admin::v1::UpdateCollectionRequest Update(const std::string& name, uint32_t replicas,
+                                          uint64_t split_bytes) {
+  admin::v1::UpdateCollectionRequest request;
+  request.set_name(name);
+  request.mutable_options()->set_replication_factor(replicas);
+  request.mutable_options()->mutable_split()->set_size_bytes(split_bytes);
+  return request;
+}
+
+TEST(UpdateCollection, ChangesTheOptionsThatEveryNodeReads) {
+  FakeCluster cluster;
+  ASSERT_TRUE(cluster.Call(1, Method::kCreateCollection, Create("orders")).ok());
+  const FakeCall call = cluster.Call(2, Method::kUpdateCollection, Update("orders", 5, 1 << 20));
+  ASSERT_TRUE(call.ok()) << call.result->message;
+  admin::v1::GetCollectionRequest get;
+  get.set_name("orders");
+  for (uint64_t store = 1; store <= 3; ++store) {
+    const auto collection = cluster.Call(store, Method::kGetCollection, get)
+                                .Body<admin::v1::GetCollectionResponse>()
+                                .collection();
+    EXPECT_EQ(collection.options().replication_factor(), 5u);
+    EXPECT_EQ(collection.options().split().size_bytes(), 1u << 20);
+    EXPECT_TRUE(collection.ready());
+  }
+}
+
+TEST(UpdateCollection, NamesTheLimitThatIsExceeded) {
+  FakeCluster cluster;
+  const FakeCall even = cluster.Call(1, Method::kUpdateCollection, Update("default", 4, 0));
+  EXPECT_EQ(even.result->code, absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(even.result->message.find("replication_factor is 4; it must be 1, 3, 5 or 7"),
+            std::string::npos)
+      << even.result->message;
+  const FakeCall small = cluster.Call(1, Method::kUpdateCollection, Update("default", 3, 10));
+  EXPECT_NE(small.result->message.find("split.size_bytes is 10; it must be at least 4096"),
+            std::string::npos)
+      << small.result->message;
+  EXPECT_EQ(cluster.Call(1, Method::kUpdateCollection, Update("nowhere", 3, 0)).result->code,
+            absl::StatusCode::kNotFound);
+}
+
+TEST(DropCollection, EmptiesAllItsRangesAndNoNodeServesThemAnyMore) {
+  FakeCluster cluster;
+  ASSERT_TRUE(cluster.Call(1, Method::kCreateCollection, Create("orders")).ok());
+  ASSERT_TRUE(cluster.Call(1, Method::kCreateCollection, Create("other")).ok());
+  ASSERT_TRUE(cluster.Call(2, Method::kSplitRange, SplitAt("orders", "m")).ok());
+  for (const char* key : {"a", "z"}) {
+    for (uint64_t store = 1; store <= 3; ++store) {
+      ASSERT_TRUE(cluster.Call(store, Method::kSet, SetIn("orders", key)).ok());
+      ASSERT_TRUE(cluster.Call(store, Method::kSet, SetIn("other", key)).ok());
+    }
+  }
+  const FakeCall call = cluster.Call(3, Method::kDropCollection, Drop("orders"));
+  ASSERT_TRUE(call.ok()) << call.result->message;
+  EXPECT_EQ(call.Body<admin::v1::DropCollectionResponse>().ranges_emptied(), 2u);
+  for (uint64_t store = 1; store <= 3; ++store) {
+    // Nodes 1 and 2 have the collection in their caches.
+    EXPECT_EQ(cluster.Call(store, Method::kGet, GetIn("orders", "a")).result->code,
+              absl::StatusCode::kNotFound);
+    EXPECT_EQ(cluster.Call(store, Method::kSet, SetIn("orders", "z")).result->code,
+              absl::StatusCode::kNotFound);
+    EXPECT_TRUE(
+        cluster.Call(store, Method::kGet, GetIn("other", "a")).Body<kv::v1::GetResponse>().found());
+  }
+  EXPECT_EQ(cluster.Call(1, Method::kDropCollection, Drop("orders")).result->code,
+            absl::StatusCode::kNotFound);
+}
+
+TEST(DropCollection, FreesTheNameAndNeverTheId) {
+  FakeCluster cluster;
+  const auto first = cluster.Call(1, Method::kCreateCollection, Create("orders"))
+                         .Body<admin::v1::CreateCollectionResponse>()
+                         .collection();
+  ASSERT_TRUE(cluster.Call(2, Method::kSet, SetIn("orders", "a")).ok());
+  ASSERT_TRUE(cluster.Call(1, Method::kDropCollection, Drop("orders")).ok());
+  const FakeCall again = cluster.Call(1, Method::kCreateCollection, Create("orders"));
+  ASSERT_TRUE(again.ok()) << again.result->message;
+  const auto second = again.Body<admin::v1::CreateCollectionResponse>().collection();
+  EXPECT_GT(second.id(), first.id());
+  // Node 2 believes in the old one until a range has told it otherwise.
+  EXPECT_EQ(cluster.Call(2, Method::kGet, GetIn("orders", "a")).result->code,
+            absl::StatusCode::kNotFound);
+  const FakeCall get = cluster.Call(2, Method::kGet, GetIn("orders", "a"));
+  ASSERT_TRUE(get.ok()) << get.result->message;
+  EXPECT_FALSE(get.Body<kv::v1::GetResponse>().found());
+}
+
+TEST(DropCollection, LeavesTheClustersOwnAlone) {
+  FakeCluster cluster;
+  EXPECT_EQ(cluster.Call(1, Method::kDropCollection, Drop("default")).result->code,
+            absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(cluster.Call(1, Method::kDropCollection, Drop("")).result->code,
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(cluster.Call(1, Method::kDropCollection, Drop("nowhere")).result->code,
+            absl::StatusCode::kNotFound);
+  EXPECT_TRUE(cluster.Call(1, Method::kSet, SetIn("", "k")).ok());
+}
+
+TEST(DropCollection, FollowsSplitsThatItsRoutesDoNotKnow) {
+  FakeCluster cluster;
+  const auto collection = cluster.Call(1, Method::kCreateCollection, Create("orders"))
+                              .Body<admin::v1::CreateCollectionResponse>()
+                              .collection();
+  cluster.SplitSilently(client::FullKey(collection.id(), "f"), 901);
+  cluster.SplitSilently(client::FullKey(collection.id(), "m"), 902);
+  const FakeCall call = cluster.Call(1, Method::kDropCollection, Drop("orders"));
+  ASSERT_TRUE(call.ok()) << call.result->message;
+  EXPECT_EQ(call.Body<admin::v1::DropCollectionResponse>().ranges_emptied(), 3u);
+  for (const char* key : {"a", "g", "n"}) {
+    EXPECT_TRUE(cluster.RangeOf(client::FullKey(collection.id(), key))->dropped()) << key;
+  }
+}
+
+TEST(DropCollection, TakesAwayOneWhoseCreationBrokeOff) {
+  FakeCluster cluster;
+  cluster.intercept = [](StoreId, const range::Request& request) {
+    std::optional<range::Response> answer;
+    if (request.operation == kv::Operation::kSplit) {
+      answer.emplace();
+      answer->outcome = range::Outcome::kFailedPrecondition;
+    }
+    return answer;
+  };
+  EXPECT_FALSE(cluster.Call(1, Method::kCreateCollection, Create("orders")).ok());
+  cluster.intercept = nullptr;
+  const FakeCall call = cluster.Call(2, Method::kDropCollection, Drop("orders"));
+  ASSERT_TRUE(call.ok()) << call.result->message;
+  EXPECT_EQ(call.Body<admin::v1::DropCollectionResponse>().ranges_emptied(), 0u);
+  EXPECT_TRUE(cluster.Call(3, Method::kSet, SetIn("", "k")).ok()) << "the neighbour was emptied";
+  EXPECT_EQ(cluster.Call(2, Method::kDropCollection, Drop("orders")).result->code,
+            absl::StatusCode::kNotFound);
+}
+
+// A node crashes after its n-th request of the drop was executed, before it learns the answer.
+class DropCrash : public ::testing::TestWithParam<int> {};
+
+TEST_P(DropCrash, IsFinishedByRepeatingTheCallAtAnotherNode) {
+  FakeCluster cluster;
+  const auto collection = cluster.Call(1, Method::kCreateCollection, Create("orders"))
+                              .Body<admin::v1::CreateCollectionResponse>()
+                              .collection();
+  ASSERT_TRUE(cluster.Call(1, Method::kSplitRange, SplitAt("orders", "m")).ok());
+  FakeCall lost;
+  // Node 3 leads nothing, so every step is a message; its n-th answer never comes.
+  int answers = 0;
+  cluster.Start(3, Method::kDropCollection, Drop("orders").SerializeAsString(), &lost);
+  cluster.held = {{1, 3}, {2, 3}};
+  while (answers < GetParam() && !lost.result.has_value()) {
+    cluster.Settle();
+    cluster.held.clear();
+    if (++answers < GetParam()) cluster.DeliverOnly(3);
+    cluster.held = {{1, 3}, {2, 3}};
+  }
+  cluster.BreakConnectionsOf(3);
+  cluster.RestartFront(3);
+  cluster.held.clear();
+
+  const FakeCall call = cluster.Call(2, Method::kDropCollection, Drop("orders"));
+  // After the last step there is nothing left to drop.
+  EXPECT_TRUE(call.ok() || call.result->code == absl::StatusCode::kNotFound)
+      << call.result->message;
+  for (const char* key : {"a", "z"}) {
+    EXPECT_TRUE(cluster.RangeOf(client::FullKey(collection.id(), key))->dropped());
+  }
+  EXPECT_EQ(cluster.Call(2, Method::kDropCollection, Drop("orders")).result->code,
+            absl::StatusCode::kNotFound);
+  EXPECT_TRUE(cluster.Call(3, Method::kCreateCollection, Create("orders")).ok());
+  EXPECT_TRUE(cluster.Call(3, Method::kSet, SetIn("orders", "k")).ok());
+}
+
+// Steps: read, mark, look the range up, empty it, look its neighbour up, empty it, remove.
+INSTANTIATE_TEST_SUITE_P(AfterStep, DropCrash, ::testing::Range(1, 9));
+
+}  // namespace
+}  // namespace rasputin::server
