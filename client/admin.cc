@@ -194,6 +194,25 @@ absl::StatusOr<admin::v1::DecommissionStoreResponse> Admin::DecommissionStore(ui
   return impl_->Call<ClusterService>(true, &ClusterService::Stub::DecommissionStore, request);
 }
 
+absl::StatusOr<admin::v1::DrainStoreResponse> Admin::DrainStore(uint64_t store_id,
+                                                                type::v1::StoreState state) {
+  admin::v1::DrainStoreRequest request;
+  request.set_store_id(store_id);
+  request.set_state(state);
+  return impl_->Call<ClusterService>(true, &ClusterService::Stub::DrainStore, request);
+}
+
+absl::StatusOr<admin::v1::GetPlanResponse> Admin::GetPlan() {
+  return impl_->Call<ClusterService>(false, &ClusterService::Stub::GetPlan,
+                                     admin::v1::GetPlanRequest());
+}
+
+absl::StatusOr<admin::v1::SetPlacementResponse> Admin::SetPlacement(bool paused) {
+  admin::v1::SetPlacementRequest request;
+  request.set_paused(paused);
+  return impl_->Call<ClusterService>(true, &ClusterService::Stub::SetPlacement, request);
+}
+
 absl::StatusOr<admin::v1::WithdrawPromisesResponse> Admin::WithdrawPromises(
     const admin::v1::WithdrawPromisesRequest& request) {
   return impl_->Call<ClusterService>(true, &ClusterService::Stub::WithdrawPromises, request);

@@ -60,6 +60,11 @@ class Admin {
       const admin::v1::ChangeReplicasRequest& request,
       const std::function<void(const std::string&)>& progress);
   absl::StatusOr<admin::v1::DecommissionStoreResponse> DecommissionStore(uint64_t store_id);
+  // Says what is wanted of a store; the cluster does it by itself.
+  absl::StatusOr<admin::v1::DrainStoreResponse> DrainStore(uint64_t store_id,
+                                                           type::v1::StoreState state);
+  absl::StatusOr<admin::v1::GetPlanResponse> GetPlan();
+  absl::StatusOr<admin::v1::SetPlacementResponse> SetPlacement(bool paused);
   absl::StatusOr<admin::v1::WithdrawPromisesResponse> WithdrawPromises(
       const admin::v1::WithdrawPromisesRequest& request);
   absl::StatusOr<admin::v1::ListAuditResponse> ListAudit();

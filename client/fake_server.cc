@@ -310,6 +310,33 @@ class FakeClusterService : public ClusterService::Service {
     return state_->Call(context, "DecommissionStore", [] {});
   }
 
+  grpc::Status DrainStore(grpc::ServerContext* context, const admin::v1::DrainStoreRequest* request,
+                          admin::v1::DrainStoreResponse* response) override {
+    return state_->Call(context, "DrainStore", [&] {
+      response->mutable_store()->set_store_id(request->store_id());
+      response->mutable_store()->set_state(request->state());
+    });
+  }
+
+  grpc::Status GetPlan(grpc::ServerContext* context, const admin::v1::GetPlanRequest*,
+                       admin::v1::GetPlanResponse* response) override {
+    return state_->Call(context, "GetPlan", [&] {
+      response->set_controller_store_id(1);
+      type::v1::Decision* done = response->add_done();
+      done->set_range_id(7);
+      done->set_outcome(type::v1::DECISION_OUTCOME_DONE);
+      done->set_reason("replica from store 3 to store 4; store 3 is being decommissioned");
+      response->add_obstacles("store 3 does not answer");
+      response->set_ranges_short(2);
+    });
+  }
+
+  grpc::Status SetPlacement(grpc::ServerContext* context,
+                            const admin::v1::SetPlacementRequest* request,
+                            admin::v1::SetPlacementResponse*) override {
+    return state_->Call(context, request->paused() ? "PausePlacement" : "ResumePlacement", [] {});
+  }
+
   // Store 1 withdraws; store 2 has just heard the one that is called dead, if that is store 9.
   grpc::Status WithdrawPromises(grpc::ServerContext* context,
                                 const admin::v1::WithdrawPromisesRequest* request,

@@ -144,17 +144,55 @@ absl::StatusOr<kv::Outcome> PutStore(const storage::v1::PutStore& command, kv::T
     if (!id.ok()) return id.status();
     store.set_store_id(*id);
   } else {
-    absl::StatusOr<std::optional<std::string>> row = turn->Get(StoreRow(store.store_id()));
-    if (!row.ok()) return row.status();
-    if (!row->has_value()) {
+    absl::StatusOr<std::optional<StoreDescriptor>> old =
+        meta::Load<StoreDescriptor>(StoreRow(store.store_id()), *turn);
+    if (!old.ok()) return old.status();
+    if (!old->has_value()) {
       return Refusal(kv::OutcomeCode::kFailedPrecondition, RetiredText(store.store_id()));
     }
+    // What is wanted of it the operator says, not its node.
+    store.set_state((*old)->state());
   }
   if (absl::Status status = WriteStore(store, turn); !status.ok()) return status;
   MetaResult result;
   result.set_first_id(store.store_id());
   result.set_cluster_id(cluster_id);
   return Done(result);
+}
+
+absl::StatusOr<kv::Outcome> SetStoreState(const storage::v1::SetStoreState& command,
+                                          kv::Turn* turn) {
+  switch (command.state()) {
+    case type::v1::STORE_STATE_ACTIVE:
+    case type::v1::STORE_STATE_DRAINING:
+    case type::v1::STORE_STATE_DECOMMISSIONING:
+      break;
+    default:
+      return Refusal(kv::OutcomeCode::kInvalidArgument,
+                     "a store is active, draining or being decommissioned");
+  }
+  absl::StatusOr<std::optional<StoreDescriptor>> store =
+      meta::Load<StoreDescriptor>(StoreRow(command.store_id()), *turn);
+  if (!store.ok()) return store.status();
+  if (!store->has_value()) {
+    return Refusal(kv::OutcomeCode::kNotFound,
+                   absl::StrCat("there is no store ", command.store_id()));
+  }
+  (*store)->set_state(command.state());
+  if (absl::Status status = WriteStore(**store, turn); !status.ok()) return status;
+  return Done(MetaResult());
+}
+
+absl::StatusOr<kv::Outcome> SetPlacement(const storage::v1::SetPlacement& command, kv::Turn* turn) {
+  turn->Put(Row("p"), meta::Serialize(command));
+  return Done(MetaResult());
+}
+
+absl::Status QueryPlacement(const kv::Engine& engine, MetaQueryResult* result) {
+  absl::StatusOr<std::optional<std::string>> value = engine.Get(View(Row("p")));
+  if (!value.ok()) return value.status();
+  storage::v1::SetPlacement* placement = result->mutable_placement();
+  return value->has_value() ? meta::Parse(View(**value), placement) : absl::OkStatus();
 }
 
 // How many ranges have a replica on the store, by their rows.
@@ -263,7 +301,9 @@ absl::StatusOr<kv::Outcome> ApplyMetaCommand(const absl::Cord& body, kv::Turn* t
     case MetaCommand::kRetireStore:
       return RetireStore(command.retire_store().store_id(), turn);
     case MetaCommand::kSetStoreState:
+      return SetStoreState(command.set_store_state(), turn);
     case MetaCommand::kSetPlacement:
+      return SetPlacement(command.set_placement(), turn);
     case MetaCommand::COMMAND_NOT_SET:
       break;
   }
@@ -311,6 +351,8 @@ absl::StatusOr<kv::Outcome> AnswerMetaQuery(const absl::Cord& body, const kv::En
       status = meta::QueryCollection(query, engine, &result);
       break;
     case MetaQuery::kPlacement:
+      status = QueryPlacement(engine, &result);
+      break;
     case MetaQuery::QUERY_NOT_SET:
       return Refusal(kv::OutcomeCode::kInvalidArgument,
                      "the meta query is empty or of a newer version");

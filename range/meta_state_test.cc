@@ -204,6 +204,47 @@ TEST_F(MetaStateTest, AJoinThatIsRepeatedGetsTheSameStoreAndAnotherOneGetsAnothe
   EXPECT_EQ(result.first_id(), 5u);
 }
 
+TEST_F(MetaStateTest, WhatIsWantedOfAStoreOutlivesWhatItsNodeSays) {
+  MetaCommand drain;
+  drain.mutable_set_store_state()->set_store_id(2);
+  drain.mutable_set_store_state()->set_state(type::v1::STORE_STATE_DRAINING);
+  EXPECT_EQ(Apply(drain).code, kv::OutcomeCode::kOk);
+  MetaCommand moved;
+  moved.mutable_put_store()->mutable_store()->set_store_id(2);
+  moved.mutable_put_store()->mutable_store()->set_peer_address("elsewhere:7770");
+  moved.mutable_put_store()->set_cluster_id(77);
+  EXPECT_EQ(Apply(moved).code, kv::OutcomeCode::kOk);
+  MetaQuery stores;
+  stores.set_stores(true);
+  const MetaQueryResult result = Query(stores);
+  ASSERT_EQ(result.stores_size(), 3);
+  EXPECT_EQ(result.stores(1).state(), type::v1::STORE_STATE_DRAINING);
+  EXPECT_EQ(result.stores(1).peer_address(), "elsewhere:7770");
+  EXPECT_EQ(result.stores(0).state(), type::v1::STORE_STATE_UNSPECIFIED);
+}
+
+TEST_F(MetaStateTest, RefusesToWantWhatIsNoStateOrOfNoStore) {
+  MetaCommand command;
+  command.mutable_set_store_state()->set_store_id(9);
+  command.mutable_set_store_state()->set_state(type::v1::STORE_STATE_DRAINING);
+  EXPECT_EQ(Apply(command).code, kv::OutcomeCode::kNotFound);
+  command.mutable_set_store_state()->set_store_id(2);
+  command.mutable_set_store_state()->clear_state();
+  EXPECT_EQ(Apply(command).code, kv::OutcomeCode::kInvalidArgument);
+}
+
+TEST_F(MetaStateTest, PlacementIsPausedUntilItIsResumed) {
+  MetaQuery query;
+  query.set_placement(true);
+  EXPECT_FALSE(Query(query).placement().paused());
+  for (const bool paused : {true, false}) {
+    MetaCommand command;
+    command.mutable_set_placement()->set_paused(paused);
+    EXPECT_EQ(Apply(command).code, kv::OutcomeCode::kOk);
+    EXPECT_EQ(Query(query).placement().paused(), paused);
+  }
+}
+
 TEST_F(MetaStateTest, AStoreIsRetiredForGoodOnceNoRangeHasAReplicaThere) {
   RangeDescriptor ranges[] = {Range(1, 2, CollectionPrefix(1), CollectionPrefix(2)),
                               Range(2, 2, CollectionPrefix(2), "")};

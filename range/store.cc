@@ -230,6 +230,23 @@ std::vector<ReplicaStatus> Store::Impl::ListReplicas(const ClockReading& now) co
   return out;
 }
 
+std::vector<LedRange> Store::Impl::ListLed(const ClockReading& now) const {
+  std::vector<LedRange> led;
+  for (const auto& [range, replica] : replicas_) {
+    if (!replica->started()) continue;
+    const consensus::Core& core = replica->group().core();
+    if (core.role() != consensus::Role::kLeader || !core.MayServeRead(now)) continue;
+    LedRange one;
+    one.range = range;
+    one.approximate_bytes = replica->load.size_bytes;
+    for (const consensus::MemberProgress& member : core.ListProgress(now)) {
+      one.lagging |= member.needs_snapshot;
+    }
+    led.push_back(one);
+  }
+  return led;
+}
+
 Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Store::~Store() = default;
 
@@ -292,6 +309,7 @@ StoreCounters Store::counters() const { return impl_->counters(); }
 std::vector<ReplicaStatus> Store::ListReplicas(const ClockReading& now) const {
   return impl_->ListReplicas(now);
 }
+std::vector<LedRange> Store::ListLed(const ClockReading& now) const { return impl_->ListLed(now); }
 const storage::v1::StoreManifest& Store::manifest() const { return impl_->manifest(); }
 void Store::SetLeasePeers(const std::vector<StoreId>& peers) { impl_->SetLeasePeers(peers); }
 void Store::LeaseTick(const ClockReading& now) { impl_->LeaseTick(now); }

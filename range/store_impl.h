@@ -46,6 +46,7 @@ class Store::Impl {
   void BeginShutdown(const ClockReading& now);
   bool LeadsAny() const;
   std::vector<ReplicaStatus> ListReplicas(const ClockReading& now) const;
+  std::vector<LedRange> ListLed(const ClockReading& now) const;
 
   // store_membership.cc
   absl::Status ChangeReplicas(const ClockReading& now, RangeId range, Generation generation,

@@ -173,7 +173,9 @@ struct Node {
   std::unique_ptr<Process> process;
 
   std::vector<std::string> Arguments() const {
-    std::vector<std::string> arguments = {"--advertise-host=127.0.0.1",
+    // Who leads and who holds what is up to the tests.
+    std::vector<std::string> arguments = {"--placement=false",
+                                          "--advertise-host=127.0.0.1",
                                           absl::StrCat("--peer-port=", peer_port),
                                           absl::StrCat("--cli-port=", cli_port),
                                           absl::StrCat("--http-port=", http_port),

@@ -8,6 +8,7 @@ namespace {
 const FlagRow kCollection = {"collection", "NAME", "default", "Collection that holds the keys."};
 const FlagRow kHex = {"hex", "", "",
                       "Keys and values are given, and shown in tables, in hexadecimal."};
+const FlagRow kWait = {"wait", "", "", "Waits until it is done; on a terminal that is so anyway."};
 const FlagRow kFile = {"file", "PATH", "",
                        "Reads the value from a file, byte for byte, instead of the operand."};
 
@@ -127,6 +128,11 @@ std::vector<CommandRow> AdminCommands() {
        "",
        "Shows the cluster as a node sees it. Exit code 1 if it is not initialised.",
        {}},
+  };
+}
+
+std::vector<CommandRow> StoreCommands() {
+  return {
       {"store ls",
        "",
        "Lists the stores: whether they answer, how many ranges have a replica there, and where "
@@ -138,6 +144,26 @@ std::vector<CommandRow> AdminCommands() {
        "Moves every replica of a store, dead or alive, to another one, a range after the other. "
        "Repeating it goes on where it ended; waits ten minutes for each range unless --timeout is "
        "given.",
+       {}},
+      {"store drain",
+       "STORE",
+       "Has the cluster hand the store's leaderships to other stores, and give it neither "
+       "leaderships "
+       "nor replicas until `store undrain`. Its replicas stay.",
+       {kWait}},
+      {"store undrain",
+       "STORE",
+       "Makes the store one like any other again; also ends a decommissioning.",
+       {}},
+      {"store decommission",
+       "STORE",
+       "Has the cluster move everything off the store and take it off the list for good. "
+       "Repeating it is safe.",
+       {kWait}},
+      {"plan",
+       "[CHANGE]",
+       "Shows what the cluster moves by itself, what it will move and has moved, and why; "
+       "pause stops that until resume.",
        {}},
       {"store forget",
        "STORE",
@@ -230,8 +256,8 @@ CommandTable MakeTable() {
       {"output", "FORMAT", "table", "table, or json: one JSON value on standard output."},
       {"version", "", "", "Shows the version."},
   };
-  for (const auto& commands :
-       {KvCommands(), CollectionCommands(), AdminCommands(), LoadCommands(), WayOutCommands()}) {
+  for (const auto& commands : {KvCommands(), CollectionCommands(), AdminCommands(), LoadCommands(),
+                               StoreCommands(), WayOutCommands()}) {
     table.commands.insert(table.commands.end(), commands.begin(), commands.end());
   }
   table.commands.push_back(BenchCommand());

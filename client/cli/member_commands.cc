@@ -146,21 +146,38 @@ int RangeReplicas(const Context& context) {
   return kDone;
 }
 
+namespace {
+
+std::string WantedName(type::v1::StoreState state) {
+  switch (state) {
+    case type::v1::STORE_STATE_DRAINING:
+      return "draining";
+    case type::v1::STORE_STATE_DECOMMISSIONING:
+      return "decommissioning";
+    default:
+      return "active";
+  }
+}
+
+}  // namespace
+
 int StoreLs(const Context& context) {
   const auto response = Admin(context.options).ListStores();
   if (!response.ok()) return context.Fail(response.status(), false);
   Json json = Json::array();
   std::vector<std::vector<std::string>> rows = {
-      {"STORE", "STATE", "RANGES", "LEADERS", "CLIENTS", "PEERS", "LOCALITY"}};
+      {"STORE", "STATE", "WANTED", "RANGES", "LEADERS", "CLIENTS", "PEERS", "LOCALITY"}};
   for (const admin::v1::StoreStatus& status : response->statuses()) {
     const StoreDescriptor& store = status.store();
     const std::string state = status.reachable() ? "alive" : "dead";
     Json one = StoreJson(store);
     one["state"] = state;
+    one["wanted"] = WantedName(store.state());
     one["ranges"] = status.ranges();
     one["leaders"] = status.reachable() ? Json(status.leaders()) : Json();
     json.push_back(std::move(one));
-    rows.push_back({absl::StrCat(store.store_id()), state, absl::StrCat(status.ranges()),
+    rows.push_back({absl::StrCat(store.store_id()), state, WantedName(store.state()),
+                    absl::StrCat(status.ranges()),
                     status.reachable() ? absl::StrCat(status.leaders()) : "-",
                     store.client_address(), store.peer_address(),
                     store.locality().empty() ? "-" : LabelsOf(store)});

@@ -18,6 +18,7 @@
 #include "client/cli/kv_commands.h"
 #include "client/cli/load_commands.h"
 #include "client/cli/member_commands.h"
+#include "client/cli/placement_commands.h"
 #include "client/cli/way_out_commands.h"
 
 namespace rasputin::client {
@@ -64,6 +65,10 @@ Command FindFunction(const std::string& name) {
       {"range replicas", RangeReplicas},
       {"range split", RangeSplit},
       {"store audit", StoreAudit},
+      {"store drain", StoreDrain},
+      {"store undrain", StoreUndrain},
+      {"store decommission", StoreDecommission},
+      {"plan", ShowPlan},
       {"store forget", StoreForget},
       {"store ls", StoreLs},
       {"store replace", StoreReplace},

@@ -250,6 +250,33 @@ TEST_F(ProgramTest, ShowsWhichStoresAreDeadAndWhatTheyHold) {
   EXPECT_EQ(RasputinJson({"range", "replicas", "7"})[0]["role"], "voter");
 }
 
+TEST_F(ProgramTest, DrainsAndDecommissionsAndWaitsIfAsked) {
+  EXPECT_THAT(Rasputin({"store", "drain", "1"}).out, HasSubstr("is draining"));
+  EXPECT_EQ(Rasputin({"store", "drain", "1", "--wait"}).out, "store 1 leads nothing any more\n");
+  EXPECT_THAT(Rasputin({"store", "undrain", "1"}).out, HasSubstr("is active"));
+  EXPECT_THAT(Rasputin({"store", "decommission", "3"}).out, HasSubstr("is being decommissioned"));
+  EXPECT_EQ(Rasputin({"store", "decommission", "7", "--wait"}).out,
+            "store 7 is off the list for good\n");
+  const Outcome late = Rasputin({"store", "decommission", "3", "--wait", "--timeout", "600ms"});
+  EXPECT_NE(late.code, 0);
+  EXPECT_THAT(late.err, HasSubstr("rasputin plan"));
+  EXPECT_EQ(Rasputin({"store", "drain"}).code, 2);
+}
+
+TEST_F(ProgramTest, ShowsThePlanAndPausesIt) {
+  const Json plan = RasputinJson({"plan"});
+  EXPECT_EQ(plan["controller_store_id"], 1);
+  EXPECT_EQ(plan["ranges_short"], 2);
+  EXPECT_EQ(plan["obstacles"][0], "store 3 does not answer");
+  EXPECT_EQ(plan["decisions"][0]["outcome"], "done");
+  EXPECT_THAT(Rasputin({"plan"}).out, HasSubstr("store 3 is being decommissioned"));
+  EXPECT_EQ(Rasputin({"plan", "pause"}).code, 0);
+  EXPECT_EQ(server_.Calls("PausePlacement"), 1);
+  EXPECT_EQ(Rasputin({"plan", "resume"}).code, 0);
+  EXPECT_EQ(server_.Calls("ResumePlacement"), 1);
+  EXPECT_EQ(Rasputin({"plan", "stop"}).code, 2);
+}
+
 TEST_F(ProgramTest, ChangesTheReplicasOfARange) {
   EXPECT_EQ(Rasputin({"range", "replicas", "7", "add", "3"}).out,
             "range 7 is on the stores 1,2,3\n");

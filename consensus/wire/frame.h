@@ -58,6 +58,7 @@ enum class ForwardKind : uint8_t {
   kStoreStatus = 4,
   kChangeReplicas = 5,
   kStoreLoad = 6,
+  kPlan = 7,
 };
 
 struct ForwardRequestId {

@@ -497,7 +497,7 @@ bool ReadRequestNumber(WireReader& reader, uint32_t number, ForwardRequest* requ
       request->hops = ReadUint32(reader);
       return true;
     case 3:
-      request->kind = ReadEnum(reader, ForwardKind::kStoreLoad);
+      request->kind = ReadEnum(reader, ForwardKind::kPlan);
       return true;
     case 4:
       request->range = ReadId<RangeId>(reader);

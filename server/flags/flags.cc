@@ -213,6 +213,24 @@ std::vector<Flag> SplitFlags() {
   };
 }
 
+std::vector<Flag> PlacementFlags() {
+  return {
+      Switch("placement", &Flags::placement,
+             "While this node's store leads the meta range, it moves replicas and leaderships to "
+             "where they belong (default: true). To stop that for a while in the whole cluster: "
+             "`rasputin plan pause`."),
+      Number("store-dead-after-seconds", "S", &Flags::store_dead_after_seconds, 1, 86400 * 7,
+             "A store that was silent for so long is given up: its replicas are made anew on other "
+             "stores."),
+      Number("moves-max", "COUNT", &Flags::moves_max, 1, 1000,
+             "Replicas that are moved at once in the whole cluster."),
+      Number("moves-per-store-max", "COUNT", &Flags::moves_per_store_max, 1, 100,
+             "Replicas that are moved at once to a store, and from a store."),
+      Number("transfers-max", "COUNT", &Flags::transfers_max, 1, 1000,
+             "Leaderships that are handed over at once in the whole cluster."),
+  };
+}
+
 std::vector<Flag> AllFlags() {
   std::vector<Flag> flags = AddressFlags();
   flags.push_back(Text("storage-dir", "DIR", &Flags::storage_dir,
@@ -240,6 +258,7 @@ std::vector<Flag> AllFlags() {
   for (Flag& flag : SizeFlags()) flags.push_back(std::move(flag));
   for (Flag& flag : RangeFlags()) flags.push_back(std::move(flag));
   for (Flag& flag : SplitFlags()) flags.push_back(std::move(flag));
+  for (Flag& flag : PlacementFlags()) flags.push_back(std::move(flag));
   flags.push_back(Number("connection-streams-max", "COUNT", &Flags::connection_streams_max, 1,
                          65536, "Calls in flight on one connection of a client; more wait."));
   flags.push_back(Number("shutdown-timeout-ms", "MS", &Flags::shutdown_timeout_ms, 0, 60000,

@@ -67,6 +67,13 @@ struct Flags {
   uint64_t autopilot_merges_max = 1;
   uint64_t merge_age_seconds = 600;
 
+  // Placement.
+  uint64_t store_dead_after_seconds = 300;
+  uint64_t moves_max = 8;
+  uint64_t moves_per_store_max = 2;
+  uint64_t transfers_max = 16;
+
+  bool placement = true;
   bool join_as_new_store = false;
   bool quarantine_rejoin = true;
   bool dev = false;

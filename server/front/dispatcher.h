@@ -85,6 +85,9 @@ class Dispatcher {
   void SetLookup(Lookup lookup) { lookup_ = std::move(lookup); }
   // Shown where this store describes itself or a range.
   void SetDecisions(const DecisionLog* decisions) { decisions_ = decisions; }
+  // Says what the placement controller here does; nullopt: it is somewhere else.
+  using PlanSource = std::function<std::optional<admin::v1::GetPlanResponse>(const ClockReading&)>;
+  void SetPlanSource(PlanSource source) { plan_source_ = std::move(source); }
 
   // `done` is called exactly once, from Run, with the final outcome.
   void Send(const ClockReading& now, RangeCall call, Done done);
@@ -161,6 +164,7 @@ class Dispatcher {
   FrontCounters* const counters_;
   Lookup lookup_;
   const DecisionLog* decisions_ = nullptr;
+  PlanSource plan_source_;
 
   PeerReach reach_;
   uint64_t next_id_;  // Of flights, tickets, outbound requests and timers alike.

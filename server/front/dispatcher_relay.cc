@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -212,13 +213,23 @@ Response Dispatcher::ExecuteHere(const ClockReading& now, ForwardKind kind, Rang
                                  StoreId target) {
   Response response;
   if (kind == ForwardKind::kStoreLoad) {
-    type::v1::StoreLoad load = ReportLoad(now, ports_.store);
+    type::v1::StoreLoad load = ReportLoad(now, options_, ports_.store);
     if (decisions_ != nullptr) {
       for (auto& decision : decisions_->Newest(kDecisionsReported)) {
         *load.add_decisions() = std::move(decision);
       }
     }
     response.body = absl::Cord(load.SerializeAsString());
+    return response;
+  }
+  if (kind == ForwardKind::kPlan) {
+    const std::optional<admin::v1::GetPlanResponse> plan =
+        plan_source_ == nullptr ? std::nullopt : plan_source_(now);
+    if (plan.has_value()) {
+      response.body = absl::Cord(plan->SerializeAsString());
+    } else {
+      response.outcome = Outcome::kNotLeader;
+    }
     return response;
   }
   const std::vector<ReplicaSummary> replicas = ports_.store->ListReplicas(now);

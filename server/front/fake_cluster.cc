@@ -152,6 +152,13 @@ struct FakeCluster::Node final : StorePort, PeerPort, StoresPort {
     return loads;
   }
   type::v1::RangeLoad TotalLoad(const ClockReading&) override { return {}; }
+  std::vector<LedRange> ListLed(const ClockReading&) const override {
+    std::vector<LedRange> led;
+    for (const auto& [range_id, range] : cluster->ranges_) {
+      if (cluster->Leader(range_id) == id) led.push_back({RangeId(range_id), 0, false});
+    }
+    return led;
+  }
   const storage::v1::StoreManifest& manifest() const override { return store_manifest; }
 
   // What the test says about the range, or nothing.

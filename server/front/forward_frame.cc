@@ -74,7 +74,7 @@ wire::ForwardReply ToFrame(const ForwardReply& reply) {
 }
 
 absl::StatusOr<ForwardRequest> FromFrame(const wire::ForwardRequest& frame) {
-  if (frame.kind < wire::ForwardKind::kRange || frame.kind > wire::ForwardKind::kStoreLoad) {
+  if (frame.kind < wire::ForwardKind::kRange || frame.kind > wire::ForwardKind::kPlan) {
     return absl::InvalidArgumentError("a forwarded request of an unknown kind");
   }
   const bool needs_operation = frame.kind == wire::ForwardKind::kRange;

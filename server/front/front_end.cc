@@ -20,6 +20,8 @@
 #include "server/front/dispatcher.h"
 #include "server/front/kv_calls.h"
 #include "server/front/load_calls.h"
+#include "server/front/placement_calls.h"
+#include "server/front/placement_controller.h"
 #include "server/front/range_calls.h"
 #include "server/front/range_merger.h"
 #include "server/front/range_splitter.h"
@@ -50,8 +52,11 @@ class FrontEnd::Impl {
         store_calls(ports.store->manifest(), &calls, &directory, &router),
         store_watch(options, ports.store->manifest(), ports.stores, &directory, &dispatcher,
                     &router),
-        upkeep(&directory, &dispatcher) {
+        upkeep(&directory, &dispatcher),
+        placement(options, &calls, &directory, &dispatcher, &range_calls, &counters),
+        placement_calls(options, &calls, &directory, &dispatcher, &router) {
     dispatcher.SetDecisions(&decisions);
+    dispatcher.SetPlanSource([this](const ClockReading& now) { return placement.Describe(now); });
   }
 
   void Start(const ClockReading& now, CallId id, ClientCall call, Instant deadline);
@@ -75,6 +80,8 @@ class FrontEnd::Impl {
   StoreCalls store_calls;
   StoreWatch store_watch;
   Upkeep upkeep;
+  PlacementController placement;
+  PlacementCalls placement_calls;
 };
 
 void FrontEnd::Impl::Start(const ClockReading& now, CallId id, ClientCall call, Instant deadline) {
@@ -120,6 +127,12 @@ void FrontEnd::Impl::Start(const ClockReading& now, CallId id, ClientCall call, 
       return range_calls.ChangeReplicas(now, id, call.request, deadline);
     case Method::kDecommissionStore:
       return store_calls.Decommission(now, id, call.request, deadline);
+    case Method::kGetPlan:
+      return placement_calls.GetPlan(now, id, call.request, deadline);
+    case Method::kSetPlacement:
+      return placement_calls.SetPlacement(now, id, call.request, deadline);
+    case Method::kDrainStore:
+      return placement_calls.DrainStore(now, id, call.request, deadline);
     case Method::kJoin:
       return store_calls.Join(now, id, call.request, deadline);
   }
@@ -174,12 +187,16 @@ void FrontEnd::OnDescriptor(const range::RangeDescriptor& descriptor, bool leads
   }
   impl_->upkeep.OnDescriptor(descriptor, leads);
   impl_->merger.OnDescriptor(descriptor, leads);
+  if (leads) {
+    impl_->placement.OnLeader(RangeId(descriptor.range_id()), impl_->dispatcher.self());
+  }
 }
 
 void FrontEnd::OnLeader(RangeId range, StoreId leader) {
   impl_->router.LearnLeader(range.value(), leader.value());
   impl_->upkeep.OnLeader(range, leader);
   impl_->merger.OnLeader(range, leader);
+  impl_->placement.OnLeader(range, leader);
 }
 
 void FrontEnd::OnRemoved(RangeId range) {
@@ -198,6 +215,7 @@ void FrontEnd::Run(const ClockReading& now) {
     worked |= impl_->autopilot.Run(now);
     worked |= impl_->store_watch.Run(now);
     worked |= impl_->follower.Run(now);
+    worked |= impl_->placement.Run(now);
     const size_t delivered = impl_->calls.Deliver();
     impl_->counters.calls_done += delivered;
     worked |= delivered > 0;
@@ -206,7 +224,7 @@ void FrontEnd::Run(const ClockReading& now) {
 
 Instant FrontEnd::NextDeadline() const {
   if (impl_->calls.HasFinished() || impl_->upkeep.HasWork() || impl_->merger.HasWork() ||
-      impl_->store_watch.HasWork() || impl_->follower.HasWork()) {
+      impl_->store_watch.HasWork() || impl_->follower.HasWork() || impl_->placement.HasWork()) {
     return Instant::min();
   }
   return std::min(impl_->dispatcher.NextDeadline(), impl_->autopilot.NextDeadline());

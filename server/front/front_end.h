@@ -14,6 +14,7 @@
 #define RASPUTIN_SERVER_FRONT_FRONT_END_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -21,6 +22,7 @@
 #include "consensus/core/mutants.h"
 #include "kv/limits.h"
 #include "range/load/merge_decider.h"
+#include "range/placement/snapshot.h"
 #include "server/front/ports.h"
 
 namespace rasputin::server {
@@ -36,6 +38,12 @@ struct AutopilotOptions {
   // See range::ReviewOptions.
   size_t quiet_max = 32;
   range::MergeRules merge_rules;
+};
+
+// Of the disk that the store is on, in bytes; 0: not known.
+struct DiskSpace {
+  uint64_t capacity_bytes = 0;
+  uint64_t available_bytes = 0;
 };
 
 struct FrontOptions {
@@ -63,6 +71,12 @@ struct FrontOptions {
   consensus::Mutants mutants;  // Test builds only.
   // What an earlier process of the store read last; may be empty.
   storage::v1::StoreBook book;
+  // While this store leads the meta range, it moves replicas and leaderships by itself; see
+  // placement_controller.h.
+  bool placement = false;
+  range::PlacementRules placement_rules;
+  // May be empty. Must not block.
+  std::function<DiskSpace()> disk_space;
 };
 
 struct FrontPorts {
@@ -83,6 +97,8 @@ struct FrontCounters {
   uint64_t retries = 0;
   uint64_t stale_routes = 0;  // Answers that corrected a descriptor.
   uint64_t directory_reads = 0;
+  uint64_t moves_done = 0;  // By the placement controller.
+  uint64_t moves_failed = 0;
 };
 
 class FrontEnd {

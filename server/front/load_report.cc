@@ -2,31 +2,40 @@
 
 #include "server/front/load_report.h"
 
-#include <cstddef>
 #include <utility>
 
 namespace rasputin::server {
 namespace {
 
-constexpr size_t kRangesMax = 1000;
+constexpr int kLaggingMax = 1000;
+constexpr size_t kLoadsMax = 1000;
 
 }  // namespace
 
-type::v1::StoreLoad ReportLoad(const ClockReading& now, StorePort* store) {
-  type::v1::StoreLoad report;
-  report.set_store_id(store->manifest().store_id());
-  uint64_t leaders = 0;
-  const std::vector<ReplicaSummary> replicas = store->ListReplicas(now);
-  for (const ReplicaSummary& replica : replicas) leaders += replica.serving;
-  report.set_replicas(replicas.size());
-  report.set_leaders(leaders);
-  const type::v1::RangeLoad total = store->TotalLoad(now);
-  report.set_requests_per_second(total.reads_per_second() + total.writes_per_second());
-  report.set_cpu_cores(total.cpu_cores());
-  for (type::v1::RangeLoad& load : store->ListLoads(now, kRangesMax)) {
-    *report.add_ranges() = std::move(load);
+type::v1::StoreLoad ReportLoad(const ClockReading& now, const FrontOptions& options,
+                               StorePort* store) {
+  type::v1::StoreLoad load;
+  load.set_store_id(store->manifest().store_id());
+  if (options.disk_space != nullptr) {
+    const DiskSpace disk = options.disk_space();
+    load.set_capacity_bytes(disk.capacity_bytes);
+    load.set_available_bytes(disk.available_bytes);
   }
-  return report;
+  for (const LedRange& led : store->ListLed(now)) {
+    load.add_led_range_ids(led.range.value());
+    load.add_led_bytes(led.approximate_bytes);
+    const bool listed = led.lagging && load.lagging_range_ids_size() < kLaggingMax;
+    if (listed) load.add_lagging_range_ids(led.range.value());
+  }
+  for (type::v1::RangeLoad& range : store->ListLoads(now, kLoadsMax)) {
+    *load.add_ranges() = std::move(range);
+  }
+  const type::v1::RangeLoad total = store->TotalLoad(now);
+  load.set_requests_per_second(total.reads_per_second() + total.writes_per_second());
+  load.set_cpu_cores(total.cpu_cores());
+  load.set_replicas(store->ListReplicas(now).size());
+  load.set_leaders(static_cast<uint64_t>(load.led_range_ids_size()));
+  return load;
 }
 
 }  // namespace rasputin::server

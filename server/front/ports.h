@@ -53,6 +53,9 @@ enum class Method : uint8_t {
   kTransferLease = 36,
   kChangeReplicas = 37,
   kDecommissionStore = 38,
+  kGetPlan = 39,
+  kSetPlacement = 40,
+  kDrainStore = 41,
   kMergeRanges = 43,
   kListLoads = 44,
   kJoin = 64,
@@ -111,6 +114,13 @@ struct ReplicaSummary {
   std::vector<MemberSummary> members;  // Empty unless it leads.
 };
 
+// A range that the store leads.
+struct LedRange {
+  RangeId range;
+  uint64_t approximate_bytes = 0;
+  bool lagging = false;  // A member lacks what only a snapshot can bring.
+};
+
 // The local store.
 class StorePort {
  public:
@@ -133,6 +143,8 @@ class StorePort {
                                                          RangeId range) = 0;
   virtual std::vector<type::v1::RangeLoad> ListLoads(const ClockReading& now, size_t max) = 0;
   virtual type::v1::RangeLoad TotalLoad(const ClockReading& now) = 0;
+  // Those with a valid lease, by id.
+  virtual std::vector<LedRange> ListLed(const ClockReading& now) const = 0;
   virtual const storage::v1::StoreManifest& manifest() const = 0;
 };
 
@@ -145,6 +157,9 @@ enum class ForwardKind : uint8_t {
   // StorePort::ChangeReplicas.
   kChangeReplicas = 5,
   kStoreLoad = 6,  // Answered with an encoded type.v1.StoreLoad.
+  // Answered with an encoded admin.v1.GetPlanResponse by whoever leads the meta range, by others
+  // with kNotLeader.
+  kPlan = 7,
 };
 
 // A request on its way to the store that is believed to lead the range.

@@ -79,6 +79,14 @@ type::v1::RangeLoad RangeStorePort::TotalLoad(const ClockReading& now) {
   return store_->TotalLoad(now);
 }
 
+std::vector<LedRange> RangeStorePort::ListLed(const ClockReading& now) const {
+  std::vector<LedRange> led;
+  for (const range::LedRange& one : store_->ListLed(now)) {
+    led.push_back({one.range, one.approximate_bytes, one.lagging});
+  }
+  return led;
+}
+
 const storage::v1::StoreManifest& RangeStorePort::manifest() const { return store_->manifest(); }
 
 }  // namespace rasputin::server

@@ -29,6 +29,7 @@ class RangeStorePort final : public StorePort {
   std::optional<range::RangeReview> DescribeLoad(const ClockReading& now, RangeId range) override;
   std::vector<type::v1::RangeLoad> ListLoads(const ClockReading& now, size_t max) override;
   type::v1::RangeLoad TotalLoad(const ClockReading& now) override;
+  std::vector<LedRange> ListLed(const ClockReading& now) const override;
   const storage::v1::StoreManifest& manifest() const override;
 
  private:

@@ -53,6 +53,9 @@ constexpr FrontMethod kFrontMethods[] = {
     {"/rasputin.admin.v1.ClusterService/TransferLease", Method::kTransferLease},
     {"/rasputin.admin.v1.ClusterService/ChangeReplicas", Method::kChangeReplicas},
     {"/rasputin.admin.v1.ClusterService/DecommissionStore", Method::kDecommissionStore},
+    {"/rasputin.admin.v1.ClusterService/GetPlan", Method::kGetPlan},
+    {"/rasputin.admin.v1.ClusterService/SetPlacement", Method::kSetPlacement},
+    {"/rasputin.admin.v1.ClusterService/DrainStore", Method::kDrainStore},
 };
 
 CallResult Answer(const google::protobuf::MessageLite& message) {

@@ -404,6 +404,7 @@ absl::Status Node::OpenStore(const storage::v1::StoreManifest& manifest) {
   front.own_store = OwnDescriptor();
   front.own_store.set_store_id(manifest.store_id());
   front.book = ReadBook(manifest);
+  SetPlacement(&front);
   AddSeedsThatAnswer(seeds_, manifest.store_id(), &front.book);
   std::vector<LeaseThread::Peer> lease_peers;
   std::map<StoreId, std::unique_ptr<ReplicateLink>> links = FirstLinks(front.book, &lease_peers);

@@ -99,6 +99,8 @@ class Node {
   void JoinLater(std::chrono::milliseconds wait);
   void TryToJoin();
   type::v1::StoreDescriptor OwnDescriptor() const;
+  // What the flags say about placement, and how full the disk is.
+  void SetPlacement(FrontOptions* front) const;
   consensus::wire::Hello HelloTo(StoreId store) const;
   std::unique_ptr<ReplicateLink> MakeLink(StoreId store, const std::string& address);
   // Links to all stores of the book; before the store is attached.

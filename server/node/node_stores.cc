@@ -1,6 +1,7 @@
 // How a node joins a cluster and keeps up with where its stores are.
 
 #include <glog/logging.h>
+#include <sys/statvfs.h>
 
 #include <algorithm>
 #include <random>
@@ -276,6 +277,28 @@ void Node::Connect(StoreId store, const std::string& address) {
   known_stores_[store].used = address;
   shard_.SetLink(store, MakeLink(store, address));
   lease_thread_.SetPeer({HelloTo(store), address});
+}
+
+void Node::SetPlacement(FrontOptions* front) const {
+  front->placement = flags_.placement;
+  range::PlacementRules& rules = front->placement_rules;
+  rules.replication_factor = static_cast<uint32_t>(flags_.first_replicas);
+  rules.store_dead_after =
+      std::chrono::seconds(static_cast<int64_t>(flags_.store_dead_after_seconds));
+  rules.store_suspect_after = std::min(rules.store_suspect_after, rules.store_dead_after);
+  rules.moves_max = static_cast<uint32_t>(flags_.moves_max);
+  rules.moves_in_max = static_cast<uint32_t>(flags_.moves_per_store_max);
+  rules.moves_out_max = static_cast<uint32_t>(flags_.moves_per_store_max);
+  rules.transfers_max = static_cast<uint32_t>(flags_.transfers_max);
+  // The kernel answers from memory.
+  front->disk_space = [path = flags_.storage_dir] {
+    struct statvfs about;
+    DiskSpace space;
+    if (statvfs(path.c_str(), &about) != 0) return space;
+    space.capacity_bytes = uint64_t{about.f_blocks} * about.f_frsize;
+    space.available_bytes = uint64_t{about.f_bavail} * about.f_frsize;
+    return space;
+  };
 }
 
 }  // namespace rasputin::server

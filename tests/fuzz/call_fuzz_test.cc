@@ -143,6 +143,9 @@ RASPUTIN_ADMIN_CALL(ListLoads)
 RASPUTIN_ADMIN_CALL(TransferLease)
 RASPUTIN_ADMIN_CALL(ChangeReplicas)
 RASPUTIN_ADMIN_CALL(DecommissionStore)
+RASPUTIN_ADMIN_CALL(GetPlan)
+RASPUTIN_ADMIN_CALL(SetPlacement)
+RASPUTIN_ADMIN_CALL(DrainStore)
 #undef RASPUTIN_ADMIN_CALL
 
 // It ends with the client alone, unless it is no request at all.

@@ -187,6 +187,8 @@ class Rasputin(System):
                          for other in range(self._network.nodes))
         return [self._programs["rasputind"], "--listen-host=" + address(node),
                 "--advertise-host=" + address(node), "--peer-port=%d" % _PEER_PORT,
+                # Who leads is up to the scenarios.
+                "--placement=false",
                 "--cli-port=%d" % _CLIENT_PORT, "--http-port=%d" % _HTTP_PORT,
                 "--first-replicas=%d" % self._network.nodes,
                 "--lease-duration-ms=%d" % self._lease_ms,

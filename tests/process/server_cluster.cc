@@ -116,6 +116,7 @@ void ServerCluster::Start(int node) {
                                         "--storage-dir=" + home + "/data",
                                         "--logfile=" + LogFile(node),
                                         "--advertise-host=127.0.0.1"};
+  if (!options_.placement) arguments.push_back("--placement=false");
   arguments.insert(arguments.end(), options_.flags.begin(), options_.flags.end());
   const pid_t pid = fork();
   PCHECK(pid >= 0);

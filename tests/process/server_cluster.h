@@ -19,6 +19,7 @@ struct ServerClusterOptions {
   std::string directory;           // Existing; data and logs of node i go to DIRECTORY/i.
   std::vector<std::string> flags;  // For every node, besides ports and directories.
   int seeds = 0;                   // The first so many nodes make the cluster; 0: all.
+  bool placement = false;          // Replicas and leaderships are moved by the cluster itself.
 };
 
 class ServerCluster {

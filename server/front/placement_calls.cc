@@ -1,0 +1,245 @@
+// What operators say about placement, and what they ask; see placement_calls.h. Not thread-safe.
+
+#include "server/front/placement_calls.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/route/full_key.h"
+#include "rasputin/admin/v1/admin.pb.h"
+#include "server/front/admin_message.h"
+#include "server/front/call_status.h"
+
+namespace rasputin::server {
+
+using range::Outcome;
+using type::v1::StoreDescriptor;
+
+namespace {
+
+constexpr uint32_t kRowsPerRead = 1000;
+// Between two questions while the meta range changes its leader.
+constexpr Duration kRound = std::chrono::milliseconds(100);
+
+bool IsLeaving(const StoreDescriptor& store) {
+  return store.state() == type::v1::STORE_STATE_DECOMMISSIONING;
+}
+
+bool IsActive(const StoreDescriptor& store) {
+  return store.state() == type::v1::STORE_STATE_UNSPECIFIED ||
+         store.state() == type::v1::STORE_STATE_ACTIVE;
+}
+
+// Voters, of a change under way those that are to be.
+size_t CountVoters(const range::RangeDescriptor& range) {
+  return static_cast<size_t>(
+      std::count_if(range.replicas().begin(), range.replicas().end(), [](const auto& replica) {
+        return replica.role() == type::v1::REPLICA_ROLE_UNSPECIFIED ||
+               replica.role() == type::v1::REPLICA_ROLE_VOTER ||
+               replica.role() == type::v1::REPLICA_ROLE_INCOMING;
+      }));
+}
+
+CallResult RefusePrecondition(std::string text) {
+  return RefuseCall(absl::StatusCode::kFailedPrecondition,
+                    rasputin::v1::ERROR_REASON_FAILED_PRECONDITION, std::move(text));
+}
+
+}  // namespace
+
+// A wish about a store on its way into the meta range.
+struct PlacementCalls::Drain {
+  CallId id = 0;
+  StoreDescriptor store;
+  Instant deadline;
+  size_t stores_left = 0;  // That keep replicas.
+};
+
+PlacementCalls::PlacementCalls(const FrontOptions& options, CallTable* calls, Directory* directory,
+                               Dispatcher* dispatcher, client::Router* router)
+    : options_(options),
+      calls_(calls),
+      directory_(directory),
+      dispatcher_(dispatcher),
+      router_(router) {}
+
+void PlacementCalls::GetPlan(const ClockReading& now, CallId id, const absl::Cord& request,
+                             Instant deadline) {
+  const auto wanted = DecodeRequest<admin::v1::GetPlanRequest>(request);
+  if (!wanted.ok()) return calls_->Finish(id, RefuseInvalid(wanted.status()));
+  FindController(now, id, deadline);
+}
+
+void PlacementCalls::FindController(const ClockReading& now, CallId id, Instant deadline) {
+  if (!calls_->Contains(id)) return;
+  storage::v1::MetaQuery query;
+  query.set_placement(true);
+  directory_->Query(now, query, deadline,
+                    [this, id, deadline](const ClockReading& when, RangeAnswer answer,
+                                         storage::v1::MetaQueryResult) {
+                      if (answer.response.outcome != Outcome::kOk) {
+                        return calls_->Finish(id, ToCallResult(answer, *router_));
+                      }
+                      AskController(when, id, deadline);
+                    });
+}
+
+void PlacementCalls::AskController(const ClockReading& now, CallId id, Instant deadline) {
+  const StoreId leader(router_->Leader(client::kMetaRangeId));
+  if (!leader.IsSet()) return AskAgain(now, id, deadline, RangeAnswer());
+  RangeCall call;
+  call.kind = ForwardKind::kPlan;
+  call.store = leader;
+  call.repeatable = true;
+  call.deadline = std::min(deadline, now.boot + options_.attempt_wait);
+  dispatcher_->Send(now, std::move(call),
+                    [this, id, deadline](const ClockReading& when, RangeAnswer answer) {
+                      if (answer.response.outcome != Outcome::kOk) {
+                        return AskAgain(when, id, deadline, answer);
+                      }
+                      CallResult result;
+                      result.body = std::move(answer.response.body);
+                      calls_->Finish(id, std::move(result));
+                    });
+}
+
+void PlacementCalls::AskAgain(const ClockReading& now, CallId id, Instant deadline,
+                              const RangeAnswer& answer) {
+  if (now.boot + kRound < deadline) {
+    return dispatcher_->After(now, kRound, [this, id, deadline](const ClockReading& when) {
+      FindController(when, id, deadline);
+    });
+  }
+  if (answer.response.outcome != Outcome::kOk) {
+    return calls_->Finish(id, ToCallResult(answer, *router_));
+  }
+  calls_->Finish(id, RefuseCall(absl::StatusCode::kDeadlineExceeded,
+                                rasputin::v1::ERROR_REASON_DEADLINE_EXCEEDED,
+                                "the directory (range 1) has no leader"));
+}
+
+void PlacementCalls::SetPlacement(const ClockReading& now, CallId id, const absl::Cord& request,
+                                  Instant deadline) {
+  const auto wanted = DecodeRequest<admin::v1::SetPlacementRequest>(request);
+  if (!wanted.ok()) return calls_->Finish(id, RefuseInvalid(wanted.status()));
+  storage::v1::MetaCommand command;
+  command.mutable_set_placement()->set_paused(wanted->paused());
+  directory_->Command(now, command, /*repeatable=*/true, deadline,
+                      [this, id](const ClockReading&, RangeAnswer answer, storage::v1::MetaResult) {
+                        if (answer.response.outcome != Outcome::kOk) {
+                          return calls_->Finish(id, ToCallResult(answer, *router_));
+                        }
+                        calls_->Finish(id, OkResult(admin::v1::SetPlacementResponse()));
+                      });
+}
+
+void PlacementCalls::DrainStore(const ClockReading& now, CallId id, const absl::Cord& request,
+                                Instant deadline) {
+  const auto wanted = DecodeRequest<admin::v1::DrainStoreRequest>(request);
+  if (!wanted.ok()) return calls_->Finish(id, RefuseInvalid(wanted.status()));
+  if (wanted->state() != type::v1::STORE_STATE_ACTIVE &&
+      wanted->state() != type::v1::STORE_STATE_DRAINING &&
+      wanted->state() != type::v1::STORE_STATE_DECOMMISSIONING) {
+    return calls_->Finish(id, RefuseInvalid(absl::InvalidArgumentError(
+                                  "say whether the store is to be active, draining or "
+                                  "decommissioned")));
+  }
+  auto drain = std::make_shared<Drain>();
+  drain->id = id;
+  drain->store.set_store_id(wanted->store_id());
+  drain->store.set_state(wanted->state());
+  drain->deadline = deadline;
+  ReadStores(now, std::move(drain));
+}
+
+void PlacementCalls::ReadStores(const ClockReading& now, std::shared_ptr<Drain> drain) {
+  storage::v1::MetaQuery query;
+  query.set_stores(true);
+  query.set_limit(kRowsPerRead);
+  directory_->Query(
+      now, query, drain->deadline,
+      [this, drain](const ClockReading& when, RangeAnswer answer,
+                    storage::v1::MetaQueryResult result) {
+        if (answer.response.outcome != Outcome::kOk) {
+          return calls_->Finish(drain->id, ToCallResult(answer, *router_));
+        }
+        const type::v1::StoreState state = drain->store.state();
+        bool known = false;
+        bool other_leads = false;
+        for (const auto& store : result.stores()) {
+          if (store.store_id() == drain->store.store_id()) {
+            drain->store = store;
+            drain->store.set_state(state);
+            known = true;
+            continue;
+          }
+          drain->stores_left += IsLeaving(store) ? 0 : 1;
+          other_leads |= IsActive(store);
+        }
+        if (!known) {
+          return calls_->Finish(
+              drain->id,
+              RefuseCall(absl::StatusCode::kNotFound, rasputin::v1::ERROR_REASON_NOT_FOUND,
+                         absl::StrCat("there is no store ", drain->store.store_id())));
+        }
+        if (state == type::v1::STORE_STATE_ACTIVE) return SetState(when, drain);
+        if (!other_leads) {
+          return calls_->Finish(drain->id,
+                                RefusePrecondition("0 other stores could lead its ranges: add a "
+                                                   "store, or make one active again, first"));
+        }
+        if (state == type::v1::STORE_STATE_DRAINING) return SetState(when, drain);
+        ReadRanges(when, drain, "");
+      });
+}
+
+// A store is decommissioned only if its replicas could go somewhere.
+void PlacementCalls::ReadRanges(const ClockReading& now, std::shared_ptr<Drain> drain,
+                                const std::string& from) {
+  storage::v1::MetaQuery query;
+  query.set_ranges_from(from);
+  query.set_limit(kRowsPerRead);
+  directory_->Query(
+      now, query, drain->deadline,
+      [this, drain](const ClockReading& when, RangeAnswer answer,
+                    storage::v1::MetaQueryResult result) {
+        if (answer.response.outcome != Outcome::kOk) {
+          return calls_->Finish(drain->id, ToCallResult(answer, *router_));
+        }
+        for (const auto& range : result.ranges()) {
+          const bool held = std::any_of(range.replicas().begin(), range.replicas().end(),
+                                        [&drain](const auto& replica) {
+                                          return replica.store_id() == drain->store.store_id();
+                                        });
+          const size_t replicas = CountVoters(range);
+          if (!held || replicas <= drain->stores_left) continue;
+          return calls_->Finish(
+              drain->id, RefusePrecondition(absl::StrCat(
+                             drain->stores_left, drain->stores_left == 1 ? " store" : " stores",
+                             " would be left, and range ", range.range_id(), " has ", replicas,
+                             " replicas: add a store, or lower the replication factor, first")));
+        }
+        const bool more = result.more() && result.ranges_size() > 0;
+        if (!more) return SetState(when, drain);
+        ReadRanges(when, drain, result.ranges(result.ranges_size() - 1).end_key());
+      });
+}
+
+void PlacementCalls::SetState(const ClockReading& now, std::shared_ptr<Drain> drain) {
+  storage::v1::MetaCommand command;
+  command.mutable_set_store_state()->set_store_id(drain->store.store_id());
+  command.mutable_set_store_state()->set_state(drain->store.state());
+  directory_->Command(
+      now, command, /*repeatable=*/true, drain->deadline,
+      [this, drain](const ClockReading&, RangeAnswer answer, storage::v1::MetaResult) {
+        if (answer.response.outcome != Outcome::kOk) {
+          return calls_->Finish(drain->id, ToCallResult(answer, *router_));
+        }
+        admin::v1::DrainStoreResponse response;
+        *response.mutable_store() = drain->store;
+        calls_->Finish(drain->id, OkResult(response));
+      });
+}
+
+}  // namespace rasputin::server

@@ -1,0 +1,227 @@
+// The placement controller over FakeCluster: what it does by itself, and what operators say to it
+// at any node.
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "client/route/full_key.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "rasputin/admin/v1/admin.pb.h"
+#include "server/front/fake_cluster.h"
+#include "server/front/front_end.h"
+
+namespace rasputin::server {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::ResultOf;
+using ::testing::SizeIs;
+
+FrontOptions WithPlacement() {
+  FrontOptions options;
+  options.placement = true;
+  options.placement_rules.store_suspect_after = seconds(10);
+  options.placement_rules.store_dead_after = seconds(30);
+  return options;
+}
+
+admin::v1::DrainStoreRequest Want(uint64_t store, type::v1::StoreState state) {
+  admin::v1::DrainStoreRequest request;
+  request.set_store_id(store);
+  request.set_state(state);
+  return request;
+}
+
+// Four stores, of which the first three hold the ranges; the first leads them.
+class PlacementTest : public ::testing::Test {
+ protected:
+  void SetUp() override { Lead(1); }
+
+  // The store leads the meta range, and every node is told so.
+  void Lead(uint64_t store) {
+    cluster_.SetLeader(1, store);
+    for (uint64_t node = 1; node <= 4; ++node) {
+      cluster_.front(node).OnLeader(RangeId(1), StoreId(store));
+    }
+  }
+
+  void RunFor(Duration time) {
+    const Instant end = cluster_.now.boot + time;
+    while (cluster_.now.boot < end) {
+      Lead(cluster_.Leader(1));
+      cluster_.Advance(milliseconds(50));
+    }
+  }
+
+  void Silence(uint64_t store) {
+    for (uint64_t other = 1; other <= 4; ++other) {
+      if (other == store) continue;
+      cluster_.disconnected.insert({other, store});
+      cluster_.disconnected.insert({store, other});
+    }
+    cluster_.BreakConnectionsOf(store);
+  }
+
+  // The stores of the members, ascending.
+  std::vector<uint64_t> Members(uint64_t range) {
+    std::vector<uint64_t> stores;
+    for (const auto& one : cluster_.RangeOf(client::KeyPrefix(range))->replicas()) {
+      stores.push_back(one.store_id());
+    }
+    std::sort(stores.begin(), stores.end());
+    return stores;
+  }
+
+  admin::v1::GetPlanResponse Plan(uint64_t node) {
+    const FakeCall call = cluster_.Call(node, Method::kGetPlan, admin::v1::GetPlanRequest());
+    EXPECT_TRUE(call.ok()) << call.result->message;
+    return call.Body<admin::v1::GetPlanResponse>();
+  }
+
+  FakeCluster cluster_{4, WithPlacement(), 3};
+};
+
+TEST_F(PlacementTest, MakesReplicasOfASilentStoreAnewElsewhere) {
+  RunFor(seconds(5));
+  const std::vector<uint64_t> before = Members(2);
+  Silence(3);
+  RunFor(seconds(25));
+  EXPECT_EQ(Members(2), before);
+  RunFor(seconds(20));
+  EXPECT_THAT(Members(1), ElementsAre(1, 2, 4));
+  EXPECT_THAT(Members(2), ElementsAre(1, 2, 4));
+  const admin::v1::GetPlanResponse plan = Plan(2);
+  EXPECT_EQ(plan.controller_store_id(), cluster_.Leader(1));
+  EXPECT_THAT(plan.planned(), IsEmpty());
+  EXPECT_THAT(plan.under_way(), IsEmpty());
+  EXPECT_THAT(plan.done(), Contains(ResultOf([](const auto& one) { return one.reason(); },
+                                             HasSubstr("store 3 has not answered for"))));
+  EXPECT_EQ(plan.ranges_short(), 0u);
+}
+
+TEST_F(PlacementTest, AStoreThatComesBackInTimeKeepsItsReplicas) {
+  RunFor(seconds(5));
+  const std::vector<uint64_t> before = Members(2);
+  ASSERT_THAT(before, Contains(3));
+  Silence(3);
+  RunFor(seconds(20));
+  cluster_.disconnected.clear();
+  RunFor(seconds(60));
+  EXPECT_EQ(Members(2), before);
+}
+
+TEST_F(PlacementTest, DrainHandsLeadershipsOverAndTheControllerWithThem) {
+  ASSERT_TRUE(cluster_.Call(4, Method::kDrainStore, Want(1, type::v1::STORE_STATE_DRAINING)).ok());
+  RunFor(seconds(20));
+  EXPECT_NE(cluster_.Leader(1), 1u);
+  EXPECT_NE(cluster_.Leader(2), 1u);
+  EXPECT_THAT(Members(1), Contains(1)) << "a drained store keeps its replicas";
+  const admin::v1::GetPlanResponse plan = Plan(3);
+  EXPECT_EQ(plan.controller_store_id(), cluster_.Leader(1));
+  EXPECT_EQ(plan.stores(0).store().state(), type::v1::STORE_STATE_DRAINING);
+}
+
+TEST_F(PlacementTest, DecommissionEmptiesTheStoreAndTakesItOffTheList) {
+  ASSERT_TRUE(
+      cluster_.Call(2, Method::kDrainStore, Want(1, type::v1::STORE_STATE_DECOMMISSIONING)).ok());
+  RunFor(seconds(30));
+  EXPECT_THAT(Members(1), ElementsAre(2, 3, 4));
+  EXPECT_THAT(Members(2), ElementsAre(2, 3, 4));
+  const FakeCall call = cluster_.Call(2, Method::kListStores, admin::v1::ListStoresRequest());
+  ASSERT_TRUE(call.ok());
+  EXPECT_THAT(call.Body<admin::v1::ListStoresResponse>().stores(), SizeIs(3));
+}
+
+TEST_F(PlacementTest, PausedItSaysWhatItWouldDo) {
+  admin::v1::SetPlacementRequest pause;
+  pause.set_paused(true);
+  ASSERT_TRUE(cluster_.Call(3, Method::kSetPlacement, pause).ok());
+  ASSERT_TRUE(
+      cluster_.Call(2, Method::kDrainStore, Want(3, type::v1::STORE_STATE_DECOMMISSIONING)).ok());
+  RunFor(seconds(10));
+  EXPECT_THAT(Members(2), ElementsAre(1, 2, 3));
+  Lead(2);
+  RunFor(seconds(10));
+  EXPECT_THAT(Members(2), ElementsAre(1, 2, 3)) << "another controller reads that it is paused";
+  const admin::v1::GetPlanResponse plan = Plan(4);
+  EXPECT_TRUE(plan.paused());
+  ASSERT_THAT(plan.planned(), SizeIs(2));
+  EXPECT_THAT(plan.planned(0).reason(), HasSubstr("store 3 is being decommissioned"));
+  pause.set_paused(false);
+  ASSERT_TRUE(cluster_.Call(3, Method::kSetPlacement, pause).ok());
+  RunFor(seconds(10));
+  EXPECT_THAT(Members(2), ElementsAre(1, 2, 4));
+}
+
+TEST_F(PlacementTest, ANewControllerGoesOnWithACopyThatWasBegun) {
+  cluster_.copies_catch_up = false;
+  ASSERT_TRUE(
+      cluster_.Call(2, Method::kDrainStore, Want(3, type::v1::STORE_STATE_DECOMMISSIONING)).ok());
+  RunFor(seconds(5));
+  EXPECT_THAT(Members(2), ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(Plan(1).under_way(), SizeIs(2));
+  Lead(2);
+  cluster_.copies_catch_up = true;
+  RunFor(seconds(10));
+  EXPECT_THAT(Members(2), ElementsAre(1, 2, 4));
+  EXPECT_EQ(cluster_.steps_taken, 2 * 2);
+}
+
+TEST_F(PlacementTest, RefusesToEmptyAStoreWhoseReplicasHaveNowhereToGo) {
+  ASSERT_TRUE(
+      cluster_.Call(1, Method::kDrainStore, Want(4, type::v1::STORE_STATE_DECOMMISSIONING)).ok());
+  const FakeCall call =
+      cluster_.Call(1, Method::kDrainStore, Want(3, type::v1::STORE_STATE_DECOMMISSIONING));
+  ASSERT_FALSE(call.ok());
+  EXPECT_EQ(call.result->code, absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(call.result->message, HasSubstr("2 stores would be left"));
+}
+
+TEST_F(PlacementTest, RefusesWhatIsNoStateAndNoStore) {
+  EXPECT_EQ(
+      cluster_.Call(1, Method::kDrainStore, Want(9, type::v1::STORE_STATE_DRAINING)).result->code,
+      absl::StatusCode::kNotFound);
+  EXPECT_EQ(cluster_.Call(1, Method::kDrainStore, Want(2, type::v1::STORE_STATE_UNSPECIFIED))
+                .result->code,
+            absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(PlacementTest, ARangeWhoseMoveFailsRestsAndTheReasonIsShown) {
+  // Each of two ranges gives up after ten refusals.
+  cluster_.handovers_to_refuse = 20;
+  ASSERT_TRUE(cluster_.Call(4, Method::kDrainStore, Want(1, type::v1::STORE_STATE_DRAINING)).ok());
+  std::string reason;
+  for (int i = 0; i < 100 && reason.empty(); ++i) {
+    RunFor(milliseconds(100));
+    const admin::v1::GetPlanResponse plan = Plan(4);
+    for (const auto& one : plan.done()) {
+      if (one.outcome() == type::v1::DECISION_OUTCOME_FAILED) reason = one.reason();
+    }
+  }
+  EXPECT_THAT(reason, HasSubstr("failed: the target cannot be reached"));
+  RunFor(seconds(30));
+  EXPECT_NE(cluster_.Leader(2), 1u);
+}
+
+TEST(PlacementOff, MovesNothingAndSaysSo) {
+  FakeCluster cluster(4, {}, 3);
+  for (uint64_t node = 1; node <= 4; ++node) {
+    cluster.front(node).OnLeader(RangeId(1), StoreId(1));
+  }
+  ASSERT_TRUE(cluster.Call(4, Method::kDrainStore, Want(1, type::v1::STORE_STATE_DRAINING)).ok());
+  for (int i = 0; i < 100; ++i) cluster.Advance(milliseconds(100));
+  EXPECT_EQ(cluster.Leader(2), 1u);
+  const FakeCall call = cluster.Call(2, Method::kGetPlan, admin::v1::GetPlanRequest());
+  ASSERT_TRUE(call.ok());
+  EXPECT_THAT(call.Body<admin::v1::GetPlanResponse>().obstacles(0), HasSubstr("--placement=false"));
+}
+
+}  // namespace
+}  // namespace rasputin::server
