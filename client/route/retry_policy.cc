@@ -35,9 +35,12 @@ RetryDecision Backoff::Next(const AttemptResult& result) {
   if (result.time_left < options_.backoff_min || result.retry_after >= result.time_left) return {};
   if (result.failure == Failure::kOverloaded && ++overloaded_ >= options_.overloaded_max) return {};
 
+  RetryDuration advised = result.retry_after;
+  if (advised.count() > 0) advised += RetryDuration(NextRandom() % (advised.count() / 2 + 1));
+  advised = std::max(std::min(advised, result.time_left / 2), result.retry_after);
   if (result.better_route && immediate_ < options_.immediate_max) {
     ++immediate_;
-    return {true, result.retry_after};
+    return {true, advised};
   }
   immediate_ = 0;
   RetryDuration wait = options_.backoff_min;
@@ -46,7 +49,7 @@ RetryDecision Backoff::Next(const AttemptResult& result) {
   wait = std::min(wait, options_.backoff_max);
   wait -= RetryDuration(NextRandom() % (wait.count() / 2 + 1));
   wait = std::min(wait, result.time_left / 2);
-  return {true, std::max(wait, result.retry_after)};
+  return {true, std::max(wait, advised)};
 }
 
 }  // namespace rasputin::client

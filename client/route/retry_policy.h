@@ -69,7 +69,8 @@ class Backoff {
   // Waits double from backoff_min to backoff_max, each shortened by a random part of up to a half,
   // so that clients that failed together do not return together. A wait never exceeds half of the
   // time left, so that a late recovery is still noticed; advice that reaches past the deadline ends
-  // it.
+  // it. Advice is prolonged by a random part of up to a half: whoever got the same advice does not
+  // return at once either.
   RetryDecision Next(const AttemptResult& result);
   uint32_t attempts_failed() const { return attempts_failed_; }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 
 #include "gtest/gtest.h"
 
@@ -87,9 +88,20 @@ TEST(Backoff, FollowsAdviceAndEndsIfTheAdviceReachesPastTheDeadline) {
   Backoff backoff({}, 1);
   AttemptResult result = Failed(Failure::kOverloaded);
   result.retry_after = seconds(1);
-  EXPECT_EQ(backoff.Next(result).wait, seconds(1));
+  const RetryDuration wait = backoff.Next(result).wait;
+  EXPECT_GE(wait, seconds(1));
+  EXPECT_LE(wait, milliseconds(1500));
   result.retry_after = seconds(10);
   EXPECT_FALSE(backoff.Next(result).retry);
+}
+
+TEST(Backoff, ClientsWithTheSameAdviceDoNotReturnTogether) {
+  AttemptResult result = Failed(Failure::kOverloaded);
+  result.retry_after = milliseconds(100);
+  std::set<RetryDuration> waits;
+  for (uint64_t seed = 1; seed <= 20; ++seed) waits.insert(Backoff({}, seed).Next(result).wait);
+  EXPECT_GT(waits.size(), 15u);
+  EXPECT_GE(*waits.begin(), milliseconds(100)) << "never sooner than advised";
 }
 
 TEST(Backoff, OverloadIsReportedAfterAFewAttempts) {

@@ -231,6 +231,35 @@ std::vector<Flag> PlacementFlags() {
   };
 }
 
+std::vector<Flag> QueueFlags() {
+  constexpr uint64_t kRequestsMax = 1 << 24;
+  constexpr uint64_t kBytesMax = uint64_t{1} << 40;
+  return {
+      Number("range-requests-max", "COUNT", &Flags::range_requests_max, 1, kRequestsMax,
+             "Requests to one range led here that wait or are under way; more are refused."),
+      Number("range-request-bytes-max", "BYTES", &Flags::range_request_bytes_max, 1, kBytesMax,
+             "The same in bytes of requests."),
+      Number("collection-requests-max", "COUNT", &Flags::collection_requests_max, 1, kRequestsMax,
+             "Requests to all ranges of one collection led here that wait or are under way; beyond "
+             "it, those of the range with the most are refused."),
+      Number("collection-request-bytes-max", "BYTES", &Flags::collection_request_bytes_max, 1,
+             kBytesMax, "The same in bytes of requests."),
+      Number("node-requests-max", "COUNT", &Flags::node_requests_max, 1, kRequestsMax,
+             "Requests to all ranges led here that wait or are under way; beyond it, those of the "
+             "collection with the most are refused."),
+      Number("node-request-bytes-max", "BYTES", &Flags::node_request_bytes_max, 1, kBytesMax,
+             "The same in bytes of requests."),
+      Number("queue-wait-ms-max", "MS", &Flags::queue_wait_ms_max, 10, 600000,
+             "A request is refused if its range would need longer than this for what waits before "
+             "it."),
+      Number("calls-max", "COUNT", &Flags::calls_max, 1, kRequestsMax,
+             "Calls of clients without an answer at this node, for whatever range; more are "
+             "refused."),
+      Number("call-bytes-max", "BYTES", &Flags::call_bytes_max, 1, kBytesMax,
+             "The same in bytes of requests."),
+  };
+}
+
 std::vector<Flag> AllFlags() {
   std::vector<Flag> flags = AddressFlags();
   flags.push_back(Text("storage-dir", "DIR", &Flags::storage_dir,
@@ -259,6 +288,7 @@ std::vector<Flag> AllFlags() {
   for (Flag& flag : RangeFlags()) flags.push_back(std::move(flag));
   for (Flag& flag : SplitFlags()) flags.push_back(std::move(flag));
   for (Flag& flag : PlacementFlags()) flags.push_back(std::move(flag));
+  for (Flag& flag : QueueFlags()) flags.push_back(std::move(flag));
   flags.push_back(Number("connection-streams-max", "COUNT", &Flags::connection_streams_max, 1,
                          65536, "Calls in flight on one connection of a client; more wait."));
   flags.push_back(Number("shutdown-timeout-ms", "MS", &Flags::shutdown_timeout_ms, 0, 60000,

@@ -58,6 +58,18 @@ struct Flags {
 
   // Counts and times.
   uint64_t connection_streams_max = 1024;
+
+  // Back-pressure: what may wait, or be under way, at this node.
+  uint64_t range_requests_max = 4096;
+  uint64_t range_request_bytes_max = 32 << 20;
+  uint64_t collection_requests_max = 8192;
+  uint64_t collection_request_bytes_max = 64 << 20;
+  uint64_t node_requests_max = 16384;
+  uint64_t node_request_bytes_max = 256 << 20;
+  uint64_t queue_wait_ms_max = 500;
+  uint64_t calls_max = 65536;
+  uint64_t call_bytes_max = 512 << 20;
+
   uint64_t shutdown_timeout_ms = 3000;
   uint64_t first_replicas = 3;
 

@@ -32,10 +32,11 @@ uint64_t FirstId(uint64_t seed) {
 
 }  // namespace
 
-Dispatcher::Dispatcher(const FrontOptions& options, const FrontPorts& ports, client::Router* router,
-                       FrontCounters* counters)
+Dispatcher::Dispatcher(const FrontOptions& options, const FrontPorts& ports, Admission* admission,
+                       client::Router* router, FrontCounters* counters)
     : options_(options),
       ports_(ports),
+      admission_(admission),
       self_(ports.store->manifest().store_id()),
       router_(router),
       counters_(counters),
@@ -208,6 +209,7 @@ void Dispatcher::SubmitLocally(const ClockReading& now, Flight* flight) {
   Ticket* ticket = NewTicket();
   ticket->flight = flight->id;
   flight->state = Flight::State::kAsked;
+  flight->admission = 0;
   flight->waits_for = ticket->id;
   if (call.kind == ForwardKind::kChangeReplicas) {
     return ChangeReplicas(now, flight->range, flight->generation, call.body, ticket);
@@ -227,7 +229,7 @@ void Dispatcher::SubmitLocally(const ClockReading& now, Flight* flight) {
   request.read_index = call.read_index;
   request.deadline = call.deadline;
   request.completion = ticket;
-  ports_.store->Submit(now, std::move(request));
+  flight->admission = admission_->Submit(now, std::move(request));
 }
 
 void Dispatcher::ForwardTo(const ClockReading& now, Flight* flight, StoreId store) {
@@ -343,7 +345,8 @@ void Dispatcher::OnFailure(const ClockReading& now, Flight* flight, Failure fail
   result.time_left = flight->call.deadline - now.boot;
   result.retry_after = response.retry_after;
   const client::RetryDecision decision = flight->backoff.Next(result);
-  if (flight->call.kind != ForwardKind::kRange || !decision.retry) {
+  if (flight->call.kind != ForwardKind::kRange || !decision.retry ||
+      (failure == Failure::kOverloaded && !Park(flight))) {
     return Finish(flight, std::move(response));
   }
   ++counters_->retries;
@@ -352,10 +355,33 @@ void Dispatcher::OnFailure(const ClockReading& now, Flight* flight, Failure fail
   SetTimer(flight, now.boot + decision.wait);
 }
 
+bool Dispatcher::Park(Flight* flight) {
+  CHECK(!flight->parked);
+  Parked& parked = parked_[client::CollectionOf(flight->call.first_key)];
+  const uint64_t bytes = flight->call.body.size();
+  if (parked.requests >= options_.parked_requests_max ||
+      (parked.requests > 0 && parked.bytes + bytes > options_.parked_bytes_max)) {
+    return false;
+  }
+  ++parked.requests;
+  parked.bytes += bytes;
+  flight->parked = true;
+  return true;
+}
+
+void Dispatcher::Unpark(Flight* flight) {
+  if (!flight->parked) return;
+  flight->parked = false;
+  const auto parked = parked_.find(client::CollectionOf(flight->call.first_key));
+  parked->second.bytes -= flight->call.body.size();
+  if (--parked->second.requests == 0) parked_.erase(parked);
+}
+
 void Dispatcher::OnFlightTimer(const ClockReading& now, Flight* flight) {
   const bool silent = flight->state == Flight::State::kAsked && flight->asked != self_ &&
                       now.boot >= flight->asked_at + options_.attempt_wait;
   if (silent) OnSilence(now, *flight);
+  Unpark(flight);
   if (now.boot >= flight->call.deadline) return Expire(flight);
   SetTimer(flight, flight->call.deadline);
   if (flight->state == Flight::State::kWaits) return TrySend(now, flight, nullptr);
@@ -370,7 +396,9 @@ void Dispatcher::OnFlightTimer(const ClockReading& now, Flight* flight) {
 void Dispatcher::Expire(Flight* flight) {
   Response response;
   if (flight->state == Flight::State::kAsked) {
-    flight->call.maybe_executed = true;
+    // What still waits for its turn is past its deadline as well, and will not be executed.
+    const bool waits = flight->asked == self_ && admission_->StillWaits(flight->admission);
+    flight->call.maybe_executed |= !waits;
     outbound_.erase(flight->waits_for);
   }
   if (flight->last_failure.has_value()) {
@@ -383,6 +411,7 @@ void Dispatcher::Expire(Flight* flight) {
 }
 
 void Dispatcher::Finish(Flight* flight, Response response) {
+  Unpark(flight);
   RangeAnswer answer;
   answer.maybe_executed = flight->call.maybe_executed;
   answer.must_split = flight->must_split;

@@ -25,6 +25,7 @@
 #include "client/route/retry_policy.h"
 #include "client/route/router.h"
 #include "rasputin/admin/v1/admin.pb.h"
+#include "server/front/admission.h"
 #include "server/front/decision_log.h"
 #include "server/front/front_end.h"
 #include "server/front/peer_reach.h"
@@ -79,8 +80,9 @@ class Dispatcher {
   using Lookup = std::function<void(const ClockReading& now, const std::string& full_key, Found)>;
   using Timer = std::function<void(const ClockReading& now)>;
 
-  Dispatcher(const FrontOptions& options, const FrontPorts& ports, client::Router* router,
-             FrontCounters* counters);
+  // All of it outlives the dispatcher. `admission` is the way to the local store for requests.
+  Dispatcher(const FrontOptions& options, const FrontPorts& ports, Admission* admission,
+             client::Router* router, FrontCounters* counters);
   ~Dispatcher();
   void SetLookup(Lookup lookup) { lookup_ = std::move(lookup); }
   // Shown where this store describes itself or a range.
@@ -143,6 +145,9 @@ class Dispatcher {
   void Finish(Flight* flight, range::Response response);
   void Expire(Flight* flight);
   void SetTimer(Flight* flight, Instant at);
+  // A refusal for overload is to be tried again later. False: too many of the collection are.
+  bool Park(Flight* flight);
+  void Unpark(Flight* flight);
 
   void OnTicket(const ClockReading& now, uint64_t ticket_id, range::Response response);
   void OnForwardedAnswer(const ClockReading& now, Ticket* ticket, range::Response response);
@@ -159,6 +164,7 @@ class Dispatcher {
 
   const FrontOptions options_;
   const FrontPorts ports_;
+  Admission* const admission_;
   const StoreId self_;
   client::Router* const router_;
   FrontCounters* const counters_;
@@ -173,6 +179,11 @@ class Dispatcher {
   absl::flat_hash_map<uint64_t, std::unique_ptr<Ticket>> tickets_;
   std::map<uint64_t, Outbound> outbound_;
   absl::flat_hash_map<uint64_t, Timer> timers_;
+  struct Parked {
+    uint64_t requests = 0;
+    uint64_t bytes = 0;
+  };
+  std::map<uint64_t, Parked> parked_;           // By collection, see FrontOptions.
   std::set<std::pair<Instant, uint64_t>> due_;  // Of flights, timers and relays.
 
   struct Finished {

@@ -31,6 +31,7 @@ struct Dispatcher::Flight {
   client::Backoff backoff;
   State state = State::kWaits;
   Instant timer = Instant::max();  // Its entry in `due_`.
+  uint64_t admission = 0;          // kAsked here: see Admission::Submit.
   uint64_t waits_for = 0;          // kAsked: the ticket or outbound whose answer counts.
   StoreId asked;                   // The last one.
   StoreId meant;                   // For whom: another store than `asked` if that is to relay.
@@ -41,6 +42,7 @@ struct Dispatcher::Flight {
   uint32_t members_tried = 0;  // Without a leader hint.
   bool must_split = false;
   bool wrong_collection = false;
+  bool parked = false;
   bool unreachable = false;
   std::optional<range::Response> last_failure;
 };

@@ -63,7 +63,7 @@ void Dispatcher::OnForward(const ClockReading& now, StoreId from, ForwardRequest
   local.deadline = ticket->deadline;
   local.completion = ticket;
   ticket->forwarded = std::move(request);
-  ports_.store->Submit(now, std::move(local));
+  admission_->Submit(now, std::move(local));
 }
 
 void Dispatcher::OnTicket(const ClockReading& now, uint64_t ticket_id, Response response) {

@@ -99,6 +99,10 @@ rasputin::v1::ErrorDetail FakeCall::Detail() const {
 
 struct FakeCluster::Node final : StorePort, PeerPort, StoresPort {
   void Submit(const ClockReading&, range::Request request) override {
+    if (cluster->stores_that_hold.count(id) != 0) {
+      kept.push_back(std::move(request));
+      return;
+    }
     request.completion->Done(cluster->Execute(StoreId(id), request));
   }
   absl::Status TransferLease(const ClockReading&, RangeId range, StoreId target) override {
@@ -183,6 +187,7 @@ struct FakeCluster::Node final : StorePort, PeerPort, StoresPort {
     cluster->frames_.push_back({id, to.value(), std::nullopt, std::move(reply)});
   }
 
+  std::vector<range::Request> kept;  // Of a store that holds.
   FakeCluster* cluster = nullptr;
   uint64_t id = 0;
   storage::v1::StoreManifest store_manifest;
@@ -261,6 +266,20 @@ void FakeCluster::Start(uint64_t store, Method method, const std::string& reques
   call->id = front(store).Start(now, std::move(client_call));
 }
 
+void FakeCluster::Release(uint64_t store) {
+  stores_that_hold.erase(store);
+  for (range::Request& request : std::exchange(nodes_.at(store)->kept, {})) {
+    request.completion->Done(Execute(StoreId(store), request));
+  }
+}
+
+void FakeCluster::RunFront(uint64_t store) {
+  do {
+    front(store).BeginTurn();
+    front(store).Run(now);
+  } while (front(store).HeldBack());
+}
+
 bool FakeCluster::DeliverOne() {
   for (auto it = frames_.begin(); it != frames_.end(); ++it) {
     if (held.count({it->from, it->to}) != 0) continue;
@@ -271,14 +290,14 @@ bool FakeCluster::DeliverOne() {
     } else {
       front(frame.to).OnForwardReply(now, StoreId(frame.from), *std::move(frame.reply));
     }
-    front(frame.to).Run(now);
+    RunFront(frame.to);
     return true;
   }
   return false;
 }
 
 void FakeCluster::Settle() {
-  for (auto& [id, node] : nodes_) node->front->Run(now);
+  for (auto& [id, node] : nodes_) RunFront(id);
   while (DeliverOne()) continue;
 }
 
@@ -291,7 +310,7 @@ void FakeCluster::DeliverOnly(uint64_t store) {
       continue;
     }
     front(store).OnForwardReply(now, StoreId(frame.from), *std::move(frame.reply));
-    front(store).Run(now);
+    RunFront(store);
   }
   frames_.insert(frames_.begin(), std::make_move_iterator(others.begin()),
                  std::make_move_iterator(others.end()));

@@ -95,6 +95,9 @@ class FakeCluster {
   // What the leaders of ranges, by id, say about their load; the descriptor is put in.
   std::map<uint64_t, range::RangeReview> reviews;
   int handovers_to_refuse = 0;  // The next so many.
+  // They take requests and do not answer, until Release executes what they have.
+  std::set<uint64_t> stores_that_hold;
+  void Release(uint64_t store);
   Interceptor intercept;
   bool copies_catch_up = true;       // Learners may become voters.
   int steps_taken = 0;               // Changes of members.
@@ -137,6 +140,7 @@ class FakeCluster {
   range::Response StepBack(const range::Request& request, range::RangeDescriptor* range);
   range::Response ExecuteDrop(uint64_t range);
   bool DeliverOne();
+  void RunFront(uint64_t store);  // Turns until nothing is held back.
 
   const FrontOptions options_;
   const uint64_t members_;

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "client/route/router.h"
+#include "server/front/admission.h"
 #include "server/front/autopilot.h"
 #include "server/front/call_table.h"
 #include "server/front/collection_calls.h"
@@ -36,7 +37,8 @@ class FrontEnd::Impl {
  public:
   Impl(const FrontOptions& front_options, const FrontPorts& ports)
       : options(front_options),
-        dispatcher(options, ports, &router, &counters),
+        admission(options.fair, ports.store, &counters),
+        dispatcher(options, ports, &admission, &router, &counters),
         directory(ports.store->manifest(), options.book, &dispatcher, &router, &counters),
         splitter(&directory, &dispatcher, &router),
         merger(&directory, &dispatcher, &router),
@@ -65,6 +67,7 @@ class FrontEnd::Impl {
   FrontCounters counters;
   client::Router router;
   CallTable calls;
+  Admission admission;
   Dispatcher dispatcher;
   Directory directory;
   RangeSplitter splitter;
@@ -206,10 +209,15 @@ void FrontEnd::OnRemoved(RangeId range) {
 
 void FrontEnd::LookForStores() { impl_->store_watch.LookSoon(); }
 
+void FrontEnd::BeginTurn() { impl_->admission.BeginTurn(); }
+
+bool FrontEnd::HeldBack() const { return impl_->admission.HeldBack(); }
+
 void FrontEnd::Run(const ClockReading& now) {
   bool worked = true;
   while (worked) {
     worked = impl_->dispatcher.Run(now);
+    worked |= impl_->admission.Run(now);
     worked |= impl_->upkeep.Run(now);
     worked |= impl_->merger.Run(now);
     worked |= impl_->autopilot.Run(now);
@@ -223,13 +231,19 @@ void FrontEnd::Run(const ClockReading& now) {
 }
 
 Instant FrontEnd::NextDeadline() const {
-  if (impl_->calls.HasFinished() || impl_->upkeep.HasWork() || impl_->merger.HasWork() ||
-      impl_->store_watch.HasWork() || impl_->follower.HasWork() || impl_->placement.HasWork()) {
+  if (impl_->admission.HasWork() || impl_->calls.HasFinished() || impl_->upkeep.HasWork() ||
+      impl_->merger.HasWork() || impl_->store_watch.HasWork() || impl_->follower.HasWork() ||
+      impl_->placement.HasWork()) {
     return Instant::min();
   }
   return std::min(impl_->dispatcher.NextDeadline(), impl_->autopilot.NextDeadline());
 }
 
 const FrontCounters& FrontEnd::counters() const { return impl_->counters; }
+
+FrontLoad FrontEnd::load() const {
+  const FairQueue& queue = impl_->admission.queue();
+  return {queue.waiting(), queue.held_requests(), queue.held_bytes()};
+}
 
 }  // namespace rasputin::server

@@ -13,6 +13,7 @@
 #ifndef RASPUTIN_SERVER_FRONT_FRONT_END_H_
 #define RASPUTIN_SERVER_FRONT_FRONT_END_H_
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -23,6 +24,7 @@
 #include "kv/limits.h"
 #include "range/load/merge_decider.h"
 #include "range/placement/snapshot.h"
+#include "server/front/fair_queue.h"
 #include "server/front/ports.h"
 
 namespace rasputin::server {
@@ -68,6 +70,12 @@ struct FrontOptions {
   // How others reach this node: written to the meta range if it says otherwise.
   type::v1::StoreDescriptor own_store;
   AutopilotOptions autopilot;
+  // What clients' requests may take of this store; see admission.h.
+  FairOptions fair;
+  // Requests to a collection, and bytes of them, that wait here to be tried again after they were
+  // refused for overload; beyond it refusals are answered at once.
+  uint64_t parked_requests_max = 512;
+  uint64_t parked_bytes_max = 16 << 20;
   consensus::Mutants mutants;  // Test builds only.
   // What an earlier process of the store read last; may be empty.
   storage::v1::StoreBook book;
@@ -99,6 +107,15 @@ struct FrontCounters {
   uint64_t directory_reads = 0;
   uint64_t moves_done = 0;  // By the placement controller.
   uint64_t moves_failed = 0;
+  std::array<uint64_t, kFairLimits> refused{};  // By FairLimit, at this store.
+  uint64_t expired = 0;  // Their deadline passed while they waited at this store.
+};
+
+// What the store has of requests of clients.
+struct FrontLoad {
+  uint64_t waiting_requests = 0;
+  uint64_t held_requests = 0;  // Waiting or under way.
+  uint64_t held_bytes = 0;
 };
 
 class FrontEnd {
@@ -131,13 +148,18 @@ class FrontEnd {
   // A store was met that is not known here, or a connection ended: the list of stores is read soon.
   void LookForStores();
 
+  // A turn of the store begins: Run gives it a bounded amount of clients' work.
+  void BeginTurn();
   // Does everything that is due: answers, retries, timeouts. Submits to the store and sends to
   // peers.
   void Run(const ClockReading& now);
   // Earliest instant at which Run has something to do without further input; may be in the past.
   Instant NextDeadline() const;
+  // Requests wait for nothing but the next turn, which is due at once.
+  bool HeldBack() const;
 
   const FrontCounters& counters() const;
+  FrontLoad load() const;
 
  private:
   class Impl;

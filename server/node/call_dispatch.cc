@@ -14,6 +14,7 @@
 #include "rasputin/admin/v1/admin.pb.h"
 #include "rasputin/v1/error.pb.h"
 #include "server/clock/clock.h"
+#include "server/metrics/front_metrics.h"
 
 namespace rasputin::server {
 namespace {
@@ -23,6 +24,9 @@ using grpc::health::v1::HealthCheckResponse;
 
 constexpr char kRequests[] = "rasputin_requests_total";
 constexpr char kRequestsHelp[] = "Calls of clients by method and gRPC code.";
+
+// What is advised with a refusal of the whole node; below a second.
+constexpr std::chrono::milliseconds kRetryAfter(100);
 
 struct FrontMethod {
   const char* path;
@@ -64,12 +68,16 @@ CallResult Answer(const google::protobuf::MessageLite& message) {
   return result;
 }
 
-CallResult Refuse(absl::StatusCode code, rasputin::v1::ErrorReason reason, std::string message) {
+CallResult Refuse(absl::StatusCode code, rasputin::v1::ErrorReason reason, std::string message,
+                  std::chrono::milliseconds retry_after = {}) {
   CallResult result;
   result.code = code;
   result.message = std::move(message);
   rasputin::v1::ErrorDetail detail;
   detail.set_reason(reason);
+  if (retry_after.count() > 0) {
+    detail.mutable_retry_after()->set_nanos(static_cast<int32_t>(retry_after.count() * 1'000'000));
+  }
   google::rpc::Status status;
   status.set_code(static_cast<int>(result.code));
   status.set_message(result.message);
@@ -123,7 +131,12 @@ HealthCheckResponse HealthOf(bool serving) {
 
 CallDispatch::CallDispatch(const Catalog* catalog, MetricsRegistry* registry, Shard* shard,
                            StartInit start_init)
-    : catalog_(catalog), registry_(registry), shard_(shard), start_init_(std::move(start_init)) {
+    : catalog_(catalog),
+      registry_(registry),
+      shard_(shard),
+      start_init_(std::move(start_init)),
+      refused_calls_(AddRefusedCounter(registry, "calls")),
+      refused_bytes_(AddRefusedCounter(registry, "call-bytes")) {
   auto add = [this](const std::string& path, Target target, Method method) {
     Route route;
     // "/package.Service/Method" without the package.
@@ -200,7 +213,10 @@ void CallDispatch::ToFront(ServerCall* call, const Route& route) {
   } else if (!retired_.empty()) {
     call->Done(NoMember(retired_));
   } else if (shard_->attached()) {
+    if (RefuseIfTooMany(call)) return;
     call->at_front = true;
+    call->front_bytes = call->request_bytes();
+    bytes_under_way_ += call->front_bytes;
     ++under_way_;
     shard_->StartCall(call, route.method);
   } else if (store_expected_) {
@@ -212,6 +228,22 @@ void CallDispatch::ToFront(ServerCall* call, const Route& route) {
   } else {
     call->Done(NotInitialized());
   }
+}
+
+bool CallDispatch::RefuseIfTooMany(ServerCall* call) {
+  const bool calls = static_cast<uint64_t>(under_way_.load()) >= calls_max_;
+  const bool bytes = bytes_under_way_ > 0 && bytes_under_way_ + call->request_bytes() > bytes_max_;
+  if (!calls && !bytes) return false;
+  (calls ? refused_calls_ : refused_bytes_)->Increment();
+  call->Done(Refuse(absl::StatusCode::kResourceExhausted, rasputin::v1::ERROR_REASON_OVERLOADED,
+                    absl::StrCat("this node has ", calls ? calls_max_ : bytes_max_,
+                                 calls ? " calls" : " bytes of calls",
+                                 " without an answer, all that it takes (--",
+                                 calls ? "calls-max" : "call-bytes-max",
+                                 "): ask other nodes as well, or send less at a time; not "
+                                 "executed, retry later"),
+                    kRetryAfter));
+  return true;
 }
 
 void CallDispatch::ToSlow(ServerCall* call) {
@@ -251,7 +283,9 @@ void CallDispatch::OnGone(ServerCall* call) {
 }
 
 void CallDispatch::LeaveFront(ServerCall* call) {
-  if (call->at_front) --under_way_;
+  if (!call->at_front) return;
+  --under_way_;
+  bytes_under_way_ -= call->front_bytes;
   call->at_front = false;
 }
 

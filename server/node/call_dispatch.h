@@ -41,6 +41,13 @@ class CallDispatch final : public CallSink {
   // call but health and reflection is refused with it, for another node to carry out. Inside the
   // shard.
   void SetRetired(std::string text) { retired_ = std::move(text); }
+  // Calls that the front end may have at a time, and bytes of their requests: beyond it they are
+  // refused unread. The last line of defence: what one range or collection may take is far less
+  // (server/front/fair_queue.h). Before the first call.
+  void SetLimits(uint64_t calls_max, uint64_t bytes_max) {
+    calls_max_ = calls_max;
+    bytes_max_ = bytes_max;
+  }
   // Carries out a call that awaits other nodes: WithdrawPromises and ListAudit, by their path.
   // FinishSlow with the same number must follow. False: it was not started, and nothing follows.
   using StartSlow =
@@ -74,6 +81,8 @@ class CallDispatch final : public CallSink {
   // The front end has done with the call, if it had it.
   void LeaveFront(ServerCall* call);
   void ToFront(ServerCall* call, const Route& route);
+  // True: there are too many, and it was answered.
+  bool RefuseIfTooMany(ServerCall* call);
   void ToSlow(ServerCall* call);
   void CheckHealth(ServerCall* call);
   void WatchHealth(ServerCall* call);
@@ -84,6 +93,11 @@ class CallDispatch final : public CallSink {
   Shard* const shard_;
   const StartInit start_init_;
   std::atomic<int64_t> under_way_{0};  // Calls that the front end has.
+  uint64_t bytes_under_way_ = 0;
+  uint64_t calls_max_ = 65536;
+  uint64_t bytes_max_ = 512 << 20;
+  Counter* const refused_calls_;
+  Counter* const refused_bytes_;
   bool serving_ = false;
   bool store_expected_ = false;
   std::string lost_;

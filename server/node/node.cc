@@ -65,9 +65,22 @@ uint64_t Random() {
   return random != 0 ? random : 1;
 }
 
+FairOptions FairOptionsOf(const Flags& flags) {
+  FairOptions fair;
+  fair.range_requests_max = flags.range_requests_max;
+  fair.range_bytes_max = flags.range_request_bytes_max;
+  fair.collection_requests_max = flags.collection_requests_max;
+  fair.collection_bytes_max = flags.collection_request_bytes_max;
+  fair.node_requests_max = flags.node_requests_max;
+  fair.node_bytes_max = flags.node_request_bytes_max;
+  fair.wait_max = std::chrono::milliseconds(flags.queue_wait_ms_max);
+  return fair;
+}
+
 FrontOptions FrontOptionsOf(const Flags& flags) {
   FrontOptions front;
   front.seed = Random();
+  front.fair = FairOptionsOf(flags);
   front.stores_period = kStoresPeriod;
   front.directory_period = kDirectoryPeriod;
   front.autopilot = AutopilotOptionsOf(flags);
@@ -147,6 +160,7 @@ Node::Node(const Flags& flags, std::function<void(const absl::Status&)> fatal)
           InitPorts()),
       cluster_join_(JoinSelf(), JoinPorts()),
       way_out_(flags.storage_dir, WayOutPorts()) {
+  dispatch_.SetLimits(flags.calls_max, flags.call_bytes_max);
   dispatch_.SetStartSlow(
       [this](uint64_t number, const std::string& path, const absl::Cord& request) {
         return StartOperatorCall(number, path, request);

@@ -7,6 +7,7 @@
 #ifndef RASPUTIN_SERVER_RPC_SERVER_CALL_H_
 #define RASPUTIN_SERVER_RPC_SERVER_CALL_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -30,12 +31,14 @@ class ServerCall : public CallCompletion {
   CallShape shape() const { return shape_; }
   consensus::Instant deadline() const { return deadline_; }
   consensus::Instant started() const { return started_; }
+  size_t request_bytes() const { return request_.size(); }  // Until it is taken.
   absl::Cord TakeRequest() { return std::move(request_); }
 
   // For the sink's use.
   uint64_t tag = 0;
   int method = -1;
-  bool at_front = false;  // The front end has it.
+  bool at_front = false;     // The front end has it.
+  uint64_t front_bytes = 0;  // Of its request, meanwhile.
 
  protected:
   ~ServerCall() = default;

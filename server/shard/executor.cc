@@ -12,7 +12,11 @@ namespace rasputin::server {
 namespace {
 
 constexpr consensus::Duration kWaitMax = std::chrono::milliseconds(50);
-constexpr int kEventsPerTurn = 64;
+// What waits outside is all alike: the calls of a busy range, and what its answers still cost, hide
+// its neighbours' calls and the messages of peers until they are taken in, and the sockets are not
+// even looked at before. So, as a rule, everything there is is taken in before the next turn.
+constexpr int kEventsPerTurn = 1024;
+constexpr consensus::Duration kFeedTimeMax = std::chrono::milliseconds(4);
 
 }  // namespace
 
@@ -65,9 +69,10 @@ void Executor::Run() {
     wakes_at_ns_.store(0);
     if (result == EventQueue::Result::kEnd) return;
     shard_->Run([&] {
+      const consensus::Instant feed_ends = Now() + kFeedTimeMax;
       for (int n = 0; result == EventQueue::Result::kEvent; ++n) {
         event->OnEvent(ok);
-        if (n + 1 == kEventsPerTurn) break;
+        if (n + 1 == kEventsPerTurn || Now() >= feed_ends) break;
         result = queue_->Poll(consensus::Duration::zero(), &event, &ok);
       }
     });

@@ -1,7 +1,8 @@
 // The event thread: polls the clients' queue, feeds the shard, runs its turns.
 //
-// Blocks until something happens or the shard's next deadline (at most 50 ms), then takes up to 64
-// events at once: one turn for all of them. It may be woken by any thread.
+// Blocks until something happens or the shard's next deadline (at most 50 ms), then takes up to
+// 1,024 events, or those of 4 ms, at once: one turn for all of them. It may be woken by any
+// thread.
 
 #ifndef RASPUTIN_SERVER_SHARD_EXECUTOR_H_
 #define RASPUTIN_SERVER_SHARD_EXECUTOR_H_

@@ -47,7 +47,8 @@ Shard::Shard(MetricsRegistry* registry, EventRecorder* recorder, Fatal fatal)
       turns_(registry->AddCounter("rasputin_turns_total", "Turns of the shard.")),
       snapshots_(registry->AddCounter("rasputin_snapshots_installed_total",
                                       "Snapshots that replicas of this store have installed.")),
-      registry_(registry) {}
+      registry_(registry),
+      front_metrics_(registry) {}
 
 Shard::~Shard() = default;
 
@@ -149,6 +150,7 @@ void Shard::Turn() {
     messages.swap(messages_);
     store_->Step(now, std::move(messages));
   }
+  front_->BeginTurn();
   StartCalls(now);
   if (look_for_stores_) front_->LookForStores();
   look_for_stores_ = false;
@@ -174,11 +176,13 @@ void Shard::Turn() {
   if (shutting_down_) leads_any_.store(store_->LeadsAny());
   due_ns_.store(NextDeadline().time_since_epoch().count());
   store_->OnTurnCpu(now, ThreadCpuTime() - turn_cpu_began_);
+  front_metrics_.Update(front_->counters(), front_->load());
   turns_->Increment();
   turn_seconds_->Record(server::Now() - now.boot);
 }
 
 consensus::Instant Shard::NextDeadline() const {
+  if (front_->HeldBack()) return consensus::Instant::min();
   consensus::Instant at = std::min(store_->NextDeadline(), front_->NextDeadline());
   for (const auto& [store, link] : links_) at = std::min(at, link->stream()->NextDeadline());
   return at;

@@ -29,6 +29,7 @@
 #include "server/front/ports.h"
 #include "server/front/range_store_port.h"
 #include "server/metrics/event_recorder.h"
+#include "server/metrics/front_metrics.h"
 #include "server/metrics/metrics.h"
 #include "server/peer/peer_listener.h"
 #include "server/rpc/event_queue.h"
@@ -145,6 +146,7 @@ class Shard final : public range::Transport,
   Counter* const turns_;
   Counter* const snapshots_;
   MetricsRegistry* const registry_;
+  FrontMetrics front_metrics_;
 
   Turnstile turnstile_;
   std::atomic<int64_t> due_ns_{0};

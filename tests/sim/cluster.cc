@@ -44,6 +44,7 @@ void Cluster::AddNode(const ClockErrors& clock) {
   node.speed = options_.speed;
   node.front_end = options_.front_ends;
   node.autopilot = options_.autopilot;
+  node.fair = options_.fair;
   node.clock = clock;
   node.before_start = [this](int number) {
     if (start_listener_ != nullptr) start_listener_(number);
@@ -231,6 +232,10 @@ void Cluster::OnDecision(int, const type::v1::Decision& decision) {
 }
 
 void Cluster::OnRemoved(int node, RangeId range) { coverage_.OnRemoved(node, range); }
+
+void Cluster::OnBackPressure(uint64_t refused, bool held_back) {
+  coverage_.OnBackPressure(refused, held_back);
+}
 
 void Cluster::OnProcessStarted(int node) {
   checkers_.OnStart(node);

@@ -37,6 +37,7 @@ struct ClusterOptions {
   bool split_frames = false;           // Each message of a turn travels by itself.
   bool front_ends = false;             // Each process has one.
   server::AutopilotOptions autopilot;  // Of the front ends.
+  server::FairOptions fair;            // Of the front ends.
   bool trace = false;
 };
 
@@ -107,6 +108,7 @@ class Cluster : private NodeListener, private StoreView {
   void OnInstalled(int node, range::RangeId range, consensus::LogPosition position) override;
   void OnRemoved(int node, range::RangeId range) override;
   void OnDecision(int node, const type::v1::Decision& decision) override;
+  void OnBackPressure(uint64_t refused, bool held_back) override;
   void OnProcessFailed(int node, const absl::Status& status, bool made) override;
   void OnProcessStarted(int node) override;
   void OnProcessEnded(int node) override;

@@ -82,6 +82,8 @@ constexpr const char* kNames[] = {
     "a stale route repaired from an answer",
     "a request forwarded by a front end",
     "[H-16] a relay",
+    "a request refused at a bound",
+    "requests held back for the next turn",
     "[H-17] a repetition answered from the session table",
     "[H-17] ... after a leader change",
     "[H-17] ... after a split",
@@ -291,6 +293,11 @@ void Coverage::OnChunk(int from, int to, RangeId range, const consensus::Snapsho
 
 void Coverage::OnForward(uint32_t hops) {
   Hit(hops > 1 ? Situation::kRelayed : Situation::kForwarded);
+}
+
+void Coverage::OnBackPressure(uint64_t refused, bool held_back) {
+  if (refused > 0) Hit(Situation::kRefusedAtABound);
+  if (held_back) Hit(Situation::kHeldBackForATurn);
 }
 
 // ---- Descriptors, snapshots, removal.

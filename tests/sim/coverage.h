@@ -88,6 +88,8 @@ enum class Situation : uint8_t {
   kStaleRouteRepaired,
   kForwarded,
   kRelayed,
+  kRefusedAtABound,
+  kHeldBackForATurn,
   kRepeatAnswered,
   kRepeatAfterALeaderChange,
   kRepeatAfterASplit,
@@ -113,6 +115,7 @@ class Coverage {
   void OnEvent(int node, const consensus::Event& event);
   void OnMessage(int from, int to, const consensus::Message& message);
   void OnForward(uint32_t hops);
+  void OnBackPressure(uint64_t refused, bool held_back);
   void OnDescriptor(int node, const range::RangeDescriptor& descriptor);
   void OnInstalled(int node, range::RangeId range, consensus::LogPosition position);
   void OnRemoved(int node, range::RangeId range);

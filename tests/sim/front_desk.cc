@@ -27,13 +27,15 @@ struct FrontDesk::Completion final : server::CallCompletion {
 };
 
 FrontDesk::FrontDesk(range::Store* store, uint64_t seed, const consensus::Mutants& mutants,
-                     const server::AutopilotOptions& autopilot, Hooks hooks)
+                     const server::AutopilotOptions& autopilot, const server::FairOptions& fair,
+                     Hooks hooks)
     : hooks_(std::move(hooks)),
       store_port_(store),
       front_(
-          [seed, &mutants, &autopilot] {
+          [seed, &mutants, &autopilot, &fair] {
             server::FrontOptions options;
             options.seed = seed;
+            options.fair = fair;
             options.mutants = mutants;
             options.autopilot = autopilot;
             return options;
@@ -64,6 +66,7 @@ bool FrontDesk::CheckConnection(int peer) {
 }
 
 void FrontDesk::TakeInputs(const consensus::ClockReading& now) {
+  front_.BeginTurn();
   for (const int peer : broken_) {
     unanswered_.erase(peer);
     front_.OnPeerBroken(now, range::StoreId(static_cast<uint64_t>(peer) + 1));

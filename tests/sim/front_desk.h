@@ -43,7 +43,8 @@ class FrontDesk : private server::PeerPort, private server::DecisionsPort {
 
   // `store` outlives it, but is destroyed without answering any more.
   FrontDesk(range::Store* store, uint64_t seed, const consensus::Mutants& mutants,
-            const server::AutopilotOptions& autopilot, Hooks hooks);
+            const server::AutopilotOptions& autopilot, const server::FairOptions& fair,
+            Hooks hooks);
   ~FrontDesk() override;
 
   // Inputs, taken at the next turn.
@@ -62,8 +63,11 @@ class FrontDesk : private server::PeerPort, private server::DecisionsPort {
 
   void TakeInputs(const consensus::ClockReading& now);
   void Run(const consensus::ClockReading& now);
-  consensus::Instant NextDeadline() const { return front_.NextDeadline(); }
+  consensus::Instant NextDeadline() const {
+    return front_.HeldBack() ? consensus::Instant::min() : front_.NextDeadline();
+  }
   const server::FrontCounters& counters() const { return front_.counters(); }
+  bool HeldBack() const { return front_.HeldBack(); }
 
  private:
   struct Completion;

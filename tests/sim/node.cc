@@ -121,10 +121,22 @@ void Node::OpenFrontDesk() {
     listener_->OnDecision(options_.number, decision);
   };
   front_desk_ = std::make_unique<FrontDesk>(store_.get(), random_.Next(), options_.store.mutants,
-                                            options_.autopilot, std::move(hooks));
+                                            options_.autopilot, options_.fair, std::move(hooks));
+  front_seen_ = {};
   for (const range::ReplicaStatus& replica : ListReplicas()) {
     front_desk_->OnDescriptor(replica.descriptor, false);
   }
+}
+
+void Node::TellOfBackPressure() {
+  if (front_desk_ == nullptr) return;
+  const server::FrontCounters& counters = front_desk_->counters();
+  uint64_t refused = 0;
+  for (size_t i = 0; i < counters.refused.size(); ++i) {
+    refused += counters.refused[i] - front_seen_.refused[i];
+  }
+  front_seen_ = counters;
+  listener_->OnBackPressure(refused, front_desk_->HeldBack());
 }
 
 // A connection over which an answer does not come for a second or two is broken.
@@ -351,6 +363,7 @@ void Node::Turn() {
   }
   const absl::Status status = store_->RunTurn(now);
   if (front_desk_ != nullptr && status.ok()) front_desk_->Run(now);
+  TellOfBackPressure();
   for (auto it = waiters_.begin(); it != waiters_.end();) {
     it = it->second->reply == nullptr ? waiters_.erase(it) : std::next(it);
   }

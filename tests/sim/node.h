@@ -48,6 +48,7 @@ struct NodeOptions {
   MachineSpeed speed;
   bool front_end = false;  // The process has one, which takes calls and forwards.
   server::AutopilotOptions autopilot;
+  server::FairOptions fair;
   // Called before a process opens the store.
   std::function<void(int node)> before_start;
 };
@@ -69,6 +70,9 @@ class NodeListener {
   virtual void OnRemoved(int node, range::RangeId range) = 0;
   // The front end decided something by itself.
   virtual void OnDecision(int node, const type::v1::Decision& decision) = 0;
+  // After a turn in which the front end refused that many requests; `held_back`: it left some for
+  // the next turn.
+  virtual void OnBackPressure(uint64_t refused, bool held_back) = 0;
   // The process ended by itself [H-18], or could not start: an error of the store or its log;
   // `made`: it met a fault of its disk or engine that was made.
   virtual void OnProcessFailed(int node, const absl::Status& status, bool made) = 0;
@@ -209,6 +213,7 @@ class Node : private range::Transport, private range::Observer, private range::C
   void RunWhenAwake(uint64_t incarnation, const char* label, void (Node::*action)());
 
   void OpenFrontDesk();
+  void TellOfBackPressure();
   void WatchConnection(int peer);
   void RequestTurn();
   void Turn();
@@ -239,6 +244,7 @@ class Node : private range::Transport, private range::Observer, private range::C
   kv::MemoryEngine engine_;
   std::unique_ptr<range::Store> store_;
   std::unique_ptr<FrontDesk> front_desk_;
+  server::FrontCounters front_seen_;  // What was told of them.
   uint64_t incarnation_ = 0;
 
   RealTime paused_until_ = 0;  // 0: it is not.

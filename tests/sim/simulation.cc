@@ -81,6 +81,21 @@ void DrawAutopilot(ClusterOptions* cluster, Random random) {
   cluster->store.split.pause = std::chrono::seconds(1);
 }
 
+// Often so small that a handful of clients is too many for a range.
+server::FairOptions DrawFair(uint64_t seed) {
+  Random random = Random(seed).Fork(8);
+  server::FairOptions fair;
+  if (random.Chance(0.6)) return fair;
+  fair.turn_cost = random.Between(1, 6);
+  fair.lane_cost_max = random.Between(1, 12);
+  fair.quantum = random.Between(1, 8);
+  fair.range_requests_max = static_cast<uint64_t>(random.Between(1, 4));
+  fair.collection_requests_max = fair.range_requests_max + random.Below(3);
+  fair.node_requests_max = fair.collection_requests_max + random.Below(3);
+  fair.wait_max = std::chrono::milliseconds(random.Between(1, 500));
+  return fair;
+}
+
 ClusterOptions DrawCluster(const SimulationOptions& options, Random* random) {
   ClusterOptions cluster;
   cluster.seed = options.seed;
@@ -89,6 +104,7 @@ ClusterOptions DrawCluster(const SimulationOptions& options, Random* random) {
   if (options.stores_max != 0) members = std::min(members, options.stores_max);
   cluster.replicas = members == 5 && random->Chance(0.5) ? 5 : 3;
   cluster.front_ends = random->Chance(0.5);
+  cluster.fair = DrawFair(options.seed);
   // A front end on a store without any range would have to be told of the meta range.
   cluster.spares = cluster.front_ends ? 0 : static_cast<int>(random->Below(3));
   cluster.stores = members + cluster.spares;
