@@ -49,6 +49,31 @@ uint64_t PayloadBytes(const Message& message) {
   return 0;
 }
 
+bool Leads(const Replica& replica) {
+  return replica.started() && replica.group().core().role() == consensus::Role::kLeader;
+}
+
+ReplicaStatus StatusOf(const Replica& replica, const ClockReading& now) {
+  ReplicaStatus status;
+  status.descriptor = replica.descriptor();
+  status.replica = replica.self();
+  status.applied = replica.applied();
+  status.leader_store = replica.LeaderStore();
+  status.approximate_bytes = replica.load.size_bytes;
+  if (!replica.started()) return status;
+  const consensus::Core& core = replica.group().core();
+  status.role = core.role();
+  status.term = core.term();
+  status.committed = core.commit_index();
+  status.last = core.last_index();
+  status.serving = core.MayServeRead(now);
+  status.members = core.ListProgress(now);
+  if (core.role() == consensus::Role::kLeader && core.LeaseEnd().boot > now.boot) {
+    status.lease_left = core.LeaseEnd().boot - now.boot;
+  }
+  return status;
+}
+
 }  // namespace
 
 Replica* Store::Impl::Find(RangeId range) const {
@@ -195,38 +220,17 @@ void Store::Impl::AbdicateAll(const ClockReading& now) {
 
 bool Store::Impl::LeadsRange(RangeId range) const {
   const Replica* replica = Find(range);
-  return replica != nullptr && replica->started() &&
-         replica->group().core().role() == consensus::Role::kLeader;
+  return replica != nullptr && Leads(*replica);
 }
 
 bool Store::Impl::LeadsAny() const {
   return std::any_of(replicas_.begin(), replicas_.end(),
-                     [this](const auto& entry) { return LeadsRange(entry.first); });
+                     [](const auto& entry) { return Leads(*entry.second); });
 }
 
 std::vector<ReplicaStatus> Store::Impl::ListReplicas(const ClockReading& now) const {
   std::vector<ReplicaStatus> out;
-  for (const auto& [range, replica] : replicas_) {
-    ReplicaStatus status;
-    status.descriptor = replica->descriptor();
-    status.replica = replica->self();
-    status.applied = replica->applied();
-    status.leader_store = replica->LeaderStore();
-    status.approximate_bytes = replica->load.size_bytes;
-    if (replica->started()) {
-      const consensus::Core& core = replica->group().core();
-      status.role = core.role();
-      status.term = core.term();
-      status.committed = core.commit_index();
-      status.last = core.last_index();
-      status.serving = core.MayServeRead(now);
-      status.members = core.ListProgress(now);
-      if (core.role() == consensus::Role::kLeader && core.LeaseEnd().boot > now.boot) {
-        status.lease_left = core.LeaseEnd().boot - now.boot;
-      }
-    }
-    out.push_back(std::move(status));
-  }
+  for (const auto& [range, replica] : replicas_) out.push_back(StatusOf(*replica, now));
   return out;
 }
 
@@ -245,6 +249,22 @@ std::vector<LedRange> Store::Impl::ListLed(const ClockReading& now) const {
     led.push_back(one);
   }
   return led;
+}
+
+std::optional<ReplicaStatus> Store::Impl::DescribeReplica(const ClockReading& now,
+                                                          RangeId range) const {
+  const Replica* replica = Find(range);
+  if (replica == nullptr) return std::nullopt;
+  return StatusOf(*replica, now);
+}
+
+ReplicaCounts Store::Impl::CountReplicas(const ClockReading& now) const {
+  ReplicaCounts counts;
+  counts.replicas = replicas_.size();
+  for (const auto& [range, replica] : replicas_) {
+    if (replica->started() && replica->group().core().MayServeRead(now)) ++counts.serving;
+  }
+  return counts;
 }
 
 Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -310,6 +330,12 @@ std::vector<ReplicaStatus> Store::ListReplicas(const ClockReading& now) const {
   return impl_->ListReplicas(now);
 }
 std::vector<LedRange> Store::ListLed(const ClockReading& now) const { return impl_->ListLed(now); }
+std::optional<ReplicaStatus> Store::DescribeReplica(const ClockReading& now, RangeId range) const {
+  return impl_->DescribeReplica(now, range);
+}
+ReplicaCounts Store::CountReplicas(const ClockReading& now) const {
+  return impl_->CountReplicas(now);
+}
 const storage::v1::StoreManifest& Store::manifest() const { return impl_->manifest(); }
 void Store::SetLeasePeers(const std::vector<StoreId>& peers) { impl_->SetLeasePeers(peers); }
 void Store::LeaseTick(const ClockReading& now) { impl_->LeaseTick(now); }

@@ -87,6 +87,11 @@ struct LedRange {
   bool lagging = false;            // A member lacks what only a snapshot can bring.
 };
 
+struct ReplicaCounts {
+  uint64_t replicas = 0;
+  uint64_t serving = 0;  // Of which lead with a valid lease.
+};
+
 class Store {
  public:
   // Writes the manifest and nothing else; refused (FAILED_PRECONDITION) if the directory already
@@ -169,9 +174,13 @@ class Store {
   bool SharesRangeWith(StoreId store) const;
 
   StoreCounters counters() const;
+  // All of them: costs as much as there are replicas. For one, and for numbers, see below.
   std::vector<ReplicaStatus> ListReplicas(const ClockReading& now) const;
   // By id; cheaper than ListReplicas, for those who look at all of them every few seconds.
   std::vector<LedRange> ListLed(const ClockReading& now) const;
+  // nullopt: there is no replica of the range here.
+  std::optional<ReplicaStatus> DescribeReplica(const ClockReading& now, RangeId range) const;
+  ReplicaCounts CountReplicas(const ClockReading& now) const;
   const storage::v1::StoreManifest& manifest() const;
 
   // ---- Lease side.

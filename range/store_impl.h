@@ -47,6 +47,8 @@ class Store::Impl {
   bool LeadsAny() const;
   std::vector<ReplicaStatus> ListReplicas(const ClockReading& now) const;
   std::vector<LedRange> ListLed(const ClockReading& now) const;
+  std::optional<ReplicaStatus> DescribeReplica(const ClockReading& now, RangeId range) const;
+  ReplicaCounts CountReplicas(const ClockReading& now) const;
 
   // store_membership.cc
   absl::Status ChangeReplicas(const ClockReading& now, RangeId range, Generation generation,
@@ -146,11 +148,14 @@ class Store::Impl {
     consensus::Instant next_at;
   };
   struct PeerLease {
+    // Of the support that a lease may be served by, and of what keeps a leader from abdicating.
     consensus::DualInstant until;
+    consensus::DualInstant held_until;
     consensus::Epoch own_epoch;
     consensus::Epoch supported_epoch;
     consensus::Epoch lowest_accepted;
-    bool alive = false;
+    // Which of the four instants have passed, as far as leaders were told; a bit each.
+    uint8_t passed = 0xf;
   };
 
   // store_open.cc
@@ -279,6 +284,7 @@ class Store::Impl {
   // store_lease.cc
   void WakeAfterLeaseChange(StoreId peer, bool leaders, bool bound);
   void WakeEndedLeases(const ClockReading& now);
+  consensus::Instant LeaseDeadline() const;
   void WatchWallClock(const ClockReading& now);
   void CollectLeaseEffects();
 

@@ -1,5 +1,6 @@
 // See store.h: the lease side, and what a lease update wakes on the shard side.
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -15,6 +16,22 @@ namespace {
 // As LeaseOptions::wall_jump_max.
 constexpr int64_t kWallJumpMaxUs = 500'000;
 
+constexpr uint8_t kBootPassed = 1;
+constexpr uint8_t kRawPassed = 2;
+constexpr uint8_t kHeldBootPassed = 4;
+constexpr uint8_t kHeldRawPassed = 8;
+
+// As bits of PeerLease::passed.
+uint8_t Passed(const consensus::DualInstant& until, const consensus::DualInstant& held_until,
+               const ClockReading& now) {
+  int passed = 0;
+  if (now.boot >= until.boot) passed |= kBootPassed;
+  if (now.raw >= until.raw) passed |= kRawPassed;
+  if (now.boot >= held_until.boot) passed |= kHeldBootPassed;
+  if (now.raw >= held_until.raw) passed |= kHeldRawPassed;
+  return static_cast<uint8_t>(passed);
+}
+
 }  // namespace
 
 // ---- Shard side.
@@ -28,12 +45,17 @@ void Store::Impl::OnLeaseUpdates(const ClockReading& now, std::vector<LeaseUpdat
   for (const StoreId store : touched) {
     PeerLease& peer = peers_[store];
     const consensus::Support support = leases_.SupportFrom(store);
-    const bool alive = !support.until.EndedForHolder(now);
+    const consensus::DualInstant held_until = leases_.HeldSupportFrom(store).until;
+    const uint8_t passed = Passed(support.until, held_until, now);
     const bool wake_leaders = peer.own_epoch != leases_.OwnEpoch(store) ||
-                              peer.supported_epoch != support.epoch || peer.alive != alive;
+                              peer.supported_epoch != support.epoch || peer.passed != passed;
     const bool wake_bound = peer.lowest_accepted != leases_.LowestAccepted(store);
-    peer = {support.until, leases_.OwnEpoch(store), support.epoch, leases_.LowestAccepted(store),
-            alive};
+    peer = {support.until,
+            held_until,
+            leases_.OwnEpoch(store),
+            support.epoch,
+            leases_.LowestAccepted(store),
+            passed};
     if (wake_leaders || wake_bound) WakeAfterLeaseChange(store, wake_leaders, wake_bound);
   }
 }
@@ -60,12 +82,28 @@ void Store::Impl::WatchWallClock(const ClockReading& now) {
   if (wall_us - elapsed_us > kWallJumpMaxUs) leases_.SuspendPeers();
 }
 
+// A leader lease is the median of instants of the stores, for each clock on its own: it ends when
+// one of them passes, so that leaders need no timers of their own (CoreOptions::watches_lease_end).
 void Store::Impl::WakeEndedLeases(const ClockReading& now) {
   for (auto& [store, peer] : peers_) {
-    if (!peer.alive || !peer.until.EndedForHolder(now)) continue;
-    peer.alive = false;
+    const uint8_t passed = Passed(peer.until, peer.held_until, now);
+    if (passed == peer.passed) continue;
+    peer.passed = passed;
     WakeAfterLeaseChange(store, true, false);
   }
+}
+
+Instant Store::Impl::LeaseDeadline() const {
+  Instant at = Instant::max();
+  // Each clock's instant on that clock: after a suspend the raw one lies far behind.
+  const auto on_boot_clock = [this](Instant raw) { return last_turn_ + (raw - last_turn_raw_); };
+  for (const auto& [store, peer] : peers_) {
+    if ((peer.passed & kBootPassed) == 0) at = std::min(at, peer.until.boot);
+    if ((peer.passed & kRawPassed) == 0) at = std::min(at, on_boot_clock(peer.until.raw));
+    if ((peer.passed & kHeldBootPassed) == 0) at = std::min(at, peer.held_until.boot);
+    if ((peer.passed & kHeldRawPassed) == 0) at = std::min(at, on_boot_clock(peer.held_until.raw));
+  }
+  return at;
 }
 
 // ---- Lease side.

@@ -139,6 +139,7 @@ consensus::CoreOptions Store::Impl::GroupOptions() const {
   core.retry_interval = options_.lease_duration / 10;
   core.max_append_bytes = options_.append_bytes_max;
   core.seed = options_.seed;
+  core.watches_lease_end = false;  // See WakeEndedLeases.
   core.mutants = options_.mutants;
   return core;
 }

@@ -60,13 +60,8 @@ Instant Store::Impl::NextDeadline() const {
   if (!awake_.empty() || !answers_.empty()) return Instant::min();
   if (turn_stalled_ || !reading_.empty()) at = std::min(at, last_turn_ + kRetryInterval);
   if (!dirty_.empty() || !retired_.empty()) at = std::min(at, next_maintenance_);
-  for (const auto& [store, peer] : peers_) {
-    if (!peer.alive) continue;
-    // Each clock's instant on that clock: after a suspend the raw one lies far behind.
-    const Instant raw_ends = last_turn_ + (peer.until.raw - last_turn_raw_);
-    at = std::min({at, peer.until.boot, raw_ends});
-  }
-  return std::min({at, shutdown_abdicate_at_, MembershipDeadline(), TransferDeadline()});
+  return std::min(
+      {at, LeaseDeadline(), shutdown_abdicate_at_, MembershipDeadline(), TransferDeadline()});
 }
 
 void Store::Impl::OnLogDurable(const ClockReading& now, Lsn durable) {

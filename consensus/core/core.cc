@@ -258,13 +258,13 @@ Instant Core::Impl::NextDeadline() const {
       return asks_for_commit_ ? std::min(deadline, std::max(query_after_, now_.boot)) : deadline;
     return std::min({deadline, election_at_, attempt_ends_, attempt_resend_});
   }
-  if (had_lease_) {
+  if (had_lease_ && options_.watches_lease_end) {
     const DualInstant end = LeaseEndBy(/*held=*/true);
     const Duration left = end.EndedForHolder(now_)
                               ? Duration::zero()
                               : std::min(end.boot - now_.boot, end.raw - now_.raw);
     deadline = std::min(deadline, now_.boot + left);
-  } else {
+  } else if (!had_lease_) {
     deadline = std::min(deadline, leader_since_ + options_.lease_duration);
   }
   if (commit_ < log_.Last().index && !options_.mutants.Has(20)) {

@@ -48,6 +48,10 @@ struct CoreOptions {
   uint64_t max_inflight_bytes = 16 << 20;     // Per follower, sent and not yet answered.
   uint64_t max_uncommitted_bytes = 64 << 20;  // Proposals beyond are refused (back-pressure).
   uint64_t seed = 1;
+  // Whether NextDeadline includes the end of the leader lease. If not, the owner ticks each leader
+  // whenever support of a store begins or ends, by either clock, for SupportFrom or
+  // HeldSupportFrom: one look at the stores instead of a timer for each of many groups.
+  bool watches_lease_end = true;
   Mutants mutants;  // Test builds only; see mutants.h.
 };
 

@@ -15,7 +15,6 @@
 #define RASPUTIN_CONSENSUS_CORE_CORE_IMPL_H_
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <utility>
 #include <vector>
@@ -24,6 +23,7 @@
 #include "consensus/core/core.h"
 #include "consensus/core/log_tail.h"
 #include "consensus/core/progress.h"
+#include "consensus/core/short_queue.h"
 
 namespace rasputin::consensus {
 
@@ -231,7 +231,7 @@ class Core::Impl {
   LogTail log_;
   // The configuration as of `applied_`, and those of the log behind it; the last one is in force
   // [H-14]. Never empty; indexes rise.
-  std::deque<AppendedConfiguration> configurations_;
+  ShortQueue<AppendedConfiguration> configurations_;
   Configuration configuration_;  // configurations_.back().
   Configuration counted_;
   std::vector<Member> others_;  // All members but this one, sorted.
@@ -307,10 +307,10 @@ class Core::Impl {
   Instant progress_at_;  // Last commit or progress of a follower, or when waiting began [H-7].
   bool flush_needed_ = false;
   uint64_t uncommitted_bytes_ = 0;
-  std::deque<std::pair<Index, uint64_t>> uncommitted_;
+  ShortQueue<std::pair<Index, uint64_t>> uncommitted_;
   ReplicaId transfer_target_;
   Instant transfer_ends_ = Instant::max();
-  std::deque<ReadBatch> reads_;
+  ShortQueue<ReadBatch> reads_;
 };
 
 }  // namespace rasputin::consensus

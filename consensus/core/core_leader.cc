@@ -67,7 +67,7 @@ void Core::Impl::AppendOwn(EntryType type, absl::Cord payload) {
   entry.index = log_.Last().index.Next();
   entry.type = type;
   entry.payload = std::move(payload);
-  uncommitted_.emplace_back(entry.index, entry.payload.size());
+  uncommitted_.push_back({entry.index, entry.payload.size()});
   uncommitted_bytes_ += entry.payload.size();
   std::vector<Entry> entries;
   entries.push_back(std::move(entry));

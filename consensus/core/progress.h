@@ -12,8 +12,8 @@
 #define RASPUTIN_CONSENSUS_CORE_PROGRESS_H_
 
 #include <cstdint>
-#include <deque>
 
+#include "consensus/core/short_queue.h"
 #include "consensus/core/types.h"
 
 namespace rasputin::consensus {
@@ -114,7 +114,7 @@ struct Progress {
     uint64_t bytes;
     uint64_t round;
   };
-  std::deque<InFlight> in_flight_;
+  ShortQueue<InFlight> in_flight_;
   uint64_t in_flight_bytes_ = 0;
 };
 

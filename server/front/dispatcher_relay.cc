@@ -232,27 +232,24 @@ Response Dispatcher::ExecuteHere(const ClockReading& now, ForwardKind kind, Rang
     }
     return response;
   }
-  const std::vector<ReplicaSummary> replicas = ports_.store->ListReplicas(now);
   if (kind == ForwardKind::kStoreStatus) {
+    const ReplicaCounts counts = ports_.store->CountReplicas(now);
     admin::v1::StoreStatus status;
     status.set_reachable(true);
-    status.set_replicas(replicas.size());
-    for (const auto& replica : replicas) status.set_leaders(status.leaders() + replica.serving);
+    status.set_replicas(counts.replicas);
+    status.set_leaders(counts.serving);
     response.body = absl::Cord(status.SerializeAsString());
     return response;
   }
-  const auto it =
-      std::find_if(replicas.begin(), replicas.end(), [&](const ReplicaSummary& replica) {
-        return replica.descriptor.range_id() == range.value();
-      });
-  if (it == replicas.end()) {
+  const std::optional<ReplicaSummary> replica = ports_.store->FindReplica(now, range);
+  if (!replica.has_value()) {
     response.outcome = Outcome::kNotFound;
     response.message = "the store holds no replica of the range";
   } else if (kind == ForwardKind::kDescribeRange) {
-    response.body = absl::Cord(DescribeHere(now, *it).SerializeAsString());
-  } else if (!it->serving) {
+    response.body = absl::Cord(DescribeHere(now, *replica).SerializeAsString());
+  } else if (!replica->serving) {
     response.outcome = Outcome::kNotLeader;
-    response.leader_store = it->leader_store;
+    response.leader_store = replica->leader_store;
   } else {
     const absl::Status begun = ports_.store->TransferLease(now, range, target);
     if (!begun.ok()) {

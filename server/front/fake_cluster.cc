@@ -122,17 +122,25 @@ struct FakeCluster::Node final : StorePort, PeerPort, StoresPort {
                 const RangeDescriptor&) override {
     cluster->stores_told[id] = stores;
   }
-  std::vector<ReplicaSummary> ListReplicas(const ClockReading&) const override {
-    std::vector<ReplicaSummary> summaries;
+  std::optional<ReplicaSummary> FindReplica(const ClockReading&, RangeId range) const override {
+    const auto found = cluster->ranges_.find(range.value());
+    if (found == cluster->ranges_.end() || !client::HasMember(found->second, id)) {
+      return std::nullopt;
+    }
+    ReplicaSummary summary;
+    summary.descriptor = found->second;
+    summary.leader_store = StoreId(cluster->Leader(range.value()));
+    summary.serving = summary.leader_store.value() == id;
+    return summary;
+  }
+  ReplicaCounts CountReplicas(const ClockReading&) const override {
+    ReplicaCounts counts;
     for (const auto& [range_id, range] : cluster->ranges_) {
       if (!client::HasMember(range, id)) continue;
-      ReplicaSummary summary;
-      summary.descriptor = range;
-      summary.leader_store = StoreId(cluster->Leader(range_id));
-      summary.serving = summary.leader_store.value() == id;
-      summaries.push_back(summary);
+      ++counts.replicas;
+      if (cluster->Leader(range_id) == id) ++counts.serving;
     }
-    return summaries;
+    return counts;
   }
   std::vector<range::RangeReview> ReviewRanges(const ClockReading&,
                                                const range::ReviewOptions&) override {

@@ -121,6 +121,11 @@ struct LedRange {
   bool lagging = false;  // A member lacks what only a snapshot can bring.
 };
 
+struct ReplicaCounts {
+  uint64_t replicas = 0;
+  uint64_t serving = 0;  // Of which lead with a valid lease.
+};
+
 // The local store.
 class StorePort {
  public:
@@ -135,7 +140,10 @@ class StorePort {
   virtual void ChangeReplicas(const ClockReading& now, RangeId range,
                               consensus::Generation generation, const range::ReplicaChange& change,
                               range::Completion* completion) = 0;
-  virtual std::vector<ReplicaSummary> ListReplicas(const ClockReading& now) const = 0;
+  // nullopt: the store holds no replica of the range.
+  virtual std::optional<ReplicaSummary> FindReplica(const ClockReading& now,
+                                                    RangeId range) const = 0;
+  virtual ReplicaCounts CountReplicas(const ClockReading& now) const = 0;
   // See range::Store::ReviewRanges, DescribeLoad, ListLoads and TotalLoad.
   virtual std::vector<range::RangeReview> ReviewRanges(const ClockReading& now,
                                                        const range::ReviewOptions& options) = 0;

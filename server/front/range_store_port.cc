@@ -31,34 +31,38 @@ void RangeStorePort::ChangeReplicas(const ClockReading& now, RangeId range,
   completion->Done(std::move(response));
 }
 
-std::vector<ReplicaSummary> RangeStorePort::ListReplicas(const ClockReading& now) const {
-  std::vector<ReplicaSummary> summaries;
-  for (const range::ReplicaStatus& status : store_->ListReplicas(now)) {
-    ReplicaSummary summary;
-    summary.descriptor = status.descriptor;
-    summary.leader_store = status.leader_store;
-    summary.serving = status.serving;
-    summary.term = status.term.value();
-    summary.committed_index = status.committed.value();
-    summary.applied_index = status.applied.value();
-    summary.last_index = status.last.value();
-    summary.lease_left = status.lease_left;
-    summary.approximate_bytes = status.approximate_bytes;
-    for (const consensus::MemberProgress& progress : status.members) {
-      MemberSummary member;
-      member.replica_id = progress.id.value();
-      for (const auto& replica : status.descriptor.replicas()) {
-        if (replica.replica_id() == member.replica_id) member.store = StoreId(replica.store_id());
-      }
-      member.match_index = progress.match.value();
-      member.bound = progress.bound;
-      member.supported = progress.supported;
-      member.needs_snapshot = progress.needs_snapshot;
-      summary.members.push_back(member);
+std::optional<ReplicaSummary> RangeStorePort::FindReplica(const ClockReading& now,
+                                                          RangeId range) const {
+  std::optional<range::ReplicaStatus> status = store_->DescribeReplica(now, range);
+  if (!status.has_value()) return std::nullopt;
+  ReplicaSummary summary;
+  summary.descriptor = std::move(status->descriptor);
+  summary.leader_store = status->leader_store;
+  summary.serving = status->serving;
+  summary.term = status->term.value();
+  summary.committed_index = status->committed.value();
+  summary.applied_index = status->applied.value();
+  summary.last_index = status->last.value();
+  summary.lease_left = status->lease_left;
+  summary.approximate_bytes = status->approximate_bytes;
+  for (const consensus::MemberProgress& progress : status->members) {
+    MemberSummary member;
+    member.replica_id = progress.id.value();
+    for (const auto& replica : summary.descriptor.replicas()) {
+      if (replica.replica_id() == member.replica_id) member.store = StoreId(replica.store_id());
     }
-    summaries.push_back(std::move(summary));
+    member.match_index = progress.match.value();
+    member.bound = progress.bound;
+    member.supported = progress.supported;
+    member.needs_snapshot = progress.needs_snapshot;
+    summary.members.push_back(member);
   }
-  return summaries;
+  return summary;
+}
+
+ReplicaCounts RangeStorePort::CountReplicas(const ClockReading& now) const {
+  const range::ReplicaCounts counts = store_->CountReplicas(now);
+  return {counts.replicas, counts.serving};
 }
 
 std::vector<range::RangeReview> RangeStorePort::ReviewRanges(const ClockReading& now,

@@ -23,7 +23,8 @@ class RangeStorePort final : public StorePort {
   absl::Status TransferLease(const ClockReading& now, RangeId range, StoreId target) override;
   void ChangeReplicas(const ClockReading& now, RangeId range, consensus::Generation generation,
                       const range::ReplicaChange& change, range::Completion* completion) override;
-  std::vector<ReplicaSummary> ListReplicas(const ClockReading& now) const override;
+  std::optional<ReplicaSummary> FindReplica(const ClockReading& now, RangeId range) const override;
+  ReplicaCounts CountReplicas(const ClockReading& now) const override;
   std::vector<range::RangeReview> ReviewRanges(const ClockReading& now,
                                                const range::ReviewOptions& options) override;
   std::optional<range::RangeReview> DescribeLoad(const ClockReading& now, RangeId range) override;

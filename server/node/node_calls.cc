@@ -211,11 +211,9 @@ bool Node::LookIntoShard(const std::function<void()>& work) {
 HttpResponse Node::MetricsPage() {
   LookIntoShard([this] {
     if (!shard_.attached()) return;
-    uint64_t led = 0;
-    const std::vector<range::ReplicaStatus> replicas = shard_.store()->ListReplicas(ReadClocks());
-    for (const range::ReplicaStatus& replica : replicas) led += replica.serving ? 1 : 0;
-    replicas_ = replicas.size();
-    ranges_led_ = led;
+    const range::ReplicaCounts counts = shard_.store()->CountReplicas(ReadClocks());
+    replicas_ = counts.replicas;
+    ranges_led_ = counts.serving;
     directory_reads_ = shard_.front()->counters().directory_reads;
     StoreActivity activity;
     activity.total = shard_.store()->TotalLoad(ReadClocks());

@@ -1,0 +1,113 @@
+// How many bytes a store holds for a range that nobody uses: a bound that a test can keep.
+//
+// Counts what operator new gives out in this process, as malloc rounds it up, so it stands in a
+// binary of its own. The front end's copies are counted in server/front/idle_memory_test.cc; what
+// they leave out is the engine (bounded by its own limits, whatever the number of ranges).
+
+#include <glog/logging.h>
+#include <gtest/gtest.h>
+#include <malloc.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <iostream>
+#include <map>
+#include <new>
+#include <vector>
+
+#include "range/descriptor.h"
+#include "range/test_cluster.h"
+
+namespace {
+
+constexpr size_t kMallocHeaderBytes = 8;
+constexpr size_t kSizeMax = 4096;
+
+size_t live_bytes = 0;
+// Blocks by their size; what is larger counts as kSizeMax.
+size_t live_blocks[kSizeMax + 1];
+
+size_t SizeOf(void* block) { return malloc_usable_size(block) + kMallocHeaderBytes; }
+
+}  // namespace
+
+void* operator new(size_t size) {
+  void* block = std::malloc(size);
+  if (block == nullptr) std::abort();
+  live_bytes += SizeOf(block);
+  ++live_blocks[std::min(SizeOf(block), kSizeMax)];
+  return block;
+}
+
+void operator delete(void* block) noexcept {
+  if (block == nullptr) return;
+  live_bytes -= SizeOf(block);
+  --live_blocks[std::min(SizeOf(block), kSizeMax)];
+  std::free(block);
+}
+
+void operator delete(void* block, size_t /*size*/) noexcept { operator delete(block); }
+
+namespace rasputin::range {
+namespace {
+
+// 2 KiB of the 10 that a range may cost are left to the front end's copies of its descriptor.
+constexpr size_t kBytesPerReplicaMax = 8 << 10;
+constexpr int kRanges = 400;
+
+std::string Key(int i) { return CollectionPrefix(2) + "key-" + std::to_string(10000 + i); }
+
+struct Held {
+  size_t bytes = 0;
+  std::vector<size_t> blocks;
+};
+
+// What ending a store gives back.
+Held HeldBy(TestCluster* cluster, int id) {
+  std::vector<size_t> before(live_blocks, live_blocks + kSizeMax + 1);
+  const size_t bytes_before = live_bytes;
+  cluster->Crash(id);
+  Held held;
+  held.bytes = bytes_before - live_bytes;
+  for (size_t i = 0; i <= kSizeMax; ++i) held.blocks.push_back(before[i] - live_blocks[i]);
+  return held;
+}
+
+// A cluster that has `ranges` ranges more than the first two, and has been left alone for a while:
+// everything is flushed and cut from the log.
+Held HeldWith(int ranges, bool by_leader) {
+  TestClusterOptions options;
+  options.complete_flushes = true;
+  options.store.flush_bytes = 1;
+  TestCluster cluster(options);
+  // From behind, so that it is always the first range that is split.
+  for (int i = ranges; i > 0; --i) {
+    const std::string body = SplitBody(Key(i), static_cast<uint64_t>(100 + i), 2);
+    CHECK(cluster.CallLeader(2, kv::Operation::kSplit, Key(i), body).outcome == Outcome::kOk);
+  }
+  CHECK(cluster.RunUntil([&] { return cluster.Leader(100 + kRanges) != 0 || ranges == 0; }));
+  cluster.RunFor(10'000);
+  const int leader = cluster.Leader(2);
+  return HeldBy(&cluster, by_leader ? leader : leader % 3 + 1);
+}
+
+void ExpectLittle(bool leads) {
+  const Held few = HeldWith(0, leads);
+  const Held many = HeldWith(kRanges, leads);
+  const size_t each = (many.bytes - few.bytes) / kRanges;
+  std::cout << "an idle replica that " << (leads ? "leads" : "follows") << " holds " << each
+            << " bytes, in blocks of:";
+  for (size_t size = 0; size <= kSizeMax; ++size) {
+    const size_t count = (many.blocks[size] - few.blocks[size] + kRanges / 2) / kRanges;
+    if (count > 0 && count < kRanges) std::cout << " " << count << "x" << size;
+  }
+  std::cout << "\n";
+  EXPECT_LE(each, kBytesPerReplicaMax);
+}
+
+TEST(IdleMemory, OfAReplicaThatFollowsIsBounded) { ExpectLittle(false); }
+
+TEST(IdleMemory, OfAReplicaThatLeadsIsBounded) { ExpectLittle(true); }
+
+}  // namespace
+}  // namespace rasputin::range
