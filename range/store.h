@@ -52,6 +52,11 @@ struct StoreOptions {
   uint64_t snapshot_bytes_per_second = 32 << 20;  // Of all that are sent together.
   size_t snapshots_max = 2;                       // At once, in each direction.
   SplitRules split;
+  // Campaigns of replicas of this store at once; range 1, without which nothing is found, always
+  // may. An election takes some 10 ms, most of it waiting for disks, and an attempt fails after
+  // D/10: so many begin some 10,000 a second, and are done in time on a processor that others use
+  // too.
+  size_t campaigns_max = 128;
   consensus::Mutants mutants;
 };
 

@@ -256,6 +256,8 @@ class Store::Impl {
   void ObserveClock(const ClockReading& now);
   void Wake(Replica* replica);
   void WakeDue(const ClockReading& now);
+  bool MayCampaign(RangeId range);
+  void ForgetEndedCampaigns();
   absl::Status RunGroups(const ClockReading& now);
   absl::Status ApplyAll(const ClockReading& now);
   absl::Status ServeReads(const ClockReading& now);
@@ -310,6 +312,7 @@ class Store::Impl {
   std::deque<consensus::Message> early_;
   uint64_t early_bytes_ = 0;
   std::vector<Replica*> awake_;
+  std::set<RangeId> campaigners_;  // Began a campaign when last looked at.
   std::priority_queue<Scheduled, std::vector<Scheduled>, std::greater<Scheduled>> timers_;
   // Appends not known to be durable, in order.
   std::deque<std::pair<consensus::log::Lsn, Replica*>> undurable_;

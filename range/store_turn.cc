@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "range/descriptor.h"
 #include "range/store_impl.h"
 
 namespace rasputin::range {
@@ -36,14 +37,37 @@ void Store::Impl::Wake(Replica* replica) {
   awake_.push_back(replica);
 }
 
+void Store::Impl::ForgetEndedCampaigns() {
+  for (auto it = campaigners_.begin(); it != campaigners_.end();) {
+    const Replica* replica = Find(*it);
+    const consensus::Role role = replica == nullptr || !replica->started()
+                                     ? consensus::Role::kFollower
+                                     : replica->group().core().role();
+    const bool ended = role == consensus::Role::kFollower || role == consensus::Role::kLeader;
+    it = ended ? campaigners_.erase(it) : std::next(it);
+  }
+}
+
+// A store whose fellow died has an election to begin for each range that this one led. All at once
+// they take longer than an attempt waits for its answers: then all fail, begin again, and may never
+// succeed.
+bool Store::Impl::MayCampaign(RangeId range) {
+  if (range.value() != kMetaRangeId && campaigners_.size() >= options_.campaigns_max) return false;
+  campaigners_.insert(range);
+  return true;
+}
+
 void Store::Impl::WakeDue(const ClockReading& now) {
+  ForgetEndedCampaigns();
   while (!timers_.empty() && timers_.top().at <= now.boot) {
     const Scheduled due = timers_.top();
     timers_.pop();
     Replica* replica = Find(due.range);
     if (replica == nullptr || replica->scheduled != due.at) continue;
     replica->scheduled = Instant::max();
-    Wake(replica);
+    const bool campaigns = replica->started() && replica->group().core().IsDueToCampaign(now);
+    if (campaigns && !MayCampaign(due.range)) replica->group().core().PostponeCampaign(now);
+    Wake(replica);  // Something else may be due as well.
   }
 }
 

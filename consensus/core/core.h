@@ -200,6 +200,11 @@ class Core {
   bool log_damaged() const;
   // Earliest instant at which Tick() has something to do; Instant::max(): only an input wakes it.
   Instant NextDeadline() const;
+  // The next Tick begins a campaign, for lack of a leader.
+  bool IsDueToCampaign(const ClockReading& now) const;
+  // Draws a new election delay instead. For an owner of many groups: campaigns beyond what it can
+  // finish in time would all fail.
+  void PostponeCampaign(const ClockReading& now);
 
  private:
   friend class CoreInvariants;  // Tests look at what is between calls.

@@ -41,6 +41,17 @@ void Core::Impl::ArmElectionWithin(Duration max) {
   election_at_ = AmVoter() ? now_.boot + RandomBetween(Duration::zero(), max) : Instant::max();
 }
 
+bool Core::Impl::IsDueToCampaign(const ClockReading& now) const {
+  return !damaged_ && role_ == Role::kFollower && AmVoter() && !IsBound() &&
+         now.boot >= election_at_;
+}
+
+void Core::Impl::PostponeCampaign(const ClockReading& now) {
+  Advance(now);
+  CHECK(role_ == Role::kFollower) << "there is a campaign, or no need of one";
+  ArmElection();
+}
+
 void Core::Impl::TickElection() {
   if (!AmVoter() || IsBound()) return;
   if (role_ == Role::kFollower) {

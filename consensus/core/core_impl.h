@@ -57,6 +57,8 @@ class Core::Impl {
   bool IsServingLeader(const ClockReading& now) const;
   DualInstant LeaseEnd() const;
   Instant NextDeadline() const;
+  bool IsDueToCampaign(const ClockReading& now) const;
+  void PostponeCampaign(const ClockReading& now);
   Index held_by_all() const;
 
  private:

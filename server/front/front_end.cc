@@ -54,7 +54,7 @@ class FrontEnd::Impl {
         store_calls(ports.store->manifest(), &calls, &directory, &router),
         store_watch(options, ports.store->manifest(), ports.stores, &directory, &dispatcher,
                     &router),
-        upkeep(&directory, &dispatcher),
+        upkeep(ports.store, &directory, &dispatcher),
         placement(options, &calls, &directory, &dispatcher, &range_calls, &counters),
         placement_calls(options, &calls, &directory, &dispatcher, &router) {
     dispatcher.SetDecisions(&decisions);

@@ -5,6 +5,7 @@
 
 #include "server/front/upkeep.h"
 
+#include <optional>
 #include <utility>
 
 namespace rasputin::server {
@@ -19,11 +20,11 @@ constexpr Duration kPauseAfterFailure = std::chrono::milliseconds(500);
 
 }  // namespace
 
-Upkeep::Upkeep(Directory* directory, Dispatcher* dispatcher)
-    : directory_(directory), dispatcher_(dispatcher) {}
+Upkeep::Upkeep(StorePort* store, Directory* directory, Dispatcher* dispatcher)
+    : store_(store), directory_(directory), dispatcher_(dispatcher) {}
 
 void Upkeep::OnDescriptor(const range::RangeDescriptor& descriptor, bool leads) {
-  local_[descriptor.range_id()] = descriptor;
+  local_[descriptor.range_id()].here = descriptor.generation();
   if (leads) OnLeader(RangeId(descriptor.range_id()), dispatcher_->self());
 }
 
@@ -34,8 +35,7 @@ void Upkeep::OnLeader(RangeId range, StoreId leader) {
     pending_.erase(range.value());
     return;
   }
-  const auto written = written_.find(range.value());
-  if (written != written_.end() && written->second >= it->second.generation()) return;
+  if (it->second.written >= it->second.here) return;
   pending_.insert(range.value());
 }
 
@@ -43,21 +43,26 @@ void Upkeep::OnLeader(RangeId range, StoreId leader) {
 // has a leader there.
 void Upkeep::OnRemoved(RangeId range) {
   local_.erase(range.value());
-  written_.erase(range.value());
   pending_.erase(range.value());
 }
 
 bool Upkeep::Run(const ClockReading& now) {
   if (!HasWork()) return false;
-  busy_ = true;
   storage::v1::MetaCommand command;
   std::map<uint64_t, uint64_t> generations;
-  for (const uint64_t id : pending_) {
-    if (generations.size() >= kRangesPerWrite) break;
-    const range::RangeDescriptor& range = local_.at(id);
-    *command.mutable_put_ranges()->add_ranges() = range;
-    generations[id] = range.generation();
+  for (auto it = pending_.begin(); it != pending_.end() && generations.size() < kRangesPerWrite;) {
+    const uint64_t id = *it;
+    std::optional<ReplicaSummary> replica = store_->FindReplica(now, RangeId(id));
+    if (!replica.has_value()) {  // Removed in this very turn.
+      it = pending_.erase(it);
+      continue;
+    }
+    generations[id] = replica->descriptor.generation();
+    *command.mutable_put_ranges()->add_ranges() = std::move(replica->descriptor);
+    ++it;
   }
+  if (generations.empty()) return true;
+  busy_ = true;
   directory_->Command(now, command, /*repeatable=*/true, now.boot + kWriteDuration,
                       [this, generations = std::move(generations)](
                           const ClockReading& when, RangeAnswer answer, storage::v1::MetaResult) {
@@ -76,8 +81,8 @@ void Upkeep::OnWritten(const ClockReading& now, const std::map<uint64_t, uint64_
   for (const auto& [id, generation] : generations) {
     const auto it = local_.find(id);
     if (it == local_.end()) continue;  // Removed meanwhile.
-    written_[id] = generation;
-    if (it->second.generation() == generation) pending_.erase(id);
+    it->second.written = generation;
+    if (generation >= it->second.here) pending_.erase(id);
   }
 }
 

@@ -14,12 +14,14 @@
 
 #include "server/front/directory.h"
 #include "server/front/dispatcher.h"
+#include "server/front/ports.h"
 
 namespace rasputin::server {
 
 class Upkeep {
  public:
-  Upkeep(Directory* directory, Dispatcher* dispatcher);
+  // `store` knows the ranges as they are now: there is no copy of them here.
+  Upkeep(StorePort* store, Directory* directory, Dispatcher* dispatcher);
 
   // See range::Observer; may be called within the store's turn.
   void OnDescriptor(const range::RangeDescriptor& descriptor, bool leads);
@@ -35,14 +37,18 @@ class Upkeep {
   void OnWritten(const ClockReading& now, const std::map<uint64_t, uint64_t>& generations,
                  bool succeeded);
 
+  // Generations.
+  struct Known {
+    uint64_t here = 0;
+    uint64_t written = 0;  // That the directory has from here; 0: none.
+  };
+
+  StorePort* const store_;
   Directory* const directory_;
   Dispatcher* const dispatcher_;
-  // All ranges of this store, by id.
-  std::map<uint64_t, range::RangeDescriptor> local_;
-  std::map<uint64_t, uint64_t>
-      written_;                 // Range id to the generation that the directory has from here.
-  std::set<uint64_t> pending_;  // Range ids to be written.
-  bool busy_ = false;           // A write or the wait after a failed one is under way.
+  std::map<uint64_t, Known> local_;  // All ranges of this store, by id.
+  std::set<uint64_t> pending_;       // Range ids to be written.
+  bool busy_ = false;                // A write or the wait after a failed one is under way.
 };
 
 }  // namespace rasputin::server
