@@ -5,6 +5,7 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -75,11 +76,11 @@ void Replica::Start(const consensus::CoreOptions& options, const consensus::Hard
   group_ = std::make_unique<consensus::Group>(own, initial, context_->log, context_->leases, now);
 }
 
-absl::StatusOr<Index> Replica::LastSplitInto(const std::set<RangeId>& children) const {
+absl::StatusOr<Index> Replica::LastSplitInto(const std::function<bool(RangeId)>& is_wanted) const {
   Index found;
-  std::set<RangeId> left = children;
+  std::set<RangeId> seen;
   const Index last = context_->log->Last(range()).index;
-  for (Index next = applied().Next(); next <= last && !left.empty();) {
+  for (Index next = applied().Next(); next <= last;) {
     absl::StatusOr<std::vector<consensus::Entry>> entries =
         context_->log->ReadEntries(range(), next, last, 1 << 20);
     if (!entries.ok()) return entries.status();
@@ -93,7 +94,9 @@ absl::StatusOr<Index> Replica::LastSplitInto(const std::set<RangeId>& children) 
           !split.ParseFromString(std::string(command->body))) {
         continue;
       }
-      if (left.erase(RangeId(split.child_range_id())) != 0) found = entry.index;
+      // Of several splits into one child the first made it.
+      const RangeId child(split.child_range_id());
+      if (is_wanted(child) && seen.insert(child).second) found = entry.index;
     }
   }
   return found;

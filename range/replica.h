@@ -14,7 +14,6 @@
 #include <list>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -120,8 +119,9 @@ class Replica {
   // InitialState.
   void Start(const consensus::CoreOptions& options, const consensus::HardState& hard_state,
              bool leads_first_term, const ClockReading& now, consensus::Index committed = {});
-  // The last entry that is not applied and split one of `children` off, or 0.
-  absl::StatusOr<consensus::Index> LastSplitInto(const std::set<RangeId>& children) const;
+  // The last entry that is not applied and split a child off that `is_wanted`, or 0.
+  absl::StatusOr<consensus::Index> LastSplitInto(
+      const std::function<bool(RangeId)>& is_wanted) const;
   bool started() const { return group_ != nullptr; }
   consensus::Group& group() { return *group_; }
   const consensus::Group& group() const { return *group_; }

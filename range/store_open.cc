@@ -357,11 +357,12 @@ absl::Status Store::Impl::StartRecovered(const Recovered& recovered, const Clock
 // store acknowledged on top of it.
 absl::Status Store::Impl::StartAgain(const ClockReading& now, Replica* replica,
                                      const HardState& hard_state) {
-  std::set<RangeId> children;
-  for (const auto& [range, state] : orphans_) {
-    if (log_->Start(range).index.value() >= kFirstIndex) children.insert(range);
+  absl::StatusOr<consensus::Index> committed = consensus::Index();
+  if (!orphans_.empty()) {
+    committed = replica->LastSplitInto([this](RangeId child) {
+      return orphans_.count(child) != 0 && log_->Start(child).index.value() >= kFirstIndex;
+    });
   }
-  const absl::StatusOr<consensus::Index> committed = replica->LastSplitInto(children);
   if (!committed.ok()) return committed.status();
   const bool leads_first_term = options_.mutants.Has(kMutantLeadsFirstTermAgain) &&
                                 hard_state.term == Term(kFirstTerm) &&
