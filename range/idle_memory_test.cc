@@ -1,8 +1,8 @@
 // How many bytes a store holds for a range that nobody uses: a bound that a test can keep.
 //
 // Counts what operator new gives out in this process, as malloc rounds it up, so it stands in a
-// binary of its own. The front end's copies are counted in server/front/idle_memory_test.cc; what
-// they leave out is the engine (bounded by its own limits, whatever the number of ranges).
+// binary of its own. Not counted: the front end's copies, and the engine (bounded by its own
+// limits, whatever the number of ranges).
 
 #include <glog/logging.h>
 #include <gtest/gtest.h>
