@@ -38,11 +38,19 @@ double MeanRate(const std::vector<Second>& all, size_t begin, size_t end) {
   return end == begin ? 0 : static_cast<double>(sum) / static_cast<double>(end - begin);
 }
 
+process::ServerClusterOptions ServersOf(const GrowthOptions& options) {
+  process::ServerClusterOptions servers;
+  servers.nodes = options.nodes;
+  servers.binary = options.binary;
+  servers.directory = options.directory;
+  servers.flags = options.server_flags;
+  servers.placement = true;
+  return servers;
+}
+
 class Run {
  public:
-  explicit Run(const GrowthOptions& options)
-      : options_(options),
-        cluster_({options.nodes, options.binary, options.directory, options.server_flags}) {}
+  explicit Run(const GrowthOptions& options) : options_(options), cluster_(ServersOf(options)) {}
 
   GrowthReport Go() {
     for (int node = 0; node < options_.nodes; ++node) cluster_.Start(node);
