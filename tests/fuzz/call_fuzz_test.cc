@@ -46,7 +46,7 @@ std::unique_ptr<server::FakeCluster> NewCluster() {
   cluster->SplitSilently(client::FullKey(2, "c"), 51);
   cluster->SetLeader(50, 2);
   cluster->SetLeader(51, 3);
-  for (const uint64_t range : {2, 50, 51}) cluster->TellObservers(range);
+  for (const uint64_t range : {1, 2, 50, 51}) cluster->TellObservers(range);
   cluster->Settle();
   for (const char* name : kDoomed) {
     admin::v1::CreateCollectionRequest create;
