@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <chrono>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "grpcpp/grpcpp.h"
 
 namespace rasputin::growth {
@@ -19,34 +21,9 @@ void SetDeadline(grpc::ClientContext* context) {
   context->set_deadline(std::chrono::system_clock::now() + kPatience);
 }
 
-const char* NameOf(type::v1::DecisionKind kind) {
-  switch (kind) {
-    case type::v1::DECISION_KIND_SPLIT:
-      return "split";
-    case type::v1::DECISION_KIND_MERGE:
-      return "merge";
-    case type::v1::DECISION_KIND_REPLICAS:
-      return "replicas";
-    case type::v1::DECISION_KIND_LEASE:
-      return "lease";
-    default:
-      return "?";
-  }
-}
-
-const char* NameOf(type::v1::DecisionOutcome outcome) {
-  switch (outcome) {
-    case type::v1::DECISION_OUTCOME_NOT_TAKEN:
-      return "not taken";
-    case type::v1::DECISION_OUTCOME_BEGUN:
-      return "begun";
-    case type::v1::DECISION_OUTCOME_DONE:
-      return "done";
-    case type::v1::DECISION_OUTCOME_FAILED:
-      return "failed";
-    default:
-      return "?";
-  }
+// "DECISION_KIND_SPLIT" as "split".
+std::string Shown(const std::string& name, const std::string& prefix) {
+  return absl::AsciiStrToLower(absl::StripPrefix(name, prefix));
 }
 
 }  // namespace
@@ -98,9 +75,11 @@ std::vector<std::string> Observer::TakeNewDecisions() {
     request.set_limit(1);
     if (!cluster->ListLoads(&context, request, &response).ok()) continue;
     for (const auto& decision : response.decisions()) {
-      std::string text = absl::StrCat(NameOf(decision.kind()), " ", NameOf(decision.outcome()),
-                                      " of range ", decision.range_id(), " by store ",
-                                      decision.store_id(), ": ", decision.reason());
+      std::string text = absl::StrCat(
+          Shown(type::v1::DecisionKind_Name(decision.kind()), "DECISION_KIND_"), " ",
+          Shown(type::v1::DecisionOutcome_Name(decision.outcome()), "DECISION_OUTCOME_"),
+          " of range ", decision.range_id(), " by store ", decision.store_id(), ": ",
+          decision.reason());
       if (!seen_.insert(absl::StrCat(decision.at_ms(), " ", text)).second) continue;
       found.emplace_back(decision.at_ms(), std::move(text));
     }
