@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "client/route/full_key.h"
+#include "kv/scan_page.h"
 #include "rasputin/kv/v1/kv.pb.h"
 #include "server/front/call_status.h"
 #include "server/front/kv_calls_internal.h"
@@ -156,29 +157,32 @@ void KvCalls::NextPage(const ClockReading& now, CallId id) {
 void KvCalls::OnPage(const ClockReading& now, CallId id, RangeAnswer answer) {
   if (answer.response.outcome != Outcome::kOk) return EndScan(id, ToCallResult(answer, *router_));
   Scan& scan = *scans_.at(id);
-  kv::v1::ScanResponse page;
-  if (!page.ParseFromString(std::string(answer.response.body))) {
+  absl::Cord page = std::move(answer.response.body);
+  const auto read = kv::SummarizeScanPage(page);
+  if (!read.ok()) {
     return EndScan(id, RefuseCall(absl::StatusCode::kDataLoss, rasputin::v1::ERROR_REASON_DATA_LOSS,
-                                  "the range answered with something that cannot be read"));
+                                  std::string(read.status().message())));
   }
-  const uint64_t rows = page.rows_size();
+  const uint64_t rows = read->rows;
   const bool limit_reached = scan.rows_left != 0 && rows >= scan.rows_left;
   if (scan.rows_left != 0) scan.rows_left -= std::min(rows, scan.rows_left);
 
+  bool more = read->more;
+  if (more) scan.request.set_start(read->resume_key);
   // The range has no more: the scan goes on where the range ended, if that is still in its bounds.
   const std::string& range_end = answer.descriptor.end_key();
-  if (!page.more() && client::CollectionOf(range_end) == scan.collection) {
+  if (!more && client::CollectionOf(range_end) == scan.collection) {
     const absl::string_view next = client::UserKeyOf(range_end);
     if (scan.request.end().empty() || next < absl::string_view(scan.request.end())) {
-      page.set_more(true);
-      page.set_resume_key(std::string(next));
+      more = true;
+      scan.request.set_start(std::string(next));
+      kv::SetMore(next, &page);
     }
   }
-  const bool last = !page.more() || limit_reached;
-  if (page.more()) scan.request.set_start(page.resume_key());
+  const bool last = !more || limit_reached;
   bool ready = true;
   // An empty page in the middle says nothing; at the end it says that this was all.
-  if (rows > 0 || last) ready = calls_->Page(id, absl::Cord(page.SerializeAsString()));
+  if (rows > 0 || last) ready = calls_->Page(id, std::move(page));
   if (last) return EndScan(id, CallResult());
   if (ready) return NextPage(now, id);
   scan.held = true;
