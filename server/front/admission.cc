@@ -11,6 +11,7 @@
 
 namespace rasputin::server {
 
+using consensus::Instant;
 using range::Outcome;
 using range::Response;
 
@@ -47,6 +48,7 @@ struct Admission::Held final : range::Completion {
   range::Completion* completion = nullptr;
   kv::Operation operation = kv::Operation::kNone;
   bool waits = true;
+  int64_t cost = 0;  // Once it is answered: what it has turned out to be.
 };
 
 Admission::Admission(const FairOptions& options, StorePort* store, FrontCounters* counters)
@@ -72,6 +74,7 @@ uint64_t Admission::Submit(const ClockReading& now, range::Request request) {
     store_->Submit(now, std::move(request));
     return 0;
   }
+  now_ = now.boot;
   std::unique_ptr<Held> held;
   if (free_.empty()) {
     held = std::make_unique<Held>(this);
@@ -121,7 +124,13 @@ void Admission::Refuse(Held* held, const FairRefusal& refusal) {
   held->completion->Done(std::move(response));
 }
 
+Instant Admission::NextDeadline() const {
+  return queue_.waiting() > 0 ? answers_.due() : Instant::max();
+}
+
 bool Admission::Run(const ClockReading& now) {
+  now_ = now.boot;
+  for (const uint64_t id : answers_.TakeOver(now.boot)) End(id);
   bool worked = false;
   while (const std::optional<FairQueue::Popped> popped = queue_.Pop(now.boot)) {
     worked = true;
@@ -143,16 +152,24 @@ bool Admission::Run(const ClockReading& now) {
 }
 
 void Admission::OnDone(Held* held, Response response) {
-  int64_t cost = held->item.cost;
+  held->cost = held->item.cost;
+  const uint64_t id = held->item.id;
+  bool ends = true;
   if (!held->item.writes && response.outcome == Outcome::kOk) {
     const uint64_t bytes = response.body.size();
-    cost = CostOfRead(bytes);
+    held->cost = CostOfRead(bytes);
     if (held->operation == kv::Operation::kScan) scan_bytes_ = (7 * scan_bytes_ + bytes) / 8;
+    ends = bytes < AnswerGauge::kBytesMin;
+    if (!ends) response.body = answers_.Watch(now_, id, response.body);
   }
-  queue_.Done(held->item, cost);
   held->completion->Done(std::move(response));
-  std::unique_ptr<Held> done = Remove(held->item.id);
-  if (free_.size() < kFreeMax) free_.push_back(std::move(done));
+  if (ends) End(id);
+}
+
+void Admission::End(uint64_t id) {
+  std::unique_ptr<Held> held = Remove(id);
+  queue_.Done(held->item, held->cost);
+  if (free_.size() < kFreeMax) free_.push_back(std::move(held));
 }
 
 std::string DescribeRefusal(const FairRefusal& refusal, const FairItem& item, StoreId store) {

@@ -4,7 +4,9 @@
 // Requests of local clients and of other front ends alike pass through here at the store that
 // executes them. What keeps the cluster going (the meta range, splits, merges) passes at once.
 // Order and bounds are those of fair_queue.h. A refused request was not executed, and a request
-// whose deadline passes while it waits is not either. Deterministic; not thread-safe.
+// whose deadline passes while it waits is not either. A read with a large answer is under way until
+// the network has taken the answer (answer_gauge.h). Deterministic, as far as the network is; not
+// thread-safe.
 
 #ifndef RASPUTIN_SERVER_FRONT_ADMISSION_H_
 #define RASPUTIN_SERVER_FRONT_ADMISSION_H_
@@ -15,6 +17,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "server/front/answer_gauge.h"
 #include "server/front/fair_queue.h"
 #include "server/front/front_end.h"
 #include "server/front/ports.h"
@@ -39,6 +42,8 @@ class Admission {
   bool Run(const ClockReading& now);
   // Run has something to do in this turn.
   bool HasWork() const { return queue_.Ready(); }
+  // When something that waits may go on without an event of the store; Instant::max(): never.
+  consensus::Instant NextDeadline() const;
   // Something waits only for the next turn.
   bool HeldBack() const { return queue_.HeldBack(); }
   const FairQueue& queue() const { return queue_; }
@@ -48,12 +53,15 @@ class Admission {
 
   FairItem ItemOf(const range::Request& request) const;
   void OnDone(Held* held, range::Response response);
+  void End(uint64_t id);
   void Refuse(Held* held, const FairRefusal& refusal);
   std::unique_ptr<Held> Remove(uint64_t id);
 
   StorePort* const store_;
   FrontCounters* const counters_;
   FairQueue queue_;
+  AnswerGauge answers_;
+  consensus::Instant now_;  // Of the last Submit or Run.
   uint64_t next_id_ = 1;
   // Looked up by id only.
   absl::flat_hash_map<uint64_t, std::unique_ptr<Held>> held_;

@@ -149,6 +149,39 @@ TEST_F(AdmissionTest, WhatTheStoreHasMayBeExecutedAfterTheDeadline) {
   EXPECT_EQ(call.Detail().reason(), rasputin::v1::ERROR_REASON_OUTCOME_UNKNOWN);
 }
 
+// Two gets of a large value, of which a range may have one under way.
+TEST_F(AdmissionTest, AReadIsUnderWayUntilTheNetworkHasTakenItsLargeAnswer) {
+  FrontOptions options;
+  options.fair.lane_cost_max = 1;
+  Open(options, 0);
+  cluster_->stores_that_hold.clear();
+  kv::v1::SetRequest set;
+  set.set_key("k");
+  set.set_value(std::string(32 << 10, 'v'));
+  ASSERT_TRUE(cluster_->Call(1, Method::kSet, set).ok());
+  kv::v1::GetRequest get;
+  get.set_key("k");
+  FakeCall first, second, third;
+  for (FakeCall* call : {&first, &second, &third}) {
+    cluster_->Start(1, Method::kGet, get.SerializeAsString(), call, seconds(10));
+    cluster_->Settle();
+  }
+  ASSERT_TRUE(first.ok());
+  EXPECT_EQ(first.Body<kv::v1::GetResponse>().value().size(), 32u << 10);
+  EXPECT_FALSE(second.result.has_value()) << "the first answer is not written yet";
+  first.result->body.Clear();
+  cluster_->Advance(milliseconds(1));
+  ASSERT_TRUE(second.ok());
+  EXPECT_FALSE(third.result.has_value());
+  // A client that does not read holds up the others for a while only.
+  cluster_->Advance(milliseconds(101));
+  EXPECT_TRUE(third.ok());
+  second.result->body.Clear();
+  third.result->body.Clear();
+  cluster_->Advance(milliseconds(1));
+  EXPECT_EQ(cluster_->front(1).load().held_requests, 0u);
+}
+
 // A range that is full stops neither the directory nor another range.
 TEST_F(AdmissionTest, WhatKeepsTheClusterGoingIsNeverRefused) {
   FrontOptions options = RangeOf(1);

@@ -236,7 +236,8 @@ Instant FrontEnd::NextDeadline() const {
       impl_->placement.HasWork()) {
     return Instant::min();
   }
-  return std::min(impl_->dispatcher.NextDeadline(), impl_->autopilot.NextDeadline());
+  return std::min({impl_->dispatcher.NextDeadline(), impl_->autopilot.NextDeadline(),
+                   impl_->admission.NextDeadline()});
 }
 
 const FrontCounters& FrontEnd::counters() const { return impl_->counters; }
