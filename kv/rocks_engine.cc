@@ -33,6 +33,8 @@ constexpr char kFormatFile[] = "/FORMAT";
 constexpr char kCurrentFile[] = "/CURRENT";
 constexpr char kStagingDirectory[] = "/staged";
 constexpr char kFormatText[] = "rasputin engine, format 1\n";
+// Four shards: one thread looks up most, and each shard must hold what is hot in it.
+constexpr int kCacheShardBits = 2;
 // Bits of bloom filter per key: about 1% of lookups of missing keys read a block.
 constexpr double kBloomBits = 10;
 // Opening writes a few small files; an engine that runs out of space in between cannot wait.
@@ -266,10 +268,17 @@ class RocksEngine : public Engine {
 
 rocksdb::Options RocksDbOptions(const RocksOptions& options) {
   rocksdb::BlockBasedTableOptions table;
-  table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+  table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes, kCacheShardBits);
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kBloomBits));
   table.data_block_index_type = rocksdb::BlockBasedTableOptions::kDataBlockBinaryAndHash;
+  // In partitions: the index of a table of well compressed rows is megabytes, and one that finds no
+  // room in its shard of the cache is read, checked and decompressed again for every lookup.
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.partition_filters = true;
+  table.enable_index_compression = false;
+  table.pin_top_level_index_and_filter = true;
   table.cache_index_and_filter_blocks = true;
+  table.cache_index_and_filter_blocks_with_high_priority = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
   table.format_version = 5;
 

@@ -210,5 +210,40 @@ TEST_F(RocksEngineTest, LeavesNoStagedFileBehindAnIngest) {
   EXPECT_EQ(engine->Get("aa")->value_or("(none)"), "1");
 }
 
+// Bytes that this process has read from files, of the page cache or not.
+uint64_t BytesRead() {
+  std::ifstream file("/proc/self/io");
+  std::string name;
+  uint64_t bytes = 0;
+  file >> name >> bytes;
+  EXPECT_EQ(name, "rchar:");
+  return bytes;
+}
+
+// Rows that compress well make tables of millions of rows, with an index of megabytes. Once each
+// lookup read all of it: it found no room in its shard of the cache.
+TEST_F(RocksEngineTest, ALookupReadsNotTheWholeIndexOfATableThatIsLargerThanTheCache) {
+  options_.block_cache_bytes = 1 << 20;
+  constexpr int kRows = 300'000;
+  const auto key = [](int n) { return "key" + std::to_string(1'000'000 + n); };
+  {
+    auto engine = Open();
+    EngineBatch batch;
+    for (int n = 0; n < kRows; ++n) {
+      batch.Put(key(n), std::string(200, 'v'));
+      if (batch.edits().size() < 10'000) continue;
+      ASSERT_TRUE(engine->Write(batch).ok());
+      batch.Clear();
+    }
+  }
+  auto engine = Open();
+  constexpr int kLookups = 200;
+  const uint64_t before = BytesRead();
+  for (int i = 0; i < kLookups; ++i) {
+    ASSERT_TRUE(engine->Get(key(i * 7919 % kRows))->has_value());
+  }
+  EXPECT_LT((BytesRead() - before) / kLookups, 64u << 10);
+}
+
 }  // namespace
 }  // namespace rasputin::kv
