@@ -13,9 +13,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "client/client.h"
 #include "tests/growth/observer.h"
 #include "tests/growth/watchers.h"
 #include "tests/linearizability/checker.h"
+#include "tests/process/cpu_limits.h"
 #include "tests/process/server_cluster.h"
 
 namespace rasputin::growth {
@@ -53,13 +55,13 @@ class Run {
   explicit Run(const GrowthOptions& options) : options_(options), cluster_(ServersOf(options)) {}
 
   GrowthReport Go() {
-    for (int node = 0; node < options_.nodes; ++node) cluster_.Start(node);
-    cluster_.Init();
     observer_ = std::make_unique<Observer>(cluster_.ClientAddresses());
-    PatternLoad(LoadOf(Pattern::kUniform)).Fill();
-    observer_->TakeNewDecisions();  // Of the filling.
+    FillOneRange();
+    LimitProcessors();
     WatcherOptions watcher;
     watcher.endpoints = cluster_.ClientAddresses();
+    watcher.workers = options_.watchers;
+    watcher.pause = options_.watcher_pause;
     watcher.keys_of_load = options_.keys;
     watcher.seed = options_.seed;
     Watchers watchers(watcher);
@@ -72,6 +74,30 @@ class Run {
   }
 
  private:
+  void StartAll(const std::vector<std::string>& more) {
+    for (int node = 0; node < options_.nodes; ++node) cluster_.Start(node, more);
+  }
+
+  void FillOneRange() {
+    StartAll({"--autopilot=false"});
+    cluster_.Init();
+    PatternLoad(LoadOf(Pattern::kUniform)).Fill();
+    for (int node = 0; node < options_.nodes; ++node) cluster_.Stop(node);
+    StartAll({});
+    // Until somebody leads the range: this is no part of what is measured.
+    client::Client client({cluster_.ClientAddresses(), seconds(60)});
+    kv::v1::GetRequest get;
+    get.set_key(KeyOf(0));
+    const auto response = client.Get(get);
+    CHECK(response.ok()) << "after the restart: " << response.status();
+  }
+
+  void LimitProcessors() {
+    if (options_.cpu_percent == 0) return;
+    limits_ = std::make_unique<process::CpuLimits>(options_.cpu_percent);
+    for (int node = 0; node < options_.nodes; ++node) limits_->Add(cluster_.pid(node));
+  }
+
   PatternLoadOptions LoadOf(Pattern pattern) const {
     PatternLoadOptions load;
     load.endpoints = cluster_.ClientAddresses();
@@ -148,6 +174,7 @@ class Run {
   }
 
   const GrowthOptions options_;
+  std::unique_ptr<process::CpuLimits> limits_;  // Goes after the servers: an empty group only goes.
   process::ServerCluster cluster_;
   std::unique_ptr<Observer> observer_;
   GrowthReport report_;

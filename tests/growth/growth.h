@@ -1,9 +1,10 @@
 // Three real servers, one range, a load: how the ranges come to look after themselves, second by
 // second, and what became of every request meanwhile.
 //
-// Starts servers, fills the keyspace, runs one stage of load after the other, and looks once a
-// second at ranges, leaders and decisions. Judges failed requests and the history of the watchers;
-// whether the decisions are those expected is for the reader of the report. Blocking.
+// Starts servers that leave their ranges alone, fills the keyspace, restarts them as they ship,
+// runs one stage of load after the other, and looks once a second at ranges, leaders and decisions.
+// Judges failed requests and the history of the watchers; whether the decisions are those expected
+// is for the reader of the report. Blocking.
 
 #ifndef RASPUTIN_TESTS_GROWTH_GROWTH_H_
 #define RASPUTIN_TESTS_GROWTH_GROWTH_H_
@@ -32,6 +33,11 @@ struct GrowthOptions {
   uint64_t keys = 1'000'000;
   uint64_t value_bytes = 256;
   int workers = 48;
+  int watchers = 4;
+  std::chrono::milliseconds watcher_pause{20};  // Of each, between two of its operations.
+  // Each server may use so much of one core while stages run, as if it had a machine of its own;
+  // 0: all there is. Needs rights to make a control group.
+  int cpu_percent = 0;
   uint64_t seed = 1;
   bool progress = false;  // A line each ten seconds to standard error.
 };

@@ -24,6 +24,9 @@ ABSL_FLAG(int, nodes, 3, "servers");
 ABSL_FLAG(uint64_t, keys, 1'000'000, "keys that are written before the first stage");
 ABSL_FLAG(uint64_t, value_bytes, 256, "bytes of a value");
 ABSL_FLAG(int, workers, 48, "calls under way at a time");
+ABSL_FLAG(int, watchers, 4, "clients whose operations are recorded and judged");
+ABSL_FLAG(int, watcher_pause_ms, 20, "of each watcher between two operations");
+ABSL_FLAG(int, cpu_percent, 0, "percent of one core that each server may use; 0: no limit");
 ABSL_FLAG(uint64_t, seed, 1, "of the load");
 ABSL_FLAG(std::string, json, "", "file for every second, which draw.py makes a picture of");
 
@@ -57,6 +60,9 @@ int main(int argc, char** argv) {
   options.keys = absl::GetFlag(FLAGS_keys);
   options.value_bytes = absl::GetFlag(FLAGS_value_bytes);
   options.workers = absl::GetFlag(FLAGS_workers);
+  options.watchers = absl::GetFlag(FLAGS_watchers);
+  options.watcher_pause = std::chrono::milliseconds(absl::GetFlag(FLAGS_watcher_pause_ms));
+  options.cpu_percent = absl::GetFlag(FLAGS_cpu_percent);
   options.seed = absl::GetFlag(FLAGS_seed);
   options.progress = true;
   options.server_flags = absl::StrSplit(absl::GetFlag(FLAGS_server_flags), ' ', absl::SkipEmpty());

@@ -5,6 +5,7 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <random>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -30,6 +31,18 @@ constexpr Named kPatterns[] = {{Pattern::kUniform, "uniform"}, {Pattern::kZipfia
                                {Pattern::kHotKey, "hotkey"},   {Pattern::kTail, "tail"},
                                {Pattern::kScans, "scans"},     {Pattern::kDeletes, "deletes"},
                                {Pattern::kNothing, "nothing"}, {Pattern::kUniformGets, "gets"}};
+
+// Nothing that an engine could compress.
+std::string Value(uint64_t bytes, std::mt19937_64* random) {
+  std::string value;
+  value.reserve(bytes + sizeof(uint64_t));
+  while (value.size() < bytes) {
+    const uint64_t draw = (*random)();
+    value.append(reinterpret_cast<const char*>(&draw), sizeof(draw));
+  }
+  value.resize(bytes);
+  return value;
+}
 
 // A batch has failed if one of its operations has.
 absl::Status StatusOf(const absl::StatusOr<kv::v1::BatchResponse>& response) {
@@ -80,13 +93,14 @@ void PatternLoad::Fill() {
   std::vector<std::thread> threads;
   for (size_t i = 0; i < clients_.size(); ++i) {
     threads.emplace_back([this, &next, i] {
+      std::mt19937_64 random(options_.seed + i);
       for (uint64_t begin = next.fetch_add(kBatch); begin < options_.keys;
            begin = next.fetch_add(kBatch)) {
         kv::v1::BatchRequest batch;
         for (uint64_t n = begin; n < std::min(begin + kBatch, options_.keys); ++n) {
           auto* set = batch.add_operations()->mutable_set();
           set->set_key(KeyOf(n));
-          set->set_value(std::string(options_.value_bytes, 'f'));
+          set->set_value(Value(options_.value_bytes, &random));
         }
         const absl::Status done = StatusOf(clients_[i]->Batch(batch));
         CHECK(done.ok()) << "filling: " << done;
@@ -119,7 +133,7 @@ void PatternLoad::Work(int worker) {
   client::Client* client = clients_[static_cast<size_t>(worker / kWorkersPerClient)].get();
   while (!stop_) {
     const auto begin = steady_clock::now();
-    const absl::Status status = Once(&picker, client, random());
+    const absl::Status status = Once(&picker, client, &random);
     const auto took =
         std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - begin);
     if (absl::IsOutOfRange(status)) return;  // Nothing is left to do.
@@ -136,7 +150,7 @@ void PatternLoad::Work(int worker) {
   }
 }
 
-absl::Status PatternLoad::Once(KeyPicker* picker, client::Client* client, uint64_t draw) {
+absl::Status PatternLoad::Once(KeyPicker* picker, client::Client* client, std::mt19937_64* random) {
   switch (options_.pattern) {
     case Pattern::kScans:
       return ScanFrom(picker->Next(), client);
@@ -147,7 +161,7 @@ absl::Status PatternLoad::Once(KeyPicker* picker, client::Client* client, uint64
   }
   const bool inserts = options_.pattern == Pattern::kTail;
   const uint64_t number = inserts ? kTailBegins + next_.fetch_add(1) : picker->Next();
-  const bool gets = options_.pattern == Pattern::kUniformGets || (!inserts && draw % 2 == 0);
+  const bool gets = options_.pattern == Pattern::kUniformGets || (!inserts && (*random)() % 2 == 0);
   if (gets) {
     kv::v1::GetRequest get;
     get.set_key(KeyOf(number));
@@ -155,7 +169,7 @@ absl::Status PatternLoad::Once(KeyPicker* picker, client::Client* client, uint64
   }
   kv::v1::SetRequest set;
   set.set_key(KeyOf(number));
-  set.set_value(std::string(options_.value_bytes, static_cast<char>('a' + draw % 26)));
+  set.set_value(Value(options_.value_bytes, random));
   return client->Set(set).status();
 }
 

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -74,7 +75,7 @@ class PatternLoad {
 
  private:
   void Work(int worker);
-  absl::Status Once(KeyPicker* picker, client::Client* client, uint64_t draw);
+  absl::Status Once(KeyPicker* picker, client::Client* client, std::mt19937_64* random);
   absl::Status ScanFrom(uint64_t number, client::Client* client);
   absl::Status DeleteNext(client::Client* client);
 

@@ -73,8 +73,11 @@ void Watchers::Work(uint64_t worker) {
         Get(&operation);
         break;
     }
-    const std::lock_guard<std::mutex> lock(mutex_);
-    history_.push_back(std::move(operation));
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      history_.push_back(std::move(operation));
+    }
+    std::this_thread::sleep_for(options_.pause);
   }
 }
 

@@ -8,6 +8,7 @@
 #define RASPUTIN_TESTS_GROWTH_WATCHERS_H_
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <mutex>
 #include <random>
@@ -23,6 +24,7 @@ namespace rasputin::growth {
 struct WatcherOptions {
   std::vector<std::string> endpoints;
   int workers = 4;
+  std::chrono::milliseconds pause{0};  // Of each worker between two operations.
   int keys = 64;
   uint64_t keys_of_load = 1'000'000;  // Over which theirs are spread.
   uint64_t seed = 1;

@@ -101,7 +101,7 @@ std::string ServerCluster::LogFile(int node) const { return Home(node) + "/log";
 
 std::string ServerCluster::Home(int node) const { return home_ + "/" + std::to_string(node); }
 
-void ServerCluster::Start(int node) {
+void ServerCluster::Start(int node, const std::vector<std::string>& more) {
   CHECK(!Running(node)) << "node " << node << " runs";
   const Ports& ports = ports_.at(static_cast<size_t>(node));
   std::string seeds;
@@ -118,6 +118,7 @@ void ServerCluster::Start(int node) {
                                         "--advertise-host=127.0.0.1"};
   if (!options_.placement) arguments.push_back("--placement=false");
   arguments.insert(arguments.end(), options_.flags.begin(), options_.flags.end());
+  arguments.insert(arguments.end(), more.begin(), more.end());
   const pid_t pid = fork();
   PCHECK(pid >= 0);
   if (pid == 0) Become(arguments, home + "/output");

@@ -29,7 +29,8 @@ class ServerCluster {
   ServerCluster(const ServerCluster&) = delete;
   ServerCluster& operator=(const ServerCluster&) = delete;
 
-  void Start(int node);
+  // `more`: flags of this start alone.
+  void Start(int node, const std::vector<std::string>& more = {});
   // Waits until the process is gone.
   void Kill(int node);
   // SIGTERM; returns the exit status, 128 + signal if it was killed.
