@@ -123,7 +123,7 @@ TEST_F(AdmissionTest, OnlySoManyRefusedOnesOfACollectionWaitToBeTriedAgain) {
 
 TEST_F(AdmissionTest, WhatExpiresWhileItWaitsIsNotExecutedAndTheClientIsToldSo) {
   FrontOptions options;
-  options.fair.lane_cost_max = 1;  // One write of a range at a time.
+  options.fair.lane_cost_max = options.fair.lane_requests_min = 1;  // One of a range at a time.
   Open(options, 1);
   FakeCall waits;
   StartSet(1, &waits, milliseconds(100));
@@ -152,7 +152,7 @@ TEST_F(AdmissionTest, WhatTheStoreHasMayBeExecutedAfterTheDeadline) {
 // Two gets of a large value, of which a range may have one under way.
 TEST_F(AdmissionTest, AReadIsUnderWayUntilTheNetworkHasTakenItsLargeAnswer) {
   FrontOptions options;
-  options.fair.lane_cost_max = 1;
+  options.fair.lane_cost_max = options.fair.lane_requests_min = 1;
   Open(options, 0);
   cluster_->stores_that_hold.clear();
   kv::v1::SetRequest set;

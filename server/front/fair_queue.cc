@@ -113,29 +113,65 @@ std::optional<FairRefusal> FairQueue::RefuseByRange(Instant now, const FairItem&
   return Refuse({FairLimit::kWait, static_cast<uint64_t>(ms.count()), false}, lane);
 }
 
-FairQueue::Tenant* FairQueue::Heaviest(bool of_bytes) {
-  Tenant* heaviest = nullptr;
-  uint64_t most = 0;
-  for (auto& [collection, tenant] : tenants_) {
-    const uint64_t holds = of_bytes ? tenant.held.bytes : tenant.held.requests;
-    if (holds <= most) continue;
-    most = holds;
-    heaviest = &tenant;
+Heaviest::Entry FairQueue::HeaviestRange(Tenant* tenant, bool of_bytes) {
+  Heaviest& ranges = of_bytes ? tenant->by_bytes : tenant->by_requests;
+  const auto holds = [&](uint64_t range) {
+    const Held held = HeldByRange(*tenant, range);
+    return of_bytes ? held.bytes : held.requests;
+  };
+  if (!ranges.built()) {
+    std::vector<Heaviest::Entry> all;
+    for (const auto& [key, lane] : tenant->lanes) {
+      const uint64_t range = key / 2;
+      if (!all.empty() && all.back().id == range) continue;
+      if (const uint64_t much = holds(range); much > 0) all.push_back({much, range});
+    }
+    ranges.Build(std::move(all));
   }
-  return heaviest;
+  return ranges.Top(holds);
+}
+
+FairQueue::Tenant* FairQueue::HeaviestTenant(bool of_bytes) {
+  Heaviest& tenants = of_bytes ? by_bytes_ : by_requests_;
+  const auto holds = [&](uint64_t collection) {
+    const auto found = tenants_.find(collection);
+    if (found == tenants_.end()) return uint64_t{0};
+    return of_bytes ? found->second.held.bytes : found->second.held.requests;
+  };
+  if (!tenants.built()) {
+    std::vector<Heaviest::Entry> all;
+    for (const auto& [collection, tenant] : tenants_) {
+      if (const uint64_t much = holds(collection); much > 0) all.push_back({much, collection});
+    }
+    tenants.Build(std::move(all));
+  }
+  const Heaviest::Entry top = tenants.Top(holds);
+  return top.holds == 0 ? nullptr : &tenants_.at(top.id);
+}
+
+void FairQueue::Raise(const FairItem& item, Tenant* tenant) {
+  if (tenant->by_requests.built() || tenant->by_bytes.built()) {
+    const Held held = HeldByRange(*tenant, item.range);
+    tenant->by_requests.Raise(item.range, held.requests);
+    tenant->by_bytes.Raise(item.range, held.bytes);
+    if (tenant->held.requests < options_.collection_requests_max / 2 &&
+        tenant->held.bytes < options_.collection_bytes_max / 2) {
+      tenant->by_requests.Clear();
+      tenant->by_bytes.Clear();
+    }
+  }
+  by_requests_.Raise(item.collection, tenant->held.requests);
+  by_bytes_.Raise(item.collection, tenant->held.bytes);
+  if (held_.requests < options_.node_requests_max / 2 &&
+      held_.bytes < options_.node_bytes_max / 2) {
+    by_requests_.Clear();
+    by_bytes_.Clear();
+  }
 }
 
 bool FairQueue::EvictFrom(Tenant* tenant, uint64_t newcomer, const Breach& breach,
                           std::vector<Evicted>* evicted) {
-  uint64_t range = 0;
-  uint64_t most = 0;
-  for (const auto& [key, lane] : tenant->lanes) {
-    const Held held = HeldByRange(*tenant, key / 2);
-    const uint64_t holds = breach.of_bytes ? held.bytes : held.requests;
-    if (holds <= most) continue;
-    most = holds;
-    range = key / 2;
-  }
+  const auto [most, range] = HeaviestRange(tenant, breach.of_bytes);
   const Held own = HeldByRange(*tenant, newcomer);
   if (range == newcomer || (breach.of_bytes ? own.bytes : own.requests) >= most) return false;
   LaneKey fullest = 2 * range;
@@ -175,7 +211,7 @@ std::optional<FairRefusal> FairQueue::MakeRoom(const FairItem& item,
         BreachOf(held_, item, FairLimit::kNodeRequests, options_.node_requests_max,
                  FairLimit::kNodeBytes, options_.node_bytes_max);
     if (!breach.has_value()) return std::nullopt;
-    Tenant* heaviest = Heaviest(breach->of_bytes);
+    Tenant* heaviest = HeaviestTenant(breach->of_bytes);
     const bool own_is =
         heaviest == nullptr || (breach->of_bytes ? own.held.bytes >= heaviest->held.bytes
                                                  : own.held.requests >= heaviest->held.requests);
@@ -199,9 +235,9 @@ std::optional<FairRefusal> FairQueue::Push(Instant now, const FairItem& item,
   }
   Lane& lane = tenant.lanes[KeyOf(item)];
   if (lane.waiting.empty()) {
-    lane.measured_from = now;
+    lane.measured_from.reset();
     lane.drained = 0;
-    lane.drain_rate = 0;
+    lane.first_rate = lane.drain_rate = 0;
   }
   lane.waiting.push_back(item);
   lane.waiting_cost += item.cost;
@@ -209,13 +245,14 @@ std::optional<FairRefusal> FairQueue::Push(Instant now, const FairItem& item,
   lane.held.Add(item);
   tenant.held.Add(item);
   held_.Add(item);
+  Raise(item, &tenant);
   if (!lane.active && MayLeave(lane)) Activate(item.collection, &tenant, KeyOf(item), &lane);
   return std::nullopt;
 }
 
 bool FairQueue::MayLeave(const Lane& lane) const {
-  return !lane.waiting.empty() &&
-         (lane.under_way == 0 || lane.cost_under_way < options_.lane_cost_max);
+  return !lane.waiting.empty() && (lane.under_way < options_.lane_requests_min ||
+                                   lane.cost_under_way < options_.lane_cost_max);
 }
 
 void FairQueue::Activate(uint64_t collection, Tenant* tenant, LaneKey key, Lane* lane) {
@@ -226,12 +263,26 @@ void FairQueue::Activate(uint64_t collection, Tenant* tenant, LaneKey key, Lane*
   active_.push_back(collection);
 }
 
-void FairQueue::Measure(Instant now, int64_t cost, Lane* lane) const {
+// A stall says nothing of what follows it: what comes in the 50 ms behind one of 300 ms would be
+// refused, though the lane flows again. So the first measurement is believed together with the
+// second only, and a later one takes at most half of what was known.
+void FairQueue::Measure(Instant now, int64_t cost, Lane* lane) {
+  if (!lane->measured_from.has_value()) {
+    lane->measured_from = now;
+    return;
+  }
   lane->drained += cost;
-  const Duration time = now - lane->measured_from;
+  const Duration time = now - *lane->measured_from;
   if (time < kMeasureTime) return;
-  lane->drain_rate =
+  const double rate =
       static_cast<double>(lane->drained) / std::chrono::duration<double>(time).count();
+  if (lane->drain_rate > 0) {
+    lane->drain_rate = std::max(rate, lane->drain_rate / 2);
+  } else if (lane->first_rate > 0) {
+    lane->drain_rate = std::max(rate, lane->first_rate);
+  } else {
+    lane->first_rate = rate;
+  }
   lane->measured_from = now;
   lane->drained = 0;
 }

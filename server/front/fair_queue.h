@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "consensus/core/types.h"
+#include "server/front/heaviest.h"
 
 namespace rasputin::server {
 
@@ -40,8 +41,10 @@ struct FairOptions {
   // In units of cost, of which one is about what a read of a small value takes a core: 15 us where
   // it was measured. A turn gives out that much, and then at most one request more.
   int64_t turn_cost = 64;
-  int64_t lane_cost_max = 512;  // Under way; a lane may always have one request.
-  int64_t quantum = 16;         // What a round of the round robin adds.
+  int64_t lane_cost_max = 512;  // Under way.
+  // A lane may always have so many under way: large values wait for each other's sync otherwise.
+  uint64_t lane_requests_min = 4;
+  int64_t quantum = 16;  // What a round of the round robin adds.
 };
 
 // Whose bound a refusal is.
@@ -129,9 +132,11 @@ class FairQueue {
     int64_t deficit = 0;
     bool active = false;   // In its tenant's round: something waits and may leave.
     bool visited = false;  // First in the round, and has been given its quantum.
-    // How fast it drains: cost a second, since it last began to wait; 0: not known yet.
-    consensus::Instant measured_from;
+    // How fast it drains: cost a second, since it last began to wait; 0: not known yet. Measured
+    // from when the first one left.
+    std::optional<consensus::Instant> measured_from;
     int64_t drained = 0;
+    double first_rate = 0;
     double drain_rate = 0;
   };
   struct Tenant {
@@ -141,6 +146,8 @@ class FairQueue {
     int64_t deficit = 0;  // Kept while it holds nothing: what was executed may have cost more.
     bool active = false;
     bool visited = false;
+    Heaviest by_requests;  // Its ranges; built while it is full.
+    Heaviest by_bytes;
   };
   // A bound that a newcomer would break.
   struct Breach {
@@ -155,7 +162,7 @@ class FairQueue {
                                         uint64_t requests_max, FairLimit bytes, uint64_t bytes_max);
   bool MayLeave(const Lane& lane) const;
   void Activate(uint64_t collection, Tenant* tenant, LaneKey key, Lane* lane);
-  void Measure(consensus::Instant now, int64_t cost, Lane* lane) const;
+  static void Measure(consensus::Instant now, int64_t cost, Lane* lane);
   // Takes the front of the round's first lane out of the queue.
   Popped Take(consensus::Instant now, uint64_t collection, Tenant* tenant);
   std::optional<FairRefusal> RefuseByRange(consensus::Instant now, const FairItem& item) const;
@@ -165,7 +172,10 @@ class FairQueue {
   // `newcomer`, a range, or nothing of it waits.
   bool EvictFrom(Tenant* tenant, uint64_t newcomer, const Breach& breach,
                  std::vector<Evicted>* evicted);
-  Tenant* Heaviest(bool of_bytes);
+  static Heaviest::Entry HeaviestRange(Tenant* tenant, bool of_bytes);
+  Tenant* HeaviestTenant(bool of_bytes);
+  // Keeps what is built up to date: the item's range, and collection, hold more.
+  void Raise(const FairItem& item, Tenant* tenant);
   FairRefusal Refuse(const Breach& breach, const Lane* lane) const;
   static consensus::Duration ExpectedWait(const Lane& lane);
   void ForgetIfIdle(uint64_t collection, Tenant* tenant, LaneKey key);
@@ -176,6 +186,8 @@ class FairQueue {
   int64_t turn_left_ = 0;
   uint64_t waiting_ = 0;
   Held held_;
+  Heaviest by_requests_;  // Collections; built while the node is full.
+  Heaviest by_bytes_;
 };
 
 // What a request is thought to cost before it is executed: `bytes` of the request, or what earlier

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <deque>
 #include <map>
 #include <random>
 #include <set>
@@ -109,6 +111,7 @@ TEST_F(FairQueueTest, ATurnGivesOutItsCostAndAtMostOneRequestMore) {
 TEST_F(FairQueueTest, OfALaneOnlySoMuchIsUnderWay) {
   options_.turn_cost = 1 << 20;
   options_.lane_cost_max = 50;
+  options_.lane_requests_min = 1;
   FairQueue queue(options_);
   for (int i = 0; i < 20; ++i) ASSERT_FALSE(queue.Push(now_, Item(1, 1, 10, true), &evicted_));
   ASSERT_FALSE(queue.Push(now_, Item(1, 1, 1, false), &evicted_));
@@ -124,6 +127,17 @@ TEST_F(FairQueueTest, OfALaneOnlySoMuchIsUnderWay) {
   EXPECT_FALSE(queue.HeldBack()) << "the next turn changes nothing";
   queue.Done(writes[0], 10);
   EXPECT_TRUE(queue.Pop(now_).has_value());
+  EXPECT_FALSE(queue.Pop(now_).has_value());
+}
+
+TEST_F(FairQueueTest, LargeRequestsOfALaneDoNotWaitForEachOther) {
+  options_.turn_cost = 1 << 20;
+  FairQueue queue(options_);
+  for (int i = 0; i < 9; ++i) ASSERT_FALSE(queue.Push(now_, Item(1, 1, 4096, true), &evicted_));
+  queue.BeginTurn();
+  for (uint64_t i = 0; i < options_.lane_requests_min; ++i) {
+    EXPECT_TRUE(queue.Pop(now_).has_value()) << i;
+  }
   EXPECT_FALSE(queue.Pop(now_).has_value());
 }
 
@@ -285,8 +299,8 @@ TEST_F(FairQueueTest, ALaneThatDrainsTooSlowlyRefusesWithAdviceFromItsRate) {
     const auto popped = queue.Pop(now_);
     if (popped.has_value()) queue.Done(popped->item, 1);
   };
-  for (int i = 0; i < 90; ++i) ASSERT_FALSE(queue.Push(now_, Item(1, 1), &evicted_));
-  for (int i = 0; i < 10; ++i) step();
+  for (int i = 0; i < 92; ++i) ASSERT_FALSE(queue.Push(now_, Item(1, 1), &evicted_));
+  for (int i = 0; i < 12; ++i) step();  // Two measurements.
   std::optional<FairRefusal> refusal;
   int accepted = 0;
   while (!(refusal = queue.Push(now_, Item(1, 1), &evicted_)).has_value()) ++accepted;
@@ -304,6 +318,78 @@ TEST_F(FairQueueTest, ALaneThatDrainsTooSlowlyRefusesWithAdviceFromItsRate) {
   // Others are not concerned.
   hurried.range = 2;
   EXPECT_FALSE(queue.Push(now_, hurried, &evicted_).has_value());
+}
+
+// Writes at 20,000 a second, 256 of them under way; then a sync takes 300 ms, or all begins with
+// one.
+TEST_F(FairQueueTest, AStallSaysNothingOfWhatFollowsIt) {
+  for (const bool flows_before : {true, false}) {
+    options_.turn_cost = 1 << 20;
+    FairQueue queue(options_);
+    std::deque<FairItem> under_way;
+    uint64_t refused = 0;
+    const auto come = [&](int count) {
+      for (int i = 0; i < count; ++i) {
+        refused += queue.Push(now_, Item(1, 1, 2, true), &evicted_).has_value() ? 1 : 0;
+      }
+    };
+    const auto give_out = [&] {
+      queue.BeginTurn();
+      while (const auto popped = queue.Pop(now_)) under_way.push_back(popped->item);
+    };
+    const auto sync = [&] {
+      for (const FairItem& item : std::exchange(under_way, {})) queue.Done(item, 2);
+    };
+    const auto flow = [&](int rounds) {
+      for (int i = 0; i < rounds; ++i) {
+        now_ += milliseconds(10);
+        come(200);
+        sync();
+        give_out();
+      }
+    };
+    if (flows_before) flow(50);
+    for (int i = 0; i < 30; ++i) {
+      now_ += milliseconds(10);
+      come(50);
+      give_out();
+    }
+    sync();
+    give_out();
+    flow(50);
+    EXPECT_EQ(refused, 0u) << flows_before;
+  }
+}
+
+// Who is refused, of a thousand ranges that hold more or less, is always of those that hold the
+// most.
+TEST_F(FairQueueTest, AFullCollectionRefusesItsHeaviestRangeOfAnyNumber) {
+  constexpr uint64_t kRanges = 1000;
+  options_.collection_requests_max = 3000;
+  FairQueue queue(options_);
+  std::mt19937_64 random(1);
+  std::map<uint64_t, uint64_t> held;
+  std::map<uint64_t, uint64_t> range_of;
+  uint64_t evictions = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    const FairItem item = Item(1, 1 + random() % (random() % kRanges + 1));
+    range_of[item.id] = item.range;
+    evicted_.clear();
+    const bool refused = queue.Push(now_, item, &evicted_).has_value();
+    uint64_t most = 0;
+    for (const auto& [range, count] : held) most = std::max(most, count);
+    for (const FairQueue::Evicted& evicted : evicted_) {
+      ++evictions;
+      EXPECT_EQ(held[range_of.at(evicted.id)]--, most);
+    }
+    if (refused) {
+      EXPECT_EQ(held[item.range], most);
+    } else {
+      ++held[item.range];
+    }
+  }
+  EXPECT_GT(evictions, 1000u);
+  EXPECT_EQ(queue.held_requests(), 3000u);
 }
 
 TEST_F(FairQueueTest, WhatHasExpiredComesOutUnexecutedAndCostsNothing) {
