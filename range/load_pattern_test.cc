@@ -236,6 +236,21 @@ TEST_F(LoadPattern, WhatGrowsIsHalvedBySize) {
   EXPECT_LT(splits_[0].split.split_key, Full(UserKey(700'000)));
 }
 
+TEST_F(LoadPattern, WhoMustWaitForOthersSplitsHasMadeNoAttempt) {
+  Begin(100 << 10);
+  Fill(200);
+  ReviewOptions options;
+  options.splits_max = 0;
+  const std::vector<RangeReview> waits = store().ReviewRanges(cluster_->Now(), options);
+  ASSERT_FALSE(waits.empty());
+  EXPECT_THAT(waits.back().split.reason, HasSubstr("it waits"));
+  cluster_->RunFor(1000);
+  options.splits_max = 1;
+  const std::vector<RangeReview> next = store().ReviewRanges(cluster_->Now(), options);
+  ASSERT_FALSE(next.empty());
+  EXPECT_TRUE(next.back().split.split) << next.back().split.reason;
+}
+
 TEST_F(LoadPattern, ARangeBeyondTwiceItsSizeTakesNoMore) {
   Begin(100 << 10);
   Fill(200);  // Far more than 200 KiB, before anybody has looked.

@@ -277,9 +277,9 @@ class Store::Impl {
   void MeasureSize(const ClockReading& now, const type::v1::SplitThresholds& thresholds,
                    Replica* replica);
   type::v1::RangeLoad LoadOf(const ClockReading& now, Replica* replica);
-  RangeReview Review(const ClockReading& now, Replica* replica);
+  RangeReview Review(const ClockReading& now, bool must_wait, Replica* replica);
   SplitVerdict JudgeSplit(const ClockReading& now, const type::v1::SplitThresholds& thresholds,
-                          Replica* replica);
+                          bool must_wait, Replica* replica);
   void RefuseGrowth(const ClockReading& now, Replica* replica);
   void ForgetIdle(const ClockReading& now);
 

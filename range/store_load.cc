@@ -126,23 +126,24 @@ RangeLoad Store::Impl::LoadOf(const ClockReading& now, Replica* replica) {
   return load;
 }
 
-RangeReview Store::Impl::Review(const ClockReading& now, Replica* replica) {
+RangeReview Store::Impl::Review(const ClockReading& now, bool must_wait, Replica* replica) {
   RangeReview review;
   review.descriptor = replica->descriptor();
   review.thresholds = ThresholdsOf(*replica);
   MeasureSize(now, review.thresholds, replica);
   review.load = LoadOf(now, replica);
-  review.split = JudgeSplit(now, review.thresholds, replica);
+  review.split = JudgeSplit(now, review.thresholds, must_wait, replica);
   return review;
 }
 
 SplitVerdict Store::Impl::JudgeSplit(const ClockReading& now, const SplitThresholds& thresholds,
-                                     Replica* replica) {
+                                     bool must_wait, Replica* replica) {
   const RangeDescriptor& descriptor = replica->descriptor();
   RangeMeter* meter = replica->load.meter.get();
   SplitInput input;
   input.descriptor = &descriptor;
   input.size_bytes = replica->load.size_bytes;
+  input.must_wait = must_wait;
   // A search that finds nothing is an attempt, too: it is not repeated each second.
   input.middle = [&] {
     std::optional<std::string> key = MiddleKey(descriptor, *ports_.engine);
@@ -194,9 +195,11 @@ std::vector<RangeReview> Store::Impl::ReviewRanges(const ClockReading& now,
   collection_thresholds_ = options.thresholds;
   ForgetIdle(now);
   std::vector<RangeReview> reviews;
+  size_t splits = 0;
   const auto review_replica = [&](Replica* replica) {
-    RangeReview review = Review(now, replica);
+    RangeReview review = Review(now, splits >= options.splits_max, replica);
     if (review.split.split) {
+      ++splits;
       loads_.MeterOf(now.boot, replica->range(), &replica->load)->split_proposed = now.boot;
     }
     RefuseGrowth(now, replica);
@@ -237,7 +240,7 @@ std::optional<RangeReview> Store::Impl::DescribeLoad(const ClockReading& now, Ra
   if (replica == nullptr || !FollowLeadership(now, replica)) return std::nullopt;
   const std::unique_ptr<RangeMeter>& meter = replica->load.meter;
   if (meter != nullptr) meter->size_asked = Instant::min();
-  RangeReview review = Review(now, replica);
+  RangeReview review = Review(now, /*must_wait=*/false, replica);
   if (meter != nullptr) review.operations = meter->histograms.Export();
   return review;
 }

@@ -47,6 +47,9 @@ struct ReviewOptions {
   std::map<uint64_t, type::v1::SplitThresholds> thresholds;
   // So many of the ranges that had nothing to do are reviewed as well, in turn.
   size_t quiet_max = 32;
+  // Verdicts to split that the caller carries out now. Beyond them a range is told to wait, which
+  // counts as no attempt and costs no search for a key.
+  size_t splits_max = SIZE_MAX;
 };
 
 }  // namespace rasputin::range

@@ -157,6 +157,9 @@ SplitVerdict DecideSplit(const SplitInput& input, const SplitThresholds& thresho
     return refuse(absl::StrCat("the last attempt was ", FormatTime(*input.since_attempt),
                                " ago, the next one comes after ", FormatTime(rules.pause)));
   }
+  if (input.must_wait) {
+    return refuse("it waits: as many splits are under way on this store as may be at a time");
+  }
   Place place;
   if (!by_load.empty()) {
     place = PlaceByLoad(input, thresholds);

@@ -26,6 +26,7 @@ struct SplitInput {
   std::optional<LoadRates> sustained;                // nullopt: not measured for long enough.
   const std::vector<KeySample>* samples = nullptr;   // Null: none.
   std::optional<consensus::Duration> since_attempt;  // nullopt: there was none.
+  bool must_wait = false;                            // As many splits are under way as may be.
   // Asked where the range is to be split by its size: see MiddleKey. Empty: no key divides it.
   std::function<std::optional<std::string>()> middle;
 };

@@ -208,6 +208,19 @@ TEST(SplitDecider, TriesOnceAMinute) {
   EXPECT_TRUE(c.Decide().split);
 }
 
+TEST(SplitDecider, SearchesForNoKeyWhereARangeHasToWait) {
+  Case c;
+  c.input.size_bytes = 256 * kMiB;
+  c.input.must_wait = true;
+  c.input.middle = []() -> std::optional<std::string> {
+    ADD_FAILURE() << "a search costs a hundred questions";
+    return std::nullopt;
+  };
+  ExpectNone(c.Decide(),
+             "it holds 256 MiB, the threshold is 256 MiB, but it waits: as many splits are under "
+             "way on this store as may be at a time");
+}
+
 TEST(SplitDecider, LeavesRangesAloneWithWhichSomethingIsUnderWay) {
   Case c;
   c.Busy();

@@ -6,6 +6,7 @@
 
 #include "server/front/autopilot.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -84,6 +85,8 @@ void Autopilot::Review(const ClockReading& now) {
   }
   range::ReviewOptions options;
   options.quiet_max = options_.quiet_max;
+  const size_t splits_max = options_.splits_max;
+  options.splits_max = splits_max - std::min(splits_max, splitting_.size());
   for (const type::v1::Collection& collection : router_->Collections()) {
     if (collection.options().has_split()) {
       options.thresholds[collection.id()] = collection.options().split();
@@ -105,11 +108,6 @@ void Autopilot::ConsiderSplit(const ClockReading& now, const RangeReview& review
     return Tell(now, DECISION_KIND_SPLIT, DECISION_OUTCOME_NOT_TAKEN, id, reason);
   }
   if (splitting_.count(id) != 0) return;
-  if (splitting_.size() >= options_.splits_max) {
-    return Tell(now, DECISION_KIND_SPLIT, DECISION_OUTCOME_NOT_TAKEN, id,
-                absl::StrCat(reason, "; it waits: ", splitting_.size(),
-                             " splits are under way on this store"));
-  }
   if (review.descriptor.has_merge() || review.descriptor.has_frozen_by()) {
     return Tell(now, DECISION_KIND_SPLIT, DECISION_OUTCOME_NOT_TAKEN, id,
                 absl::StrCat(reason, "; it waits for the end of a merge"));

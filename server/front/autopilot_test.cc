@@ -134,6 +134,21 @@ TEST(Autopilot, KeepsToTheNumberOfSplitsAtATime) {
   EXPECT_NE(waits.decisions(0).reason().find("it waits"), std::string::npos);
 }
 
+TEST(Autopilot, WhatWaitsIsSplitAsSoonAsAnotherSplitIsDone) {
+  FakeCluster cluster(3, WithAutopilot(/*splits_max=*/1));
+  const uint64_t right = SplitInTwo(&cluster);
+  cluster.SetLeader(right, 1);
+  cluster.reviews[2] = Busy(Full("c"));
+  cluster.reviews[right] = Busy(Full("t"));
+  cluster.Advance(seconds(1));
+  cluster.reviews[2] = Quiet();
+  cluster.Advance(milliseconds(1));
+  EXPECT_EQ(cluster.RangeCount(), 4u);
+  cluster.Advance(seconds(1));
+  cluster.Advance(milliseconds(1));
+  EXPECT_EQ(cluster.RangeOf(Full("t"))->start_key(), Full("t"));
+}
+
 TEST(Autopilot, MergesQuietNeighboursWhoeverLeadsThem) {
   FakeCluster cluster(3, WithAutopilot());
   const uint64_t right = SplitInTwo(&cluster);

@@ -143,10 +143,16 @@ struct FakeCluster::Node final : StorePort, PeerPort, StoresPort {
     return counts;
   }
   std::vector<range::RangeReview> ReviewRanges(const ClockReading&,
-                                               const range::ReviewOptions&) override {
+                                               const range::ReviewOptions& options) override {
     std::vector<range::RangeReview> led;
+    size_t splits = 0;
     for (const auto& [range_id, range] : cluster->ranges_) {
-      if (cluster->Leader(range_id) == id) led.push_back(Review(range));
+      if (cluster->Leader(range_id) != id) continue;
+      led.push_back(Review(range));
+      range::SplitVerdict& split = led.back().split;
+      if (!split.split || splits++ < options.splits_max) continue;
+      split.split = false;
+      split.reason += ", but it waits";
     }
     return led;
   }
