@@ -253,10 +253,11 @@ TEST_F(LoadPattern, WhoMustWaitForOthersSplitsHasMadeNoAttempt) {
 
 TEST_F(LoadPattern, ARangeBeyondTwiceItsSizeTakesNoMore) {
   Begin(100 << 10);
-  Fill(200);  // Far more than 200 KiB, before anybody has looked.
-  ReviewOptions options;
-  const std::vector<RangeReview> reviews = store().ReviewRanges(cluster_->Now(), options);
-  ranges_ = Ranges();
+  Fill(2);
+  store().ReviewRanges(cluster_->Now(), {});
+  counting_.answers.clear();
+  Fill(200);
+  store().ReviewRanges(cluster_->Now(), {});
   counting_.answers.clear();
   Submit(Set(1, 200));
   Submit(Get(1));
@@ -271,6 +272,55 @@ TEST_F(LoadPattern, ARangeBeyondTwiceItsSizeTakesNoMore) {
   cluster_->RunFor(10'000);
   EXPECT_EQ(cluster_->CallLeader(2, kv::Operation::kSet, Full("x"), SetBody("x", "value")).outcome,
             Outcome::kOk);
+}
+
+TEST_F(LoadPattern, ALoweredThresholdRefusesNothingUntilTheRangeHasDoubled) {
+  Begin(64 << 20);
+  Fill(200);
+  store().ReviewRanges(cluster_->Now(), {});
+  ReviewOptions lowered;
+  lowered.thresholds[kDefaultCollectionId].set_size_bytes(50 << 10);
+  store().ReviewRanges(cluster_->Now(), lowered);
+  EXPECT_EQ(cluster_->CallLeader(2, kv::Operation::kSet, Full("x"), SetBody("x", "value")).outcome,
+            Outcome::kOk);
+  counting_.answers.clear();
+  Fill(600);
+  store().ReviewRanges(cluster_->Now(), lowered);
+  const Response refused =
+      cluster_->CallLeader(2, kv::Operation::kSet, Full("x"), SetBody("x", "value"));
+  EXPECT_EQ(refused.outcome, Outcome::kOverloaded);
+  EXPECT_THAT(refused.message, HasSubstr("(2 times what it held when that was set)"));
+}
+
+TEST_F(LoadPattern, ARefusedWriterIsRefusedForAsLongAsItTries) {
+  Begin(100 << 10);
+  Fill(2);
+  store().ReviewRanges(cluster_->Now(), {});
+  counting_.answers.clear();
+  Fill(200);
+  const auto set = [this] {
+    return cluster_->CallLeader(2, kv::Operation::kSet, Full("x"), SetBody("x", "value")).outcome;
+  };
+  for (int i = 0; i < 100; ++i) {
+    store().ReviewRanges(cluster_->Now(), {});
+    ASSERT_EQ(set(), Outcome::kOverloaded) << i;
+    cluster_->RunFor(4000);
+  }
+}
+
+TEST_F(LoadPattern, ASingleRowIsNeverRefused) {
+  Begin(8 << 10);
+  const auto set = [this](size_t bytes) {
+    return cluster_->CallLeader(2, kv::Operation::kSet, Full("x"),
+                                SetBody("x", std::string(bytes, 'v')));
+  };
+  for (const size_t bytes : {100, 20'000, 50'000, 50'000}) {
+    EXPECT_EQ(set(bytes).outcome, Outcome::kOk);
+    cluster_->RunFor(1000);
+    const std::vector<RangeReview> reviews = store().ReviewRanges(cluster_->Now(), {});
+    ASSERT_FALSE(reviews.empty());
+    EXPECT_FALSE(reviews[0].split.split);
+  }
 }
 
 TEST_F(LoadPattern, WhatWasDeletedMayBeMerged) {

@@ -435,8 +435,7 @@ void Replica::RecordRead(const ClockReading& now, const ClockReading& after,
                             read.request.body.size() + answer_bytes, &load);
 }
 
-std::optional<Response> Replica::RefuseBySize(const ClockReading& now,
-                                              const Request& request) const {
+std::optional<Response> Replica::RefuseBySize(const ClockReading& now, const Request& request) {
   if (load.meter == nullptr || now.boot >= load.meter->full_until) return std::nullopt;
   switch (request.operation) {
     case kv::Operation::kSet:
@@ -450,12 +449,16 @@ std::optional<Response> Replica::RefuseBySize(const ClockReading& now,
     default:
       return std::nullopt;
   }
+  // Whoever is refused is no idler: with the meter the limit would go.
+  load.meter->last_request = std::max(load.meter->last_request, now.boot);
+  const SizeCap& cap = load.meter->cap;
   Response response = Refuse(
       Outcome::kOverloaded,
       absl::StrCat("range ", range().value(), " holds ", FormatBytes(load.size_bytes),
-                   ", its limit is ", FormatBytes(load.meter->size_cap), " (", kSizeCapFactor,
-                   " times its size threshold): it takes no more data until it is split, which "
-                   "happens by itself; deletions and reads go on; not executed"));
+                   ", its limit is ", FormatBytes(cap.bytes()), " (", SizeCap::kFactor, " times ",
+                   cap.is_of_size() ? "what it held when that was set" : "its size threshold",
+                   "): it takes no more data until it is split, which happens by itself; "
+                   "deletions and reads go on; not executed"));
   response.retry_after = std::chrono::seconds(1);
   return response;
 }

@@ -233,7 +233,7 @@ class Replica {
   // later ones, and so would do harm if it is this store's clock that is wrong.
   std::optional<Response> RefuseByClock(const kv::Command& command) const;
   // The answer to a write that adds data to a range that holds too much of it already.
-  std::optional<Response> RefuseBySize(const ClockReading& now, const Request& request) const;
+  std::optional<Response> RefuseBySize(const ClockReading& now, const Request& request);
   absl::Status RaiseVersionFloor();
 
   // replica_merge.cc

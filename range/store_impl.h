@@ -280,6 +280,8 @@ class Store::Impl {
   RangeReview Review(const ClockReading& now, bool must_wait, Replica* replica);
   SplitVerdict JudgeSplit(const ClockReading& now, const type::v1::SplitThresholds& thresholds,
                           bool must_wait, Replica* replica);
+  // A key that divides the data; nullopt: none does.
+  std::optional<std::string> FindMiddle(const ClockReading& now, Replica* replica);
   void RefuseGrowth(const ClockReading& now, Replica* replica);
   void ForgetIdle(const ClockReading& now);
 

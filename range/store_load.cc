@@ -146,7 +146,7 @@ SplitVerdict Store::Impl::JudgeSplit(const ClockReading& now, const SplitThresho
   input.must_wait = must_wait;
   // A search that finds nothing is an attempt, too: it is not repeated each second.
   input.middle = [&] {
-    std::optional<std::string> key = MiddleKey(descriptor, *ports_.engine);
+    std::optional<std::string> key = FindMiddle(now, replica);
     if (!key.has_value() && meter != nullptr) meter->split_proposed = now.boot;
     return key;
   };
@@ -162,17 +162,32 @@ SplitVerdict Store::Impl::JudgeSplit(const ClockReading& now, const SplitThresho
   return DecideSplit(input, thresholds, options_.split);
 }
 
-// For as long as somebody looks after the ranges: what is never split must be able to grow.
-void Store::Impl::RefuseGrowth(const ClockReading& now, Replica* replica) {
-  RangeLoadState& load = replica->load;
-  const uint64_t cap = CollectionThresholds(*replica).size_bytes() * kSizeCapFactor;
-  if (load.size_bytes <= cap || replica->range().value() == kMetaRangeId) {
-    if (load.meter != nullptr) load.meter->full_until = Instant::min();
-    return;
+std::optional<std::string> Store::Impl::FindMiddle(const ClockReading& now, Replica* replica) {
+  const RangeDescriptor& descriptor = replica->descriptor();
+  std::optional<std::string> key = MiddleKey(descriptor, *ports_.engine);
+  if (key.has_value() && !ValidateSplit(descriptor, *key, descriptor.collection_id()).ok()) {
+    key.reset();
   }
-  RangeMeter* meter = loads_.MeterOf(now.boot, replica->range(), &load);
-  meter->full_until = now.boot + kFullFor;
-  meter->size_cap = cap;
+  if (RangeMeter* meter = replica->load.meter.get(); meter != nullptr) {
+    meter->searched = now.boot;
+    meter->indivisible = !key.has_value();
+  }
+  return key;
+}
+
+// For as long as somebody looks after the ranges: what is never split must be able to grow, and so
+// must what cannot be (one row).
+void Store::Impl::RefuseGrowth(const ClockReading& now, Replica* replica) {
+  RangeMeter* meter = replica->load.meter.get();
+  if (meter == nullptr || replica->range().value() == kMetaRangeId) return;
+  const uint64_t size_bytes = replica->load.size_bytes;
+  meter->cap.Follow(size_bytes, CollectionThresholds(*replica).size_bytes());
+  meter->full_until = Instant::min();
+  if (size_bytes <= meter->cap.bytes()) return;
+  const bool known =
+      meter->searched.has_value() && now.boot < *meter->searched + options_.split.pause;
+  if (!known) FindMiddle(now, replica);
+  if (!meter->indivisible) meter->full_until = now.boot + kFullFor;
 }
 
 // Meters of ranges without load are given back, those of ranges that are led no more as well.
@@ -202,7 +217,7 @@ std::vector<RangeReview> Store::Impl::ReviewRanges(const ClockReading& now,
       ++splits;
       loads_.MeterOf(now.boot, replica->range(), &replica->load)->split_proposed = now.boot;
     }
-    RefuseGrowth(now, replica);
+    if (options.refuse_growth) RefuseGrowth(now, replica);
     if (replica->load.meter != nullptr) replica->load.meter->active = false;
     return review;
   };

@@ -15,6 +15,7 @@
 #include "range/load/key_sampler.h"
 #include "range/load/load_window.h"
 #include "range/load/operation_histograms.h"
+#include "range/load/split_rules.h"
 
 namespace rasputin::range {
 
@@ -32,10 +33,13 @@ struct RangeMeter {
   uint64_t bytes_since = 0;  // Written since the engine was asked for the size.
   consensus::Instant size_asked = consensus::Instant::min();  // min(): ask at the next occasion.
   std::optional<consensus::Instant> split_proposed;  // When a verdict to split was given last.
-  // Until then the range takes no more data: it held more than `size_cap` bytes when it was last
+  // When a key that divides the data was searched for last, and whether there was none.
+  std::optional<consensus::Instant> searched;
+  bool indivisible = false;
+  SizeCap cap;
+  // Until then the range takes no more data: it held more than `cap` allows when it was last
   // reviewed. min(): it does. So that where nobody reviews, nobody is refused for long.
   consensus::Instant full_until = consensus::Instant::min();
-  uint64_t size_cap = 0;
 };
 
 // What a replica holds of its range's load.

@@ -50,6 +50,8 @@ struct ReviewOptions {
   // Verdicts to split that the caller carries out now. Beyond them a range is told to wait, which
   // counts as no attempt and costs no search for a key.
   size_t splits_max = SIZE_MAX;
+  // False: nobody splits ranges by itself. Then nobody is refused data because of their size.
+  bool refuse_growth = true;
 };
 
 }  // namespace rasputin::range

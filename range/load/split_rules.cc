@@ -6,6 +6,11 @@
 
 namespace rasputin::range {
 
+void SizeCap::Follow(uint64_t size_bytes, uint64_t threshold_bytes) {
+  if (threshold_bytes_ == 0 || threshold_bytes < threshold_bytes_) found_bytes_ = size_bytes;
+  threshold_bytes_ = threshold_bytes;
+}
+
 type::v1::SplitThresholds ThresholdsInForce(const SplitRules& rules,
                                             const type::v1::SplitThresholds& collection) {
   type::v1::SplitThresholds in_force = collection;

@@ -6,6 +6,7 @@
 #ifndef RASPUTIN_RANGE_LOAD_SPLIT_RULES_H_
 #define RASPUTIN_RANGE_LOAD_SPLIT_RULES_H_
 
+#include <algorithm>
 #include <cstdint>
 
 #include "consensus/core/types.h"
@@ -30,8 +31,23 @@ struct SplitRules {
   consensus::Duration pause = std::chrono::seconds(60);
 };
 
-// Beyond so many times its size threshold a range takes no more data until it is split.
-inline constexpr uint64_t kSizeCapFactor = 2;
+// How large a range may grow before it takes no more data: to so many times its size threshold, or
+// what it held when its leader first looked or the threshold was lowered, whichever is more. So a
+// threshold that is lowered refuses nobody; what outgrows its splits is held up from there on.
+class SizeCap {
+ public:
+  static constexpr uint64_t kFactor = 2;
+
+  // The range holds `size_bytes`, its threshold is `threshold_bytes`.
+  void Follow(uint64_t size_bytes, uint64_t threshold_bytes);
+  uint64_t bytes() const { return kFactor * std::max(threshold_bytes_, found_bytes_); }
+  // It comes from what the range held.
+  bool is_of_size() const { return found_bytes_ > threshold_bytes_; }
+
+ private:
+  uint64_t threshold_bytes_ = 0;  // 0: nobody has looked.
+  uint64_t found_bytes_ = 0;
+};
 
 // What counts for a range: what its collection sets, and where that is 0 the rules. All of it set;
 // the size is not yet that of a small database.

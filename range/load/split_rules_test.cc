@@ -23,6 +23,31 @@ TEST(SplitRules, WhatACollectionSetsComesBeforeTheFlags) {
   EXPECT_EQ(in_force.written_bytes_per_second(), 8 * kMiB);
 }
 
+TEST(SizeCap, IsTwiceTheThresholdOrWhatWasFound) {
+  SizeCap found_small;
+  found_small.Follow(10 * kMiB, 64 * kMiB);
+  found_small.Follow(100 * kMiB, 64 * kMiB);
+  EXPECT_EQ(found_small.bytes(), 128 * kMiB);
+  EXPECT_FALSE(found_small.is_of_size());
+  SizeCap found_large;
+  found_large.Follow(200 * kMiB, 64 * kMiB);
+  found_large.Follow(300 * kMiB, 64 * kMiB);
+  EXPECT_EQ(found_large.bytes(), 400 * kMiB);
+  EXPECT_TRUE(found_large.is_of_size());
+}
+
+TEST(SizeCap, ALoweredThresholdLeavesRoom) {
+  SizeCap cap;
+  cap.Follow(200 * kMiB, 256 * kMiB);
+  EXPECT_EQ(cap.bytes(), 512 * kMiB);
+  cap.Follow(210 * kMiB, 16 * kMiB);
+  EXPECT_EQ(cap.bytes(), 420 * kMiB);
+  cap.Follow(400 * kMiB, 16 * kMiB);
+  EXPECT_EQ(cap.bytes(), 420 * kMiB);
+  cap.Follow(400 * kMiB, 512 * kMiB);
+  EXPECT_EQ(cap.bytes(), 1024 * kMiB) << "raised again";
+}
+
 TEST(SplitRules, SmallDatabasesSplitEarlier) {
   const struct {
     uint64_t size_mib, ranges, expected_mib;

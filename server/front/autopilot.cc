@@ -86,6 +86,7 @@ void Autopilot::Review(const ClockReading& now) {
   range::ReviewOptions options;
   options.quiet_max = options_.quiet_max;
   const size_t splits_max = options_.splits_max;
+  options.refuse_growth = splits_max != 0;
   options.splits_max = splits_max - std::min(splits_max, splitting_.size());
   for (const type::v1::Collection& collection : router_->Collections()) {
     if (collection.options().has_split()) {
