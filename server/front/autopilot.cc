@@ -7,11 +7,13 @@
 #include "server/front/autopilot.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "range/load/merge_decider.h"
 #include "rasputin/admin/v1/admin.pb.h"
+#include "server/front/replica_report.h"
 
 namespace rasputin::server {
 
@@ -31,8 +33,10 @@ namespace {
 constexpr Duration kSplitDuration = std::chrono::seconds(20);
 constexpr Duration kMergeDuration = std::chrono::seconds(20);
 constexpr Duration kQuestionDuration = std::chrono::seconds(2);
-// A merge that failed is not tried again before: whatever stood in its way stays for a while.
+// A merge that failed is not tried again before: whatever stood in its way stays for a while. Twice
+// as long after each further one, since every attempt is written down at both ranges.
 constexpr Duration kPauseAfterFailure = std::chrono::minutes(1);
+constexpr Duration kPauseAfterFailureMax = std::chrono::minutes(64);
 // Merges under way and questions to neighbours together.
 constexpr size_t kQuestionsMax = 8;
 
@@ -49,6 +53,18 @@ std::string FailureOf(const std::string& reason, const RangeAnswer& answer) {
   return absl::StrCat(
       reason, "; it failed: ",
       answer.response.message.empty() ? "no answer in time" : answer.response.message);
+}
+
+// Of the range's members those that could not take part in a merge, as its leader sees them; empty:
+// none. Such a merge would be begun, and abandoned at the freeze.
+std::string WhoIsAway(const char* which, const admin::v1::DescribeRangeResponse& range) {
+  for (const admin::v1::MemberStatus& member : range.members()) {
+    if (member.supported() && !member.needs_snapshot()) continue;
+    return absl::StrCat("store ", member.store_id(), ", which holds a replica of the ", which,
+                        " range, is away or lags behind: ranges are merged when all their replicas "
+                        "take part");
+  }
+  return "";
 }
 
 }  // namespace
@@ -80,8 +96,9 @@ bool Autopilot::Run(const ClockReading& now) {
 }
 
 void Autopilot::Review(const ClockReading& now) {
-  for (auto it = not_before_.begin(); it != not_before_.end();) {
-    it = it->second <= now.boot ? not_before_.erase(it) : std::next(it);
+  for (auto it = failures_.begin(); it != failures_.end();) {
+    const bool forgotten = now.boot >= it->second.not_before + kPauseAfterFailureMax;
+    it = forgotten ? failures_.erase(it) : std::next(it);
   }
   range::ReviewOptions options;
   options.quiet_max = options_.quiet_max;
@@ -132,7 +149,9 @@ void Autopilot::ConsiderMerge(const ClockReading& now, const RangeReview& review
   const uint64_t id = review.descriptor.range_id();
   if (options_.merges_max == 0 || review.descriptor.end_key().empty()) return;
   if (merging_.count(id) != 0 || merging_.size() >= kQuestionsMax) return;
-  if (not_before_.count(id) != 0 || splitting_.count(id) != 0) return;
+  if (splitting_.count(id) != 0) return;
+  const auto failed = failures_.find(id);
+  if (failed != failures_.end() && now.boot < failed->second.not_before) return;
   // The neighbour in the best of all cases.
   RangeDescriptor best = review.descriptor;
   best.set_range_id(UINT64_MAX);
@@ -141,6 +160,12 @@ void Autopilot::ConsiderMerge(const ClockReading& now, const RangeReview& review
   const range::MergeVerdict hope =
       range::DecideMerge(review, best, EmptyIdleAndOld(), review.thresholds, options_.merge_rules);
   if (!hope.merge) return NoteUsual(now, id, hope.reason);
+  const std::optional<ReplicaSummary> replica = store_->FindReplica(now, RangeId(id));
+  if (!replica.has_value()) return;
+  if (const std::string away = WhoIsAway("left", ReportReplica(dispatcher_->self(), *replica));
+      !away.empty()) {
+    return NoteUsual(now, id, away);
+  }
   auto candidate = std::make_shared<Candidate>();
   candidate->left = review;
   merging_.insert(id);
@@ -182,6 +207,11 @@ void Autopilot::AskNeighbour(const ClockReading& now, std::shared_ptr<Candidate>
         if (told) router_->Learn(report.range());
         if (told && report.serving()) {
           router_->LearnLeader(report.range().range_id(), report.store_id());
+          if (const std::string away = WhoIsAway("right", report); !away.empty()) {
+            const uint64_t id = candidate->left.descriptor.range_id();
+            merging_.erase(id);
+            return NoteUsual(when, id, away);
+          }
           return Decide(when, candidate, report.range(), report.load());
         }
         const StoreId leader(told ? report.leader_store_id() : 0);
@@ -210,12 +240,19 @@ void Autopilot::Decide(const ClockReading& now, std::shared_ptr<Candidate> candi
                                     const RangeDescriptor&) {
                    merging_.erase(id);
                    if (answer.response.outcome == Outcome::kOk) {
+                     failures_.erase(id);
                      return Tell(when, DECISION_KIND_MERGE, DECISION_OUTCOME_DONE, id, reason);
                    }
-                   not_before_[id] = when.boot + kPauseAfterFailure;
+                   PutOff(when, &failures_[id]);
                    Tell(when, DECISION_KIND_MERGE, DECISION_OUTCOME_FAILED, id,
                         FailureOf(reason, answer));
                  });
+}
+
+void Autopilot::PutOff(const ClockReading& now, Failures* failures) {
+  const Duration pause = kPauseAfterFailure * (1 << std::min(failures->count, 6));
+  failures->not_before = now.boot + std::min(kPauseAfterFailureMax, pause);
+  ++failures->count;
 }
 
 void Autopilot::Tell(const ClockReading& now, type::v1::DecisionKind kind,

@@ -38,6 +38,11 @@ class Autopilot {
 
  private:
   struct Candidate;
+  // Merges of a range that failed one after the other.
+  struct Failures {
+    int count = 0;
+    Instant not_before;  // It is tried again then.
+  };
 
   void Review(const ClockReading& now);
   void ConsiderSplit(const ClockReading& now, const range::RangeReview& review);
@@ -48,6 +53,8 @@ class Autopilot {
                     bool may_ask_on);
   void Decide(const ClockReading& now, std::shared_ptr<Candidate> candidate,
               const range::RangeDescriptor& right, const type::v1::RangeLoad& right_load);
+  // Another merge of the range has failed.
+  static void PutOff(const ClockReading& now, Failures* failures);
   void Tell(const ClockReading& now, type::v1::DecisionKind kind, type::v1::DecisionOutcome outcome,
             uint64_t range_id, const std::string& reason);
   void NoteUsual(const ClockReading& now, uint64_t range_id, const std::string& reason);
@@ -62,9 +69,9 @@ class Autopilot {
   client::Router* const router_;
   DecisionLog* const log_;
   Instant next_review_;
-  std::set<uint64_t> splitting_;            // Ranges.
-  std::set<uint64_t> merging_;              // Left ranges that merge, or whose neighbour is asked.
-  std::map<uint64_t, Instant> not_before_;  // Left ranges whose merge failed; to be tried again.
+  std::set<uint64_t> splitting_;           // Ranges.
+  std::set<uint64_t> merging_;             // Left ranges that merge, or whose neighbour is asked.
+  std::map<uint64_t, Failures> failures_;  // Of merges, by left range.
 };
 
 }  // namespace rasputin::server

@@ -201,6 +201,49 @@ TEST(Autopilot, AMergeThatFailedIsTriedAgainAMinuteLater) {
   EXPECT_EQ(cluster.RangeCount(), 2u);
 }
 
+TEST(Autopilot, AMergeThatFailsAgainAndAgainIsTriedLessAndLess) {
+  FakeCluster cluster(3, WithAutopilot());
+  const uint64_t right = SplitInTwo(&cluster);
+  cluster.reviews[2] = Quiet();
+  cluster.reviews[right] = Quiet();
+  cluster.members_hold_freezes = false;
+  // After 1, 3, 7, 15, 31 and 63 minutes.
+  for (int i = 0; i < 60; ++i) {
+    for (int j = 0; j < 60; ++j) cluster.Advance(seconds(1));
+  }
+  EXPECT_EQ(cluster.requests_executed(kv::Operation::kMergeBegin), 6u);
+}
+
+TEST(Autopilot, NothingIsBegunWhileAMemberIsAway) {
+  for (const uint64_t away : {2, 3}) {
+    FakeCluster cluster(3, WithAutopilot());
+    const uint64_t right = SplitInTwo(&cluster);
+    cluster.reviews[2] = Quiet();
+    cluster.reviews[right] = Quiet();
+    cluster.stores_away = {away};
+    for (int i = 0; i < 90; ++i) cluster.Advance(seconds(1));
+    EXPECT_EQ(cluster.requests_executed(kv::Operation::kMergeBegin), 0u);
+    const auto report = Describe(&cluster, 2);
+    ASSERT_EQ(report.decisions_size(), 1);
+    EXPECT_EQ(report.decisions(0).outcome(), DECISION_OUTCOME_NOT_TAKEN);
+    EXPECT_EQ(report.decisions(0).reason().find("store " + std::to_string(away)), 0u);
+    cluster.stores_away.clear();
+    for (int i = 0; i < 3; ++i) cluster.Advance(seconds(1));
+    EXPECT_EQ(cluster.RangeCount(), 2u);
+  }
+}
+
+TEST(Autopilot, TheRightRangesLeaderIsAskedWhoIsAway) {
+  FakeCluster cluster(4, WithAutopilot(), /*members=*/3);
+  const uint64_t right = SplitInTwo(&cluster);
+  cluster.reviews[2] = Quiet();
+  cluster.reviews[right] = Quiet();
+  // As the right range's leader sees it, which the left one's does not lack.
+  cluster.stores_away = {1};
+  for (int i = 0; i < 90; ++i) cluster.Advance(seconds(1));
+  EXPECT_EQ(cluster.requests_executed(kv::Operation::kMergeBegin), 0u);
+}
+
 TEST(Autopilot, NeverMergesIfItMustNot) {
   FakeCluster cluster(3, WithAutopilot(/*splits_max=*/4, /*merges_max=*/0));
   const uint64_t right = SplitInTwo(&cluster);

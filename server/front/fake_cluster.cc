@@ -131,6 +131,15 @@ struct FakeCluster::Node final : StorePort, PeerPort, StoresPort {
     summary.descriptor = found->second;
     summary.leader_store = StoreId(cluster->Leader(range.value()));
     summary.serving = summary.leader_store.value() == id;
+    if (!summary.serving) return summary;
+    for (const auto& replica : found->second.replicas()) {
+      if (replica.store_id() == id) continue;
+      MemberSummary member;
+      member.replica_id = replica.replica_id();
+      member.store = StoreId(replica.store_id());
+      member.supported = cluster->stores_away.count(replica.store_id()) == 0;
+      summary.members.push_back(member);
+    }
     return summary;
   }
   ReplicaCounts CountReplicas(const ClockReading&) const override {
