@@ -12,6 +12,8 @@ using Edit = EngineBatch::Edit;
 
 // Rows kept for GetOften; beyond it all are dropped and read again.
 constexpr size_t kOftenRowsMax = 4096;
+// Walks over all edits of a turn before they are put in order.
+constexpr int kWalksMax = 4;
 
 bool InRange(absl::string_view key, absl::string_view begin, absl::string_view end) {
   return key >= begin && (end.empty() || key < end);
@@ -19,7 +21,53 @@ bool InRange(absl::string_view key, absl::string_view begin, absl::string_view e
 
 }  // namespace
 
-Turn::Turn(Engine* engine) : engine_(engine), latest_(0, EditHash{&batch_}, EditEqual{&batch_}) {}
+Turn::Turn(Engine* engine)
+    : engine_(engine),
+      latest_(0, EditHash{&batch_}, EditEqual{&batch_}),
+      ordered_(EditLess{&batch_}) {}
+
+// Sorts what it needs, or walks the turn's order where there is one.
+class Turn::OwnKeys {
+ public:
+  OwnKeys(const Turn& turn, absl::string_view begin, absl::string_view end)
+      : ordered_(turn.walks_ > kWalksMax), edits_(turn.batch_.edits()), end_(end) {
+    if (ordered_) {
+      next_ordered_ = turn.ordered_.lower_bound(begin);
+      ordered_end_ = turn.ordered_.end();
+      return;
+    }
+    for (const Edit& edit : edits_) {
+      if (edit.kind == Edit::Kind::kPut && InRange(edit.key, begin, end)) keys_.push_back(edit.key);
+    }
+    std::sort(keys_.begin(), keys_.end());
+    keys_.erase(std::unique(keys_.begin(), keys_.end()), keys_.end());
+    next_key_ = keys_.begin();
+  }
+
+  bool AtEnd() const {
+    if (!ordered_) return next_key_ == keys_.end();
+    return next_ordered_ == ordered_end_ || (!end_.empty() && key() >= end_);
+  }
+  absl::string_view key() const {
+    return ordered_ ? absl::string_view(edits_[*next_ordered_].key) : *next_key_;
+  }
+  void Next() {
+    if (ordered_) {
+      ++next_ordered_;
+    } else {
+      ++next_key_;
+    }
+  }
+
+ private:
+  const bool ordered_;
+  const std::vector<Edit>& edits_;
+  const absl::string_view end_;
+  std::set<uint32_t, EditLess>::const_iterator next_ordered_;
+  std::set<uint32_t, EditLess>::const_iterator ordered_end_;
+  std::vector<absl::string_view> keys_;
+  std::vector<absl::string_view>::const_iterator next_key_;
+};
 
 const Edit* Turn::Find(absl::string_view key) const {
   const Edit* found = nullptr;
@@ -60,6 +108,9 @@ void Turn::Index() {
     latest_.erase(it);
   }
   latest_.insert(position);
+  if (walks_ > kWalksMax && batch_.edits()[position].kind == Edit::Kind::kPut) {
+    ordered_.insert(position);
+  }
 }
 
 void Turn::Put(std::string key, std::string value) {
@@ -89,26 +140,25 @@ absl::Status Turn::ForEach(
 absl::Status Turn::ForEachWhile(
     absl::string_view begin, absl::string_view end,
     absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit) const {
-  // Keys put in this turn, in order; each once.
-  std::vector<absl::string_view> own;
-  for (const Edit& edit : batch_.edits()) {
-    if (edit.kind == Edit::Kind::kPut && InRange(edit.key, begin, end)) own.push_back(edit.key);
+  if (walks_ <= kWalksMax && ++walks_ > kWalksMax) {
+    const std::vector<Edit>& edits = batch_.edits();
+    for (uint32_t i = 0; i < edits.size(); ++i) {
+      if (edits[i].kind == Edit::Kind::kPut) ordered_.insert(i);
+    }
   }
-  std::sort(own.begin(), own.end());
-  own.erase(std::unique(own.begin(), own.end()), own.end());
-
-  auto next_own = own.begin();
+  OwnKeys own(*this, begin, end);
   const auto visit_own = [&] {
-    const Edit* edit = Find(*next_own++);
+    const Edit* edit = Find(own.key());
+    own.Next();
     return edit->kind != Edit::Kind::kPut || visit(edit->key, edit->value);
   };
   const std::unique_ptr<EngineIterator> rows = engine_->NewIterator(begin, end);
   for (rows->Seek(begin); rows->Valid(); rows->Next()) {
-    while (next_own != own.end() && *next_own < rows->key()) {
+    while (!own.AtEnd() && own.key() < rows->key()) {
       if (!visit_own()) return absl::OkStatus();
     }
     bool go_on = true;
-    if (next_own != own.end() && *next_own == rows->key()) {
+    if (!own.AtEnd() && own.key() == rows->key()) {
       go_on = visit_own();
     } else if (Find(rows->key()) == nullptr) {
       go_on = visit(rows->key(), rows->value());
@@ -116,7 +166,7 @@ absl::Status Turn::ForEachWhile(
     if (!go_on) return absl::OkStatus();
   }
   if (!rows->status().ok()) return rows->status();
-  while (next_own != own.end()) {
+  while (!own.AtEnd()) {
     if (!visit_own()) return absl::OkStatus();
   }
   return absl::OkStatus();
@@ -131,6 +181,8 @@ absl::Status Turn::Commit() {
     for (const Edit& edit : batch_.edits()) often_.erase(edit.key);
   }
   latest_.clear();
+  ordered_.clear();
+  walks_ = 0;
   range_deletions_.clear();
   batch_.Clear();
   return absl::OkStatus();

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,7 +42,8 @@ class Turn {
   // All keys in [begin, end).
   void DeleteRange(std::string begin, std::string end);
   // All rows of [begin, end), edits of this turn included, in the order of keys. `visit` must not
-  // change the turn. Costs a walk over all edits of the turn: for rare commands.
+  // change the turn. The first few times in a turn this walks over all its edits; after that they
+  // are kept in order, too.
   absl::Status ForEach(
       absl::string_view begin, absl::string_view end,
       absl::FunctionRef<void(absl::string_view key, absl::string_view value)> visit) const;
@@ -76,6 +78,20 @@ class Turn {
     }
   };
 
+  // Positions of puts, by key. `std::less` of the key.
+  struct EditLess {
+    using is_transparent = void;
+    const EngineBatch* batch;
+    absl::string_view Key(absl::string_view key) const { return key; }
+    absl::string_view Key(uint32_t edit) const { return batch->edits()[edit].key; }
+    template <typename A, typename B>
+    bool operator()(const A& a, const B& b) const {
+      return Key(a) < Key(b);
+    }
+  };
+
+  // The keys of [begin, end) that were put in this turn, in order, each once.
+  class OwnKeys;
   void Index();  // Makes the last edit the one that its key is found by.
   // The edit that decides about `key`; null: none, ask the engine.
   const EngineBatch::Edit* Find(absl::string_view key) const;
@@ -84,6 +100,10 @@ class Turn {
   EngineBatch batch_;
   absl::flat_hash_set<uint32_t, EditHash, EditEqual> latest_;
   std::vector<uint32_t> range_deletions_;  // Positions, ascending.
+  // One put of each key, once ForEach was asked often enough (`walks_`): a directory that is
+  // applied again asks for each of its thousands of commands, and the turn must end.
+  mutable std::set<uint32_t, EditLess> ordered_;
+  mutable int walks_ = 0;
   // Rows of the engine that GetOften found; looked up only.
   absl::flat_hash_map<std::string, std::string> often_;
 };

@@ -51,6 +51,7 @@ struct ReplicaContext {
   consensus::Duration lease_duration{};
   uint64_t next_origin_sequence = 1;            // Names proposals of this process.
   std::function<class Replica*(RangeId)> find;  // Of the same store; null: not here.
+  size_t apply_entries_max = 512;
   consensus::Mutants mutants;
 };
 
@@ -294,7 +295,7 @@ class Replica {
   std::optional<consensus::Instant> leadership_ended_;
   std::vector<PendingRead> reads_;
   std::vector<PendingFreeze> freezes_;
-  // Committed entries that wait, the first one for what `awaited_` names.
+  // Committed entries that wait: for the next batch, or the first one for what `awaited_` names.
   std::vector<consensus::Entry> held_;
   std::optional<AwaitedRange> awaited_;
   bool absorbed_ = false;  // By the left neighbour, in the turn under way: applies nothing more.

@@ -34,7 +34,7 @@ absl::StatusOr<bool> Replica::ApplyCommitted(kv::Turn* turn, ApplyResults* resul
     kv::WriteAppliedState(range().value(), applied_, turn);
   }
   size_t next = 0;
-  for (; next < entries.size(); ++next) {
+  for (; next < std::min(entries.size(), context_->apply_entries_max); ++next) {
     const consensus::Entry& entry = entries[next];
     CHECK_EQ(entry.index.value(), applied_.index + 1) << "range " << range();
     const absl::StatusOr<bool> applied = ApplyEntry(entry, turn, results);

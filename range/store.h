@@ -57,6 +57,9 @@ struct StoreOptions {
   // D/10: so many begin some 10,000 a second, and are done in time on a processor that others use
   // too.
   size_t campaigns_max = 128;
+  // Committed entries of a range that are applied before the turn's batch is written. A replica
+  // that has many to apply again leaves the others their time.
+  size_t apply_entries_max = 512;
   consensus::Mutants mutants;
 };
 

@@ -190,6 +190,7 @@ absl::Status Store::Impl::Recover(const ClockReading& now) {
   // one.
   context_.next_origin_sequence = static_cast<uint64_t>(std::max<int64_t>(now.wall_us, 1));
   context_.find = [this](RangeId range) { return Find(range); };
+  context_.apply_entries_max = options_.apply_entries_max;
   context_.mutants = options_.mutants;
 
   if (absl::Status status = OpenLeases(recovered, now); !status.ok()) return status;

@@ -88,6 +88,7 @@ server::FairOptions DrawFair(uint64_t seed) {
   if (random.Chance(0.6)) return fair;
   fair.turn_cost = random.Between(1, 6);
   fair.lane_cost_max = random.Between(1, 12);
+  fair.lane_requests_min = 1;
   fair.quantum = random.Between(1, 8);
   fair.range_requests_max = static_cast<uint64_t>(random.Between(1, 4));
   fair.collection_requests_max = fair.range_requests_max + random.Below(3);
@@ -111,6 +112,9 @@ ClusterOptions DrawCluster(const SimulationOptions& options, Random* random) {
   if (options.stores_max != 0) cluster.stores = std::min(cluster.stores, options.stores_max);
   cluster.spares = cluster.stores - members;
   cluster.store.mutants = options.mutants;
+  // What commands come to does not depend on where batches end.
+  Random batches = Random(options.seed).Fork(12);
+  if (batches.Chance(0.3)) cluster.store.apply_entries_max = 1 + batches.Below(5);
   cluster.store.lease_duration = std::chrono::milliseconds(random->Chance(0.5) ? 2000 : 800);
   cluster.store.log_segment_bytes = uint64_t{64 << 10} << random->Below(4);
   cluster.store.log_reserve_bytes = cluster.store.log_segment_bytes;
