@@ -40,6 +40,10 @@ double MeanRate(const std::vector<Second>& all, size_t begin, size_t end) {
   return end == begin ? 0 : static_cast<double>(sum) / static_cast<double>(end - begin);
 }
 
+std::string NameOf(const Stage& stage) {
+  return absl::StrCat(NameOf(stage.pattern), stage.left_alone ? " alone" : "");
+}
+
 process::ServerClusterOptions ServersOf(const GrowthOptions& options) {
   process::ServerClusterOptions servers;
   servers.nodes = options.nodes;
@@ -56,7 +60,17 @@ class Run {
 
   GrowthReport Go() {
     observer_ = std::make_unique<Observer>(cluster_.ClientAddresses());
-    FillOneRange();
+    StartAll({"--autopilot=false", "--placement=false"});
+    cluster_.Init();
+    PatternLoad(LoadOf(Pattern::kUniform)).Fill();
+    size_t stage = 0;
+    if (options_.stages.front().left_alone) {
+      LimitProcessors();
+      while (stage < options_.stages.size() && options_.stages[stage].left_alone) {
+        RunStage(static_cast<int>(stage++));
+      }
+    }
+    RestartAsShipped();
     LimitProcessors();
     WatcherOptions watcher;
     watcher.endpoints = cluster_.ClientAddresses();
@@ -66,7 +80,7 @@ class Run {
     watcher.seed = options_.seed;
     Watchers watchers(watcher);
     watchers.Start();
-    for (size_t i = 0; i < options_.stages.size(); ++i) RunStage(static_cast<int>(i));
+    for (; stage < options_.stages.size(); ++stage) RunStage(static_cast<int>(stage));
     watchers.Stop();
     Judge(watchers);
     for (int node = 0; node < options_.nodes; ++node) cluster_.Stop(node);
@@ -78,10 +92,7 @@ class Run {
     for (int node = 0; node < options_.nodes; ++node) cluster_.Start(node, more);
   }
 
-  void FillOneRange() {
-    StartAll({"--autopilot=false"});
-    cluster_.Init();
-    PatternLoad(LoadOf(Pattern::kUniform)).Fill();
+  void RestartAsShipped() {
     for (int node = 0; node < options_.nodes; ++node) cluster_.Stop(node);
     StartAll({});
     // Until somebody leads the range: this is no part of what is measured.
@@ -112,7 +123,7 @@ class Run {
   void RunStage(int number) {
     const Stage& stage = options_.stages[static_cast<size_t>(number)];
     StageReport result;
-    result.pattern = stage.pattern;
+    result.name = NameOf(stage);
     result.ranges_before = observer_->Look().ranges;
     const size_t first = report_.seconds.size();
     PatternLoad load(LoadOf(stage.pattern));
@@ -141,8 +152,8 @@ class Run {
   }
 
   static void Show(const Stage& stage, int64_t second, const Second& one) {
-    std::cerr << NameOf(stage.pattern) << " " << second + 1 << " s: " << one.operations
-              << " operations/s, " << one.failed << " failed, " << one.ranges << " ranges\n";
+    std::cerr << NameOf(stage) << " " << second + 1 << " s: " << one.operations << " operations/s, "
+              << one.failed << " failed, " << one.ranges << " ranges\n";
   }
 
   void Finish(const std::vector<uint32_t>& latencies, std::vector<std::string> errors, size_t first,
@@ -192,20 +203,20 @@ GrowthReport RunGrowth(const GrowthOptions& options) { return Run(options).Go();
 
 std::string ToString(const GrowthReport& report) {
   std::string text =
-      absl::StrFormat("%-8s %9s %7s %10s %9s %8s %8s %8s %8s\n", "stage", "done", "failed",
+      absl::StrFormat("%-15s %9s %7s %10s %9s %8s %8s %8s %8s\n", "stage", "done", "failed",
                       "first 10 s", "last 10 s", "ranges", "p50 ms", "p99 ms", "max ms");
   for (const StageReport& stage : report.stages) {
-    absl::StrAppendFormat(&text, "%-8s %9d %7d %8.0f/s %7.0f/s %3d->%-3d %8.2f %8.1f %8.0f\n",
-                          NameOf(stage.pattern), stage.operations, stage.failed, stage.first_rate,
+    absl::StrAppendFormat(&text, "%-15s %9d %7d %8.0f/s %7.0f/s %3d->%-3d %8.2f %8.1f %8.0f\n",
+                          stage.name, stage.operations, stage.failed, stage.first_rate,
                           stage.last_rate, stage.ranges_before, stage.ranges_after, stage.p50_ms,
                           stage.p99_ms, stage.longest_ms);
   }
   for (const StageReport& stage : report.stages) {
     for (const std::string& decision : stage.decisions) {
-      absl::StrAppend(&text, NameOf(stage.pattern), " ", decision, "\n");
+      absl::StrAppend(&text, stage.name, " ", decision, "\n");
     }
     for (const std::string& error : stage.errors) {
-      absl::StrAppend(&text, NameOf(stage.pattern), " FAILED ", error, "\n");
+      absl::StrAppend(&text, stage.name, " FAILED ", error, "\n");
     }
   }
   absl::StrAppend(&text, "watched: ", report.watched_operations, " operations, ",
@@ -221,10 +232,10 @@ std::string ToJson(const GrowthReport& report) {
         absl::StrJoin(second.leaders, ",", [](std::string* out, const auto& entry) {
           absl::StrAppend(out, "\"", entry.first, "\":", entry.second);
         });
-    rows.push_back(absl::StrCat(
-        "{\"stage\":\"", NameOf(report.stages[static_cast<size_t>(second.stage)].pattern),
-        "\",\"operations\":", second.operations, ",\"failed\":", second.failed,
-        ",\"ranges\":", second.ranges, ",\"leaders\":{", leaders, "}}"));
+    rows.push_back(
+        absl::StrCat("{\"stage\":\"", report.stages[static_cast<size_t>(second.stage)].name,
+                     "\",\"operations\":", second.operations, ",\"failed\":", second.failed,
+                     ",\"ranges\":", second.ranges, ",\"leaders\":{", leaders, "}}"));
   }
   return absl::StrCat("{\"seconds\":[\n", absl::StrJoin(rows, ",\n"), "]}\n");
 }

@@ -22,13 +22,14 @@ namespace rasputin::growth {
 struct Stage {
   Pattern pattern = Pattern::kUniform;
   std::chrono::seconds length{60};
+  bool left_alone = false;  // Before the servers are restarted as they ship.
 };
 
 struct GrowthOptions {
   std::string binary;     // Path of rasputind.
   std::string directory;  // Existing; data and logs go into a new folder in it.
   std::vector<std::string> server_flags;
-  std::vector<Stage> stages;
+  std::vector<Stage> stages;  // Those that are left alone first.
   int nodes = 3;
   uint64_t keys = 1'000'000;
   uint64_t value_bytes = 256;
@@ -51,7 +52,7 @@ struct Second {
 };
 
 struct StageReport {
-  Pattern pattern = Pattern::kUniform;
+  std::string name;
   uint64_t operations = 0;
   uint64_t failed = 0;
   double first_rate = 0;  // Operations a second in the first and the last ten seconds.

@@ -13,12 +13,15 @@
 #include "absl/flags/usage.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "tests/growth/growth.h"
 
 ABSL_FLAG(std::string, rasputind, "bazel-bin/server/rasputind", "the server program");
 ABSL_FLAG(std::string, directory, "", "existing; a new folder in it gets data and logs");
-ABSL_FLAG(std::string, stages, "zipfian:120,uniform:120",
-          "PATTERN:SECONDS,...; uniform, zipfian, gets, hotkey, tail, scans, deletes, nothing");
+ABSL_FLAG(
+    std::string, stages, "zipfian:120,uniform:120",
+    "PATTERN:SECONDS,...; uniform, zipfian, gets, hotkey, tail, scans, deletes, nothing; those "
+    "with a + before come first, with --autopilot=false and --placement=false");
 ABSL_FLAG(std::string, server_flags, "", "more flags of the servers, separated by spaces");
 ABSL_FLAG(int, nodes, 3, "servers");
 ABSL_FLAG(uint64_t, keys, 1'000'000, "keys that are written before the first stage");
@@ -34,11 +37,14 @@ namespace {
 
 bool ParseStages(const std::string& text, std::vector<rasputin::growth::Stage>* stages) {
   for (const auto part : absl::StrSplit(text, ',')) {
-    const std::vector<std::string> pair = absl::StrSplit(part, ':');
     rasputin::growth::Stage stage;
+    absl::string_view rest = part;
+    stage.left_alone = absl::ConsumePrefix(&rest, "+");
+    const std::vector<std::string> pair = absl::StrSplit(rest, ':');
     int length = 0;
     if (pair.size() != 2 || !rasputin::growth::ParsePattern(pair[0], &stage.pattern) ||
-        !absl::SimpleAtoi(pair[1], &length) || length < 1) {
+        !absl::SimpleAtoi(pair[1], &length) || length < 1 ||
+        (stage.left_alone && !stages->empty() && !stages->back().left_alone)) {
       std::cerr << "grow_servers: --stages is PATTERN:SECONDS,..., not '" << part << "'\n";
       return false;
     }
