@@ -339,12 +339,12 @@ absl::StatusOr<kv::Outcome> AnswerMetaQuery(const absl::Cord& body, const kv::En
       status = meta::ReadChanges(query.changes_after(), limit, engine, &result);
       break;
     case MetaQuery::kCollections:
-      status = ReadRows<Collection>(Row("c"), EndOfKind('c'), limit, engine, &more,
-                                    [&result] { return result.add_collections(); });
+      status = ReadRows<Collection>(IdRow('c', query.from_id()), EndOfKind('c'), limit, engine,
+                                    &more, [&result] { return result.add_collections(); });
       break;
     case MetaQuery::kStores:
-      status = ReadRows<StoreDescriptor>(Row("s"), EndOfKind('s'), limit, engine, &more,
-                                         [&result] { return result.add_stores(); });
+      status = ReadRows<StoreDescriptor>(StoreRow(query.from_id()), EndOfKind('s'), limit, engine,
+                                         &more, [&result] { return result.add_stores(); });
       break;
     case MetaQuery::kCollectionName:
     case MetaQuery::kCollectionId:

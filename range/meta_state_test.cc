@@ -168,6 +168,31 @@ TEST_F(MetaStateTest, ACollectionIsCreatedOnceAndFoundByNameAndId) {
   EXPECT_EQ(Apply(ready).code, kv::OutcomeCode::kNotFound);
 }
 
+TEST_F(MetaStateTest, StoresAndCollectionsAreReadPageByPage) {
+  for (const char* name : {"a", "b", "c"}) {
+    MetaCommand create;
+    create.mutable_create_collection()->mutable_collection()->set_name(name);
+    create.mutable_create_collection()->mutable_collection()->set_type(
+        type::v1::COLLECTION_TYPE_KV);
+    ASSERT_EQ(Apply(create).code, kv::OutcomeCode::kOk);
+  }
+  MetaQuery query;
+  query.set_collections(true);
+  query.set_limit(3);
+  const MetaQueryResult first = Query(query);
+  ASSERT_EQ(first.collections_size(), 3);
+  EXPECT_TRUE(first.more());
+  query.set_from_id(first.collections(2).id() + 1);
+  const MetaQueryResult rest = Query(query);
+  ASSERT_EQ(rest.collections_size(), 1);
+  EXPECT_EQ(rest.collections(0).name(), "c");
+  EXPECT_FALSE(rest.more());
+  query.set_stores(true);
+  query.set_from_id(3);
+  ASSERT_EQ(Query(query).stores_size(), 1);
+  EXPECT_EQ(Query(query).stores(0).store_id(), 3u);
+}
+
 TEST_F(MetaStateTest, RefusesBadNamesAndTypes) {
   const std::string names[] = {"", "a b", "a/b", std::string(129, 'a'), "\xc3\xa4"};
   for (const std::string& name : names) {

@@ -15,7 +15,6 @@ using range::Outcome;
 namespace {
 
 constexpr uint32_t kRowsPerRead = 1000;
-constexpr uint32_t kCollectionsMax = 1000;
 constexpr Duration kReadDuration = std::chrono::seconds(5);
 constexpr int kPeriodsMax = 4;
 
@@ -105,14 +104,13 @@ void DirectoryFollower::TakeRanges(const ClockReading& now,
   const bool more = result.more() && result.ranges_size() > 0 &&
                     !result.ranges(result.ranges_size() - 1).end_key().empty();
   if (more) return ReadRangesFrom(now, result.ranges(result.ranges_size() - 1).end_key());
-  copy_.Replace(std::exchange(fresh_, {}), router_->Stores());
-  ReadCollections(now);
+  ReadStores(now);
 }
 
-void DirectoryFollower::ReadCollections(const ClockReading& now) {
+void DirectoryFollower::ReadStores(const ClockReading& now) {
   storage::v1::MetaQuery query;
-  query.set_collections(true);
-  query.set_limit(kCollectionsMax);
+  query.set_stores(true);
+  query.set_limit(kRowsPerRead);
   directory_->Query(
       now, query, now.boot + kReadDuration,
       [this](const ClockReading& when, RangeAnswer answer, storage::v1::MetaQueryResult result) {
@@ -120,12 +118,34 @@ void DirectoryFollower::ReadCollections(const ClockReading& now) {
           change_ = 0;
           return ReadAgainAfter(when, false);
         }
-        // What was missed may be the end of a collection: those that are not listed are looked up
-        // by name when somebody asks for them.
-        router_->ForgetCollections();
-        directory_->Learn(result);
-        ReadAgainAfter(when, true);
+        copy_.Replace(std::exchange(fresh_, {}), {result.stores().begin(), result.stores().end()});
+        ReadCollections(when, 0);
       });
+}
+
+void DirectoryFollower::ReadCollections(const ClockReading& now, uint64_t from) {
+  storage::v1::MetaQuery query;
+  query.set_collections(true);
+  query.set_from_id(from);
+  query.set_limit(kRowsPerRead);
+  directory_->Query(now, query, now.boot + kReadDuration,
+                    [this, from](const ClockReading& when, RangeAnswer answer,
+                                 storage::v1::MetaQueryResult result) {
+                      if (answer.response.outcome != Outcome::kOk) {
+                        change_ = 0;
+                        return ReadAgainAfter(when, false);
+                      }
+                      // What was missed may be the end of a collection: those that are not listed
+                      // are looked up by name when somebody asks for them.
+                      if (from == 0) router_->ForgetCollections();
+                      directory_->Learn(result);
+                      // A store of an older version answers with the first page whatever is asked.
+                      const auto& page = result.collections();
+                      const bool more =
+                          result.more() && !page.empty() && page.rbegin()->id() >= from;
+                      if (!more) return ReadAgainAfter(when, true);
+                      ReadCollections(when, page.rbegin()->id() + 1);
+                    });
 }
 
 void DirectoryFollower::ReadAgainAfter(const ClockReading& now, bool news) {

@@ -38,7 +38,8 @@ class DirectoryFollower {
   // Everything is read afresh: ranges page by page, then the names of collections.
   void ReadRangesFrom(const ClockReading& now, const std::string& from);
   void TakeRanges(const ClockReading& now, const storage::v1::MetaQueryResult& result);
-  void ReadCollections(const ClockReading& now);
+  void ReadStores(const ClockReading& now);
+  void ReadCollections(const ClockReading& now, uint64_t from);
   void ReadAgainAfter(const ClockReading& now, bool news);
 
   const Duration period_;

@@ -390,6 +390,12 @@ RangeDescriptor FakeCluster::InDirectory(const std::string& full_key) {
   return result.ranges_size() == 0 ? RangeDescriptor() : result.ranges(0);
 }
 
+void FakeCluster::ApplyToMeta(const storage::v1::MetaCommand& command) {
+  kv::Turn turn(&engine_);
+  CHECK(range::ApplyMetaCommand(absl::Cord(command.SerializeAsString()), &turn).ok());
+  CHECK(turn.Commit().ok());
+}
+
 void FakeCluster::TellObservers(uint64_t range) {
   const auto it = ranges_.find(range);
   for (auto& [id, node] : nodes_) {

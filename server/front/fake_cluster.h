@@ -85,6 +85,8 @@ class FakeCluster {
   size_t RangeCount() const { return ranges_.size(); }
   void SetLeader(uint64_t range, uint64_t store);  // 0: nobody leads.
   uint64_t Leader(uint64_t range) const;
+  // Changes the meta range without telling anybody.
+  void ApplyToMeta(const storage::v1::MetaCommand& command);
   // What the directory says about the range that holds the key.
   range::RangeDescriptor InDirectory(const std::string& full_key);
   void TellObservers(uint64_t range);  // OnDescriptor, at every store; OnRemoved if it is gone.

@@ -143,43 +143,70 @@ void PlacementController::ReadChanges(const ClockReading& now) {
   query.set_limit(kRowsPerRead);
   Query(now, query, [this](const ClockReading& when, storage::v1::MetaQueryResult result) {
     view_.OnChanges(when, result);
+    if (result.everything() && result.more()) {
+      // A part of everything is not to be gone on from: the round may end before the last page.
+      change_ = 0;
+      return ReadRanges(when, result.ranges(result.ranges_size() - 1).end_key(),
+                        result.last_change());
+    }
     change_ = result.last_change();
-    if (!result.more()) return ReadStores(when);
-    if (!result.everything()) return ReadChanges(when);
-    ReadRanges(when, result.ranges(result.ranges_size() - 1).end_key());
+    if (result.more()) return ReadChanges(when);
+    ReadStores(when, {});
   });
 }
 
-void PlacementController::ReadRanges(const ClockReading& now, const std::string& from) {
+void PlacementController::ReadRanges(const ClockReading& now, const std::string& from,
+                                     uint64_t change) {
   storage::v1::MetaQuery query;
   query.set_ranges_from(from);
   query.set_limit(kRowsPerRead);
-  Query(now, query, [this](const ClockReading& when, storage::v1::MetaQueryResult result) {
+  Query(now, query, [this, change](const ClockReading& when, storage::v1::MetaQueryResult result) {
     view_.OnRanges(when, result);
-    const bool more = result.more() && result.ranges_size() > 0;
-    if (!more) return ReadStores(when);
-    ReadRanges(when, result.ranges(result.ranges_size() - 1).end_key());
+    if (result.more() && result.ranges_size() > 0) {
+      return ReadRanges(when, result.ranges(result.ranges_size() - 1).end_key(), change);
+    }
+    change_ = change;
+    ReadStores(when, {});
   });
 }
 
-void PlacementController::ReadStores(const ClockReading& now) {
+void PlacementController::ReadStores(const ClockReading& now,
+                                     std::vector<type::v1::StoreDescriptor> read) {
   storage::v1::MetaQuery query;
   query.set_stores(true);
+  const uint64_t from = read.empty() ? 0 : read.back().store_id() + 1;
+  query.set_from_id(from);
   query.set_limit(kRowsPerRead);
-  Query(now, query, [this](const ClockReading& when, storage::v1::MetaQueryResult result) {
-    view_.OnStores(when, {result.stores().begin(), result.stores().end()});
-    ReadCollections(when);
-  });
+  Query(now, query,
+        [this, from, read = std::move(read)](const ClockReading& when,
+                                             storage::v1::MetaQueryResult result) mutable {
+          read.insert(read.end(), result.stores().begin(), result.stores().end());
+          // A store of an older version answers with the first page whatever it is asked for.
+          const bool more = result.more() && !read.empty() && read.back().store_id() >= from;
+          if (more) return ReadStores(when, std::move(read));
+          view_.OnStores(when, read);
+          ReadCollections(when, {});
+        });
 }
 
-void PlacementController::ReadCollections(const ClockReading& now) {
+// After the ranges: the row of a collection is written before it has a range, so that of the ranges
+// that are known only those of a collection that was removed meanwhile lack it. They are empty.
+void PlacementController::ReadCollections(const ClockReading& now,
+                                          std::vector<type::v1::Collection> read) {
   storage::v1::MetaQuery query;
   query.set_collections(true);
+  const uint64_t from = read.empty() ? 0 : read.back().id() + 1;
+  query.set_from_id(from);
   query.set_limit(kRowsPerRead);
-  Query(now, query, [this](const ClockReading& when, storage::v1::MetaQueryResult result) {
-    view_.OnCollections({result.collections().begin(), result.collections().end()});
-    ReadPlacement(when);
-  });
+  Query(now, query,
+        [this, from, read = std::move(read)](const ClockReading& when,
+                                             storage::v1::MetaQueryResult result) mutable {
+          read.insert(read.end(), result.collections().begin(), result.collections().end());
+          const bool more = result.more() && !read.empty() && read.back().id() >= from;
+          if (more) return ReadCollections(when, std::move(read));
+          view_.OnCollections(read);
+          ReadPlacement(when);
+        });
 }
 
 void PlacementController::ReadPlacement(const ClockReading& now) {

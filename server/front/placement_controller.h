@@ -57,9 +57,10 @@ class PlacementController {
   // The steps of a round, in order.
   void StartRound(const ClockReading& now);
   void ReadChanges(const ClockReading& now);
-  void ReadRanges(const ClockReading& now, const std::string& from);
-  void ReadStores(const ClockReading& now);
-  void ReadCollections(const ClockReading& now);
+  // `change`: what everything is known up to once the last page is read.
+  void ReadRanges(const ClockReading& now, const std::string& from, uint64_t change);
+  void ReadStores(const ClockReading& now, std::vector<type::v1::StoreDescriptor> read);
+  void ReadCollections(const ClockReading& now, std::vector<type::v1::Collection> read);
   void ReadPlacement(const ClockReading& now);
   void AskLoads(const ClockReading& now);
   void AskLoad(const ClockReading& now, uint64_t store);
@@ -97,7 +98,7 @@ class PlacementController {
   bool round_wanted_ = false;
   bool round_busy_ = false;
   uint64_t rounds_ = 0;  // Tells the newest timer from older ones.
-  uint64_t change_ = 0;  // The directory is known up to here.
+  uint64_t change_ = 0;  // The directory is known up to here; 0: nothing, or only a part.
   PlacementView view_;
   Instant loads_asked_ = Instant::min();
   std::set<uint64_t> load_awaited_;  // Stores that were asked and did not answer yet.

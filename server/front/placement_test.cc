@@ -2,6 +2,7 @@
 // at any node.
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -83,6 +84,12 @@ class PlacementTest : public ::testing::Test {
     const FakeCall call = cluster_.Call(node, Method::kGetPlan, admin::v1::GetPlanRequest());
     EXPECT_TRUE(call.ok()) << call.result->message;
     return call.Body<admin::v1::GetPlanResponse>();
+  }
+
+  void Pause(bool paused) {
+    admin::v1::SetPlacementRequest request;
+    request.set_paused(paused);
+    ASSERT_TRUE(cluster_.Call(3, Method::kSetPlacement, request).ok());
   }
 
   FakeCluster cluster_{4, WithPlacement(), 3};
@@ -208,6 +215,56 @@ TEST_F(PlacementTest, ARangeWhoseMoveFailsRestsAndTheReasonIsShown) {
   EXPECT_THAT(reason, HasSubstr("failed: the target cannot be reached"));
   RunFor(seconds(30));
   EXPECT_NE(cluster_.Leader(2), 1u);
+}
+
+TEST_F(PlacementTest, AControllerWhoseFirstReadBreaksOffReadsEverythingAgain) {
+  Pause(true);
+  for (uint64_t i = 0; i < 1100; ++i) {
+    const uint64_t id = 10 + i;
+    cluster_.SplitSilently(client::FullKey(2, std::to_string(100000 + i)), id);
+    cluster_.TellObservers(id);
+  }
+  RunFor(seconds(5));
+  int failures = 0;
+  cluster_.intercept = [&failures](StoreId, const range::Request& request) {
+    std::optional<range::Response> answer;
+    storage::v1::MetaQuery query;
+    const bool reads = request.operation == kv::Operation::kMetaRead &&
+                       query.ParseFromString(std::string(request.body));
+    if (reads && !query.ranges_from().empty() && query.limit() == 1000 && failures == 0) {
+      ++failures;
+      answer.emplace();
+      answer->outcome = range::Outcome::kFailedPrecondition;
+    }
+    return answer;
+  };
+  Lead(2);
+  RunFor(seconds(10));
+  EXPECT_EQ(failures, 1);
+  const admin::v1::GetPlanResponse plan = Plan(4);
+  EXPECT_EQ(plan.controller_store_id(), 2u);
+  EXPECT_EQ(plan.stores(0).ranges(), cluster_.RangeCount());
+}
+
+TEST_F(PlacementTest, TheOptionsOfMoreCollectionsThanAPageCount) {
+  for (int i = 0; i < 1000; ++i) {
+    storage::v1::MetaCommand create;
+    create.mutable_create_collection()->mutable_collection()->set_name("c" + std::to_string(i));
+    create.mutable_create_collection()->mutable_collection()->set_type(
+        type::v1::COLLECTION_TYPE_KV);
+    cluster_.ApplyToMeta(create);
+  }
+  admin::v1::CreateCollectionRequest last;
+  last.set_name("last");
+  last.set_type(type::v1::COLLECTION_TYPE_KV);
+  last.mutable_options()->set_replication_factor(1);
+  const FakeCall created = cluster_.Call(1, Method::kCreateCollection, last);
+  ASSERT_TRUE(created.ok()) << created.result->message;
+  RunFor(seconds(30));
+  const uint64_t id = created.Body<admin::v1::CreateCollectionResponse>().collection().id();
+  EXPECT_THAT(Members(id), SizeIs(1));
+  const FakeCall status = cluster_.Call(2, Method::kGetStatus, admin::v1::GetStatusRequest());
+  EXPECT_EQ(status.Body<admin::v1::GetStatusResponse>().collections(), 1002u);
 }
 
 TEST(PlacementOff, MovesNothingAndSaysSo) {

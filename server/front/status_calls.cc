@@ -68,21 +68,28 @@ void StatusCalls::GatherStores(const ClockReading& now, std::shared_ptr<Gatherin
                       }
                       router_->ReplaceStores({result.stores().begin(), result.stores().end()});
                       if (gathering->list) return GatherRanges(when, gathering, "");
-                      GatherCollections(when, gathering);
+                      GatherCollections(when, gathering, 0);
                     });
 }
 
-void StatusCalls::GatherCollections(const ClockReading& now, std::shared_ptr<Gathering> gathering) {
+void StatusCalls::GatherCollections(const ClockReading& now, std::shared_ptr<Gathering> gathering,
+                                    uint64_t from) {
   storage::v1::MetaQuery query;
   query.set_collections(true);
+  query.set_from_id(from);
   query.set_limit(kRowsPerRead);
   directory_->Query(now, query, gathering->directory_ends,
-                    [this, gathering](const ClockReading& when, RangeAnswer answer,
-                                      storage::v1::MetaQueryResult result) {
+                    [this, gathering, from](const ClockReading& when, RangeAnswer answer,
+                                            storage::v1::MetaQueryResult result) {
                       if (answer.response.outcome != Outcome::kOk) {
                         return OnNoDirectory(when, gathering, answer);
                       }
-                      gathering->response.set_collections(result.collections_size());
+                      admin::v1::GetStatusResponse& response = gathering->response;
+                      const auto& page = result.collections();
+                      response.set_collections(response.collections() + page.size());
+                      if (result.more() && !page.empty() && page.rbegin()->id() >= from) {
+                        return GatherCollections(when, gathering, page.rbegin()->id() + 1);
+                      }
                       GatherRanges(when, gathering, "");
                     });
 }

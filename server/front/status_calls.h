@@ -30,7 +30,8 @@ class StatusCalls {
 
   // The steps, in order; ListStores leaves collections out.
   void GatherStores(const ClockReading& now, std::shared_ptr<Gathering> gathering);
-  void GatherCollections(const ClockReading& now, std::shared_ptr<Gathering> gathering);
+  void GatherCollections(const ClockReading& now, std::shared_ptr<Gathering> gathering,
+                         uint64_t from);
   void GatherRanges(const ClockReading& now, std::shared_ptr<Gathering> gathering,
                     const std::string& from);
   void AskStores(const ClockReading& now, std::shared_ptr<Gathering> gathering);
