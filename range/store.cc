@@ -330,6 +330,10 @@ std::vector<ReplicaStatus> Store::ListReplicas(const ClockReading& now) const {
   return impl_->ListReplicas(now);
 }
 std::vector<LedRange> Store::ListLed(const ClockReading& now) const { return impl_->ListLed(now); }
+
+std::vector<StoreId> Store::ListSupporting(const ClockReading& now) const {
+  return impl_->ListSupporting(now);
+}
 std::optional<ReplicaStatus> Store::DescribeReplica(const ClockReading& now, RangeId range) const {
   return impl_->DescribeReplica(now, range);
 }

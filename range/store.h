@@ -187,6 +187,8 @@ class Store {
   std::vector<ReplicaStatus> ListReplicas(const ClockReading& now) const;
   // By id; cheaper than ListReplicas, for those who look at all of them every few seconds.
   std::vector<LedRange> ListLed(const ClockReading& now) const;
+  // Other stores that support the lease of this one now, by id: they live and hear this one.
+  std::vector<StoreId> ListSupporting(const ClockReading& now) const;
   // nullopt: there is no replica of the range here.
   std::optional<ReplicaStatus> DescribeReplica(const ClockReading& now, RangeId range) const;
   ReplicaCounts CountReplicas(const ClockReading& now) const;

@@ -47,6 +47,7 @@ class Store::Impl {
   bool LeadsAny() const;
   std::vector<ReplicaStatus> ListReplicas(const ClockReading& now) const;
   std::vector<LedRange> ListLed(const ClockReading& now) const;
+  std::vector<StoreId> ListSupporting(const ClockReading& now) const;
   std::optional<ReplicaStatus> DescribeReplica(const ClockReading& now, RangeId range) const;
   ReplicaCounts CountReplicas(const ClockReading& now) const;
 

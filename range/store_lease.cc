@@ -60,6 +60,15 @@ void Store::Impl::OnLeaseUpdates(const ClockReading& now, std::vector<LeaseUpdat
   }
 }
 
+std::vector<StoreId> Store::Impl::ListSupporting(const ClockReading& now) const {
+  std::vector<StoreId> supporting;
+  for (const auto& [store, peer] : peers_) {
+    const consensus::DualInstant until = leases_.SupportFrom(store).until;
+    if (store != id_ && now.boot < until.boot && now.raw < until.raw) supporting.push_back(store);
+  }
+  return supporting;
+}
+
 // Idle groups have no timers: the only things that happen to them by time alone are the end of
 // support that a leader counts on and the withdrawal of an epoch that a follower is bound to.
 void Store::Impl::WakeAfterLeaseChange(StoreId peer, bool leaders, bool bound) {

@@ -24,7 +24,7 @@ struct PlacementStore {
   consensus::StoreId id;
   std::map<std::string, std::string> labels;
   type::v1::StoreState state = type::v1::STORE_STATE_ACTIVE;
-  // Since it was heard last; zero: it answers.
+  // Since it was heard last, by the controller or by a store that it hears; zero: it answers.
   consensus::Duration silent{};
   uint64_t capacity_bytes = 0;  // Of its disk; 0: not known.
   uint64_t available_bytes = 0;

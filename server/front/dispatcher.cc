@@ -81,7 +81,8 @@ void Dispatcher::Send(const ClockReading& now, RangeCall call, Done done) {
   } else {
     flight->range = flight->call.range;
     flight->generation = flight->call.generation;
-    SendTo(now, flight, flight->call.store);
+    flight->meant = flight->call.store;
+    SendTo(now, flight, WayTo(now, flight->call));
   }
 }
 
@@ -158,6 +159,21 @@ StoreId Dispatcher::CandidateOf(const range::RangeDescriptor& range, uint32_t at
   return StoreId(client::MemberToTry(range, self_.value(), turn));
 }
 
+StoreId Dispatcher::WayTo(const ClockReading& now, const RangeCall& call) {
+  // Whoever asks for its status asks whether it answers this store.
+  const bool itself = call.store == self_ || call.kind == ForwardKind::kStoreStatus;
+  if (itself || reach_.Answers(call.store)) return call.store;
+  ProbeIfDue(now, call.store);
+  if (call.kind == ForwardKind::kTransferLease) {
+    // Only a member knows who leads, and so where to relay it.
+    const range::RangeDescriptor* range = router_->Find(call.range.value());
+    return range == nullptr ? call.store : reach_.Via(*range, call.store);
+  }
+  range::RangeDescriptor all;
+  for (const auto& one : router_->Stores()) all.add_replicas()->set_store_id(one.store_id());
+  return reach_.Via(all, call.store);
+}
+
 void Dispatcher::ProbeIfDue(const ClockReading& now, StoreId peer) {
   if (reach_.ProbeDue(now.boot, peer)) Probe(now, peer);
 }
@@ -178,12 +194,9 @@ void Dispatcher::Probe(const ClockReading& now, StoreId peer) {
 }
 
 void Dispatcher::OnSilence(const ClockReading& now, const Flight& flight) {
-  if (flight.call.kind != ForwardKind::kRange) {
-    reach_.OnSilent(now.boot, flight.asked);
-    return;
-  }
   const bool news = flight.meant == flight.asked ? reach_.OnSilent(now.boot, flight.asked)
                                                  : reach_.OnRelaySilent(flight.meant, flight.asked);
+  if (flight.call.kind != ForwardKind::kRange) return;
   const range::RangeDescriptor* range = router_->Find(flight.range.value());
   if (!news || range == nullptr) return;
   // Who answers can relay; whoever else is cut off from here should not be tried a second each.
@@ -246,7 +259,9 @@ void Dispatcher::ForwardTo(const ClockReading& now, Flight* flight, StoreId stor
   request.first_key = call.first_key;
   request.last_key = call.last_key;
   request.read_index = call.read_index;
-  request.target = call.target;
+  const bool for_store =
+      call.kind != ForwardKind::kRange && call.kind != ForwardKind::kTransferLease;
+  request.target = for_store && store != flight->meant ? flight->meant : call.target;
   request.time_left = call.deadline - now.boot;
 
   ++counters_->forwarded;
@@ -287,7 +302,12 @@ void Dispatcher::OnAnswer(const ClockReading& now, Flight* flight, StoreId from,
                           Response response) {
   flight->waits_for = 0;
   for (const auto& descriptor : response.descriptors) router_->Learn(descriptor);
-  if (flight->call.kind != ForwardKind::kRange) return Finish(flight, std::move(response));
+  if (flight->call.kind != ForwardKind::kRange) {
+    const bool refused = from != flight->meant && response.outcome == Outcome::kNotLeader &&
+                         response.leader_store == flight->meant;
+    if (refused) reach_.OnRelayRefused(flight->meant, from);
+    return Finish(flight, std::move(response));
+  }
   switch (response.outcome) {
     case Outcome::kOk:
       router_->LearnLeader(flight->range.value(), response.leader_store.IsSet()

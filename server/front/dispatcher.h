@@ -48,8 +48,10 @@ struct RangeCall {
   bool wants_descriptor = false;  // RangeAnswer.descriptor is filled in.
   // kRange: meant for this range at this generation alone; a mismatch is final.
   std::optional<range::RangeDescriptor> pinned;
-  uint64_t collection = 0;           // Only to ranges of this collection; 0: whatever the keys say.
-  StoreId store;                     // Other kinds: the store to ask, and no other; no retries.
+  uint64_t collection = 0;  // Only to ranges of this collection; 0: whatever the keys say.
+  // Other kinds: the store to ask, and no other, if need be through one that reaches it; no
+  // retries.
+  StoreId store;
   RangeId range;                     // Other kinds: the range concerned.
   consensus::Generation generation;  // kChangeReplicas.
   StoreId target;                    // kTransferLease.
@@ -124,6 +126,8 @@ class Dispatcher {
   void ForwardTo(const ClockReading& now, Flight* flight, StoreId store);
   void LookUp(const ClockReading& now, Flight* flight);
   StoreId ChooseStore(const ClockReading& now, Flight* flight, const range::RangeDescriptor& range);
+  // The store to which a call of another kind than kRange is sent.
+  StoreId WayTo(const ClockReading& now, const RangeCall& call);
   // The store to try when nobody is known to lead, by attempt.
   StoreId CandidateOf(const range::RangeDescriptor& range, uint32_t attempt) const;
   // What this node knows of the range that holds the keys, for an answer that the route was old.
@@ -151,6 +155,11 @@ class Dispatcher {
 
   void OnTicket(const ClockReading& now, uint64_t ticket_id, range::Response response);
   void OnForwardedAnswer(const ClockReading& now, Ticket* ticket, range::Response response);
+  // What is for one store, or can be answered at once.
+  void OnDirectForward(const ClockReading& now, StoreId from, ForwardRequest request);
+  // Sends the request on; the reply goes to `from`. False: `to` cannot be reached.
+  bool Relay(const ClockReading& now, StoreId from, StoreId to, Instant deadline,
+             ForwardRequest request);
   void ChangeReplicas(const ClockReading& now, RangeId range, consensus::Generation generation,
                       const absl::Cord& body, Ticket* ticket);
   // `replica` as this store sees it, with its load and what was decided about it.

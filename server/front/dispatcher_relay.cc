@@ -35,12 +35,9 @@ constexpr size_t kDecisionsReported = 100;
 
 void Dispatcher::OnForward(const ClockReading& now, StoreId from, ForwardRequest request) {
   const bool changes_replicas = request.kind == ForwardKind::kChangeReplicas;
-  if (request.kind != ForwardKind::kRange && !changes_replicas) {
-    ForwardReply reply;
-    reply.id = request.id;
-    reply.response = ExecuteHere(now, request.kind, request.range, request.target);
-    ports_.peers->Reply(from, std::move(reply));
-    return;
+  const bool for_other = request.target.IsSet() && request.target != self_;
+  if (request.kind != ForwardKind::kRange && (!changes_replicas || for_other)) {
+    return OnDirectForward(now, from, std::move(request));
   }
   ++counters_->served_locally;
   Ticket* ticket = NewTicket();
@@ -66,6 +63,49 @@ void Dispatcher::OnForward(const ClockReading& now, StoreId from, ForwardRequest
   admission_->Submit(now, std::move(local));
 }
 
+void Dispatcher::OnDirectForward(const ClockReading& now, StoreId from, ForwardRequest request) {
+  const Instant deadline = now.boot + std::min(request.time_left, options_.call_duration_max);
+  ForwardReply reply;
+  reply.id = request.id;
+  const bool hands_over = request.kind == ForwardKind::kTransferLease;
+  if (!hands_over && request.target.IsSet() && request.target != self_) {
+    reply.response = Unreachable(request.target);
+    reply.response.leader_store = request.target;
+  } else {
+    reply.response = ExecuteHere(now, request.kind, request.range, request.target);
+  }
+  const StoreId hint = reply.response.leader_store;
+  const bool may_relay = reply.response.outcome == Outcome::kNotLeader && hint.IsSet() &&
+                         hint != self_ && hint != from && request.hops < client::kHopsMax;
+  if (may_relay && Relay(now, from, hint, deadline, std::move(request))) return;
+  ports_.peers->Reply(from, std::move(reply));
+}
+
+bool Dispatcher::Relay(const ClockReading& now, StoreId from, StoreId to, Instant deadline,
+                       ForwardRequest request) {
+  ProbeIfDue(now, to);
+  if (!reach_.Answers(to)) return false;
+  Outbound outbound;
+  outbound.peer = to;
+  outbound.relay_from = from;
+  outbound.relay_id = request.id;
+  outbound.relay_ends = deadline;
+  request.id = next_id_++;
+  request.time_left = deadline - now.boot;
+  ++request.hops;
+  const uint64_t id = request.id;
+  outbound_[id] = outbound;
+  due_.insert({deadline, id});
+  if (ports_.peers->Forward(to, std::move(request))) {
+    ++counters_->relayed;
+    return true;
+  }
+  outbound_.erase(id);
+  due_.erase({deadline, id});
+  reach_.OnSilent(now.boot, to);
+  return false;
+}
+
 void Dispatcher::OnTicket(const ClockReading& now, uint64_t ticket_id, Response response) {
   const auto it = tickets_.find(ticket_id);
   CHECK(it != tickets_.end()) << "the store answered twice";
@@ -89,30 +129,10 @@ void Dispatcher::OnForwardedAnswer(const ClockReading& now, Ticket* ticket, Resp
   const bool may_relay = request.kind == ForwardKind::kRange &&
                          response.outcome == Outcome::kNotLeader && hint.IsSet() && hint != self_ &&
                          !far_enough && now.boot < deadline;
-  const uint64_t origin_id = request.id;
-  if (may_relay) ProbeIfDue(now, hint);
-  if (may_relay && reach_.Answers(hint)) {
-    Outbound outbound;
-    outbound.peer = hint;
-    outbound.relay_from = from;
-    outbound.relay_id = origin_id;
-    outbound.relay_ends = deadline;
-    request.id = next_id_++;
-    request.time_left = deadline - now.boot;
-    ++request.hops;
-    const uint64_t id = request.id;
-    outbound_[id] = outbound;
-    due_.insert({deadline, id});
-    if (ports_.peers->Forward(hint, std::move(request))) {
-      ++counters_->relayed;
-      return;
-    }
-    outbound_.erase(id);
-    due_.erase({deadline, id});
-    reach_.OnSilent(now.boot, hint);
-  }
+  // It is needed below if it cannot be relayed; its body is shared, not copied.
+  if (may_relay && Relay(now, from, hint, deadline, request)) return;
   ForwardReply reply;
-  reply.id = origin_id;
+  reply.id = request.id;
   if (response.outcome == Outcome::kRangeMismatch) AddKnownRange(request, &response);
   reply.response = std::move(response);
   ports_.peers->Reply(from, std::move(reply));

@@ -186,6 +186,15 @@ struct FakeCluster::Node final : StorePort, PeerPort, StoresPort {
     }
     return led;
   }
+  std::vector<StoreId> ListSupporting(const ClockReading&) const override {
+    std::vector<StoreId> supporting;
+    for (const auto& [other, node] : cluster->nodes_) {
+      const bool hear_each_other = cluster->disconnected.count({id, other}) == 0 &&
+                                   cluster->disconnected.count({other, id}) == 0;
+      if (other != id && hear_each_other) supporting.emplace_back(other);
+    }
+    return supporting;
+  }
   const storage::v1::StoreManifest& manifest() const override { return store_manifest; }
 
   // What the test says about the range, or nothing.

@@ -27,6 +27,9 @@ type::v1::StoreLoad ReportLoad(const ClockReading& now, const FrontOptions& opti
     const bool listed = led.lagging && load.lagging_range_ids_size() < kLaggingMax;
     if (listed) load.add_lagging_range_ids(led.range.value());
   }
+  for (const StoreId other : store->ListSupporting(now)) {
+    load.add_supporting_store_ids(other.value());
+  }
   for (type::v1::RangeLoad& range : store->ListLoads(now, kLoadsMax)) {
     *load.add_ranges() = std::move(range);
   }

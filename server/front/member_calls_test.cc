@@ -110,15 +110,22 @@ TEST_F(ChangeReplicasTest, TheDeadStoreNeedNotAnswer) {
 }
 
 TEST_F(ChangeReplicasTest, ANewStoreThatDoesNotAnswerIsRefusedBeforeAnythingIsDone) {
-  cluster_.disconnected = {{1, 4}};
+  cluster_.disconnected = {{1, 4}, {2, 4}, {3, 4}};
   const FakeCall call = cluster_.Call(1, Method::kChangeReplicas, Change(2, 4, 3));
   EXPECT_EQ(call.result->code, absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(call.result->message, HasSubstr("store 4 does not answer"));
   EXPECT_EQ(cluster_.steps_taken, 0);
 }
 
-TEST_F(ChangeReplicasTest, ANewStoreThatAnswersAMomentLaterIsAdded) {
+TEST_F(ChangeReplicasTest, ANewStoreThatAnswersOthersIsAdded) {
   cluster_.disconnected = {{1, 4}};
+  const FakeCall call = cluster_.Call(1, Method::kChangeReplicas, Change(2, 4, 3));
+  ASSERT_TRUE(call.ok()) << call.result->message;
+  EXPECT_EQ(Members(2), "1 2 4");
+}
+
+TEST_F(ChangeReplicasTest, ANewStoreThatAnswersAMomentLaterIsAdded) {
+  cluster_.disconnected = {{1, 4}, {2, 4}, {3, 4}};
   FakeCall call;
   cluster_.Start(1, Method::kChangeReplicas, Change(2, 4, 3).SerializeAsString(), &call);
   for (int i = 0; i < 15; ++i) cluster_.Advance(std::chrono::milliseconds(100));

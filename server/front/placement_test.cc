@@ -12,6 +12,7 @@
 #include "rasputin/admin/v1/admin.pb.h"
 #include "server/front/fake_cluster.h"
 #include "server/front/front_end.h"
+#include "server/front/placement_view.h"
 
 namespace rasputin::server {
 namespace {
@@ -22,6 +23,7 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::ResultOf;
 using ::testing::SizeIs;
 
@@ -84,6 +86,12 @@ class PlacementTest : public ::testing::Test {
     const FakeCall call = cluster_.Call(node, Method::kGetPlan, admin::v1::GetPlanRequest());
     EXPECT_TRUE(call.ok()) << call.result->message;
     return call.Body<admin::v1::GetPlanResponse>();
+  }
+
+  // The two do not hear each other; all others hear both.
+  void Cut(uint64_t a, uint64_t b) {
+    cluster_.disconnected.insert({a, b});
+    cluster_.disconnected.insert({b, a});
   }
 
   void Pause(bool paused) {
@@ -215,6 +223,58 @@ TEST_F(PlacementTest, ARangeWhoseMoveFailsRestsAndTheReasonIsShown) {
   EXPECT_THAT(reason, HasSubstr("failed: the target cannot be reached"));
   RunFor(seconds(30));
   EXPECT_NE(cluster_.Leader(2), 1u);
+}
+
+TEST_F(PlacementTest, AStoreThatTheControllerAloneCannotReachKeepsItsReplicas) {
+  cluster_.SetLeader(2, 2);
+  RunFor(seconds(5));
+  const std::vector<uint64_t> before = Members(2);
+  ASSERT_THAT(before, Contains(3));
+  Cut(1, 3);
+  RunFor(seconds(90));
+  EXPECT_EQ(Members(2), before);
+  const admin::v1::GetPlanResponse plan = Plan(4);
+  EXPECT_EQ(plan.controller_store_id(), 1u);
+  EXPECT_THAT(plan.obstacles(), IsEmpty());
+  EXPECT_THAT(plan.done(), Not(Contains(ResultOf([](const auto& one) { return one.reason(); },
+                                                 HasSubstr("has not answered")))));
+  EXPECT_TRUE(plan.stores(2).reachable());
+}
+
+TEST_F(PlacementTest, WhatIsLedOutOfTheControllersReachIsMovedThroughOthers) {
+  cluster_.SetLeader(2, 3);
+  RunFor(seconds(5));
+  Cut(1, 3);
+  RunFor(seconds(5));
+  ASSERT_TRUE(
+      cluster_.Call(2, Method::kDrainStore, Want(2, type::v1::STORE_STATE_DECOMMISSIONING)).ok());
+  RunFor(seconds(30));
+  EXPECT_THAT(Members(2), ElementsAre(1, 3, 4)) << "store 3 leads it";
+  ASSERT_TRUE(cluster_.Call(2, Method::kDrainStore, Want(3, type::v1::STORE_STATE_DRAINING)).ok());
+  RunFor(seconds(30));
+  EXPECT_NE(cluster_.Leader(2), 3u);
+  ASSERT_EQ(cluster_.Leader(1), 1u) << "the controller is where it was";
+  const admin::v1::GetPlanResponse plan = Plan(4);
+  for (const auto& one : plan.done()) {
+    EXPECT_EQ(one.outcome(), type::v1::DECISION_OUTCOME_DONE) << one.reason();
+  }
+}
+
+TEST(PlacementView, AStoreThatOthersHearIsNotSilent) {
+  PlacementView view;
+  ClockReading now;
+  now.boot = Instant(seconds(1));
+  std::vector<type::v1::StoreDescriptor> stores(3);
+  for (uint64_t id = 1; id <= 3; ++id) stores[id - 1].set_store_id(id);
+  view.OnStores(now, stores);
+  now.boot += seconds(100);
+  type::v1::StoreLoad load;
+  load.set_store_id(1);
+  load.add_supporting_store_ids(2);
+  view.OnLoad(now, load);
+  EXPECT_EQ(view.Silent(now, 1), Duration::zero());
+  EXPECT_EQ(view.Silent(now, 2), Duration::zero());
+  EXPECT_EQ(view.Silent(now, 3), Duration(seconds(100)));
 }
 
 TEST_F(PlacementTest, AControllerWhoseFirstReadBreaksOffReadsEverythingAgain) {

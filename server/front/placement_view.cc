@@ -113,6 +113,9 @@ void PlacementView::OnLoad(const ClockReading& now, const type::v1::StoreLoad& l
   }
   for (const auto& range : load.ranges()) range_loads_[range.range_id()] = range;
   for (const uint64_t range : load.lagging_range_ids()) lagging_.insert(range);
+  for (const uint64_t other : load.supporting_store_ids()) {
+    if (stores_.count(other) != 0) heard_at_[other] = now.boot;
+  }
   loads_[store.value()] = load;
 }
 
@@ -192,6 +195,8 @@ std::vector<admin::v1::StoreStatus> PlacementView::Statuses(const ClockReading& 
       status.mutable_load()->clear_ranges();
       status.mutable_load()->clear_led_range_ids();
       status.mutable_load()->clear_led_bytes();
+      status.mutable_load()->clear_lagging_range_ids();
+      status.mutable_load()->clear_supporting_store_ids();
     }
     statuses.push_back(std::move(status));
   }

@@ -48,7 +48,8 @@ class PlacementView {
 
   const std::map<uint64_t, type::v1::StoreDescriptor>& stores() const { return stores_; }
   size_t range_count() const { return ranges_.size(); }
-  // Whether it answered since it is known here, and how long ago it was heard last.
+  // Whether it answered since it is known here, and how long ago it was heard last, here or by a
+  // store that answered: one that this store alone does not hear is not silent.
   bool Answered(uint64_t store) const { return loads_.count(store) != 0; }
   Duration Silent(const ClockReading& now, uint64_t store) const;
   // All stores with their reports, ranges by the directory.
@@ -61,7 +62,9 @@ class PlacementView {
   std::map<uint64_t, range::RangeDescriptor> ranges_;
   std::map<uint64_t, type::v1::Collection> collections_;
   std::map<uint64_t, type::v1::StoreDescriptor> stores_;
-  std::map<uint64_t, Instant> heard_at_;  // By store; since it is known here if it never answered.
+  // By store: when it answered, or another that answered said that it is supported by it; since it
+  // is known here if neither ever happened.
+  std::map<uint64_t, Instant> heard_at_;
   std::map<uint64_t, type::v1::StoreLoad> loads_;
   std::map<uint64_t, StoreId> leaders_;  // By range.
   std::map<uint64_t, uint64_t> bytes_;   // By range.

@@ -153,6 +153,8 @@ class StorePort {
   virtual type::v1::RangeLoad TotalLoad(const ClockReading& now) = 0;
   // Those with a valid lease, by id.
   virtual std::vector<LedRange> ListLed(const ClockReading& now) const = 0;
+  // See range::Store::ListSupporting.
+  virtual std::vector<StoreId> ListSupporting(const ClockReading& now) const = 0;
   virtual const storage::v1::StoreManifest& manifest() const = 0;
 };
 
@@ -184,7 +186,9 @@ struct ForwardRequest {
   std::string first_key;
   std::string last_key;
   bool read_index = false;
-  StoreId target;  // kTransferLease.
+  // kTransferLease: who is to lead. Kinds that are for one store (all but that and kRange): the
+  // store, if the one that gets it is to relay it there.
+  StoreId target;
   // Time until the deadline when it was sent: instants of different stores cannot be compared.
   Duration time_left{};
 };

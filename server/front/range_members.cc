@@ -129,7 +129,8 @@ void RangeCalls::TakeStep(const ClockReading& now, std::shared_ptr<Change> chang
 void RangeCalls::AskAddedStore(const ClockReading& now, std::shared_ptr<Change> change) {
   if (!change->asked_since.has_value()) change->asked_since = now.boot;
   RangeCall call;
-  call.kind = ForwardKind::kStoreStatus;
+  // Unlike its status it comes through another store if need be: others may reach it.
+  call.kind = ForwardKind::kStoreLoad;
   call.store = StoreId(change->add);
   call.repeatable = true;
   call.deadline = std::min(change->deadline, now.boot + options_.attempt_wait);

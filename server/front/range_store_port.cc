@@ -91,6 +91,10 @@ std::vector<LedRange> RangeStorePort::ListLed(const ClockReading& now) const {
   return led;
 }
 
+std::vector<StoreId> RangeStorePort::ListSupporting(const ClockReading& now) const {
+  return store_->ListSupporting(now);
+}
+
 const storage::v1::StoreManifest& RangeStorePort::manifest() const { return store_->manifest(); }
 
 }  // namespace rasputin::server

@@ -31,6 +31,7 @@ class RangeStorePort final : public StorePort {
   std::vector<type::v1::RangeLoad> ListLoads(const ClockReading& now, size_t max) override;
   type::v1::RangeLoad TotalLoad(const ClockReading& now) override;
   std::vector<LedRange> ListLed(const ClockReading& now) const override;
+  std::vector<StoreId> ListSupporting(const ClockReading& now) const override;
   const storage::v1::StoreManifest& manifest() const override;
 
  private:
