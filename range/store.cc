@@ -244,9 +244,11 @@ std::vector<LedRange> Store::Impl::ListLed(const ClockReading& now) const {
     one.range = range;
     one.approximate_bytes = replica->load.size_bytes;
     for (const consensus::MemberProgress& member : core.ListProgress(now)) {
-      one.lagging |= member.needs_snapshot;
+      if (!member.needs_snapshot) continue;
+      const auto* lagging = FindReplica(replica->descriptor(), member.id);
+      if (lagging != nullptr) one.lagging.emplace_back(lagging->store_id());
     }
-    led.push_back(one);
+    led.push_back(std::move(one));
   }
   return led;
 }

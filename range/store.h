@@ -92,7 +92,8 @@ struct ReplicaStatus {
 struct LedRange {
   RangeId range;
   uint64_t approximate_bytes = 0;  // 0: not known.
-  bool lagging = false;            // A member lacks what only a snapshot can bring.
+  // Stores whose replica of it lacks what only a snapshot can bring.
+  std::vector<StoreId> lagging;
 };
 
 struct ReplicaCounts {

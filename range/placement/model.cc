@@ -99,6 +99,13 @@ void PlacementModel::AddRanges(const PlacementSnapshot& snapshot) {
     for (const PlacementMember& member : view.members) {
       Insert(member.voter ? &range.voters : &range.learners, StoreOf(member.store));
     }
+    for (const consensus::StoreId id : view.lagging) {
+      const auto store = positions_.find(id);
+      if (store == positions_.end()) continue;
+      const bool member =
+          Holds(range.voters, store->second) || Holds(range.learners, store->second);
+      if (member) Insert(&range.lagging, store->second);
+    }
     if (view.leader.IsSet()) range.leader = StoreOf(view.leader);
     if (counts && requests >= kRequestsMin)
       range.demand += size * view.requests_per_second / requests;

@@ -51,6 +51,7 @@ class PlacementModel {
     const PlacementCollection* collection = nullptr;  // Null: defaults.
     StoreSet voters;
     StoreSet learners;
+    StoreSet lagging;  // Of both: those that wait for a snapshot.
     uint32_t leader = kNoStore;
     uint32_t factor = 0;
     double demand = 0;

@@ -35,12 +35,28 @@ Misplaced FindMisplaced(const PlacementModel& model, const Range& range) {
   return found;
 }
 
+// A live voter does not leave while another one lags: until that has its snapshot, the loss of one
+// more store would be the loss of a majority. The one that lags may leave itself.
+bool OthersLag(const Range& range, uint32_t store) {
+  return std::any_of(range.lagging.begin(), range.lagging.end(), [&](uint32_t lagging) {
+    return lagging != store &&
+           std::binary_search(range.voters.begin(), range.voters.end(), lagging);
+  });
+}
+
+std::optional<PlacementNeed> Wait(const Range& range, PlacementObstacles* obstacles) {
+  ++obstacles->waiting;
+  obstacles->example_waiting = range.view->id;
+  return std::nullopt;
+}
+
 // The voter that the range can spare: one whose absence leaves the fewest collisions, of equals the
 // one on the fullest store; not the leader if there is another.
 uint32_t FindSpare(const PlacementModel& model, const Range& range) {
   uint32_t best = kNoStore;
   for (const uint32_t store : range.voters) {
-    if (store == range.leader || !KeepsMajority(model, range, store, kNoStore)) continue;
+    if (store == range.leader || OthersLag(range, store)) continue;
+    if (!KeepsMajority(model, range, store, kNoStore)) continue;
     if (best == kNoStore) {
       best = store;
       continue;
@@ -56,21 +72,22 @@ uint32_t FindSpare(const PlacementModel& model, const Range& range) {
 // Whether the leadership could go somewhere else, and would not have to leave again at once.
 bool HasOtherLeader(const PlacementModel& model, const Range& range, bool allowed_only) {
   return std::any_of(range.voters.begin(), range.voters.end(), [&](uint32_t store) {
-    return store != range.leader && model.stores()[store].active &&
+    return store != range.leader && MayLead(model, range, store) &&
            (!allowed_only || model.Allows(range, store));
   });
 }
 
 std::optional<PlacementNeed> NeedOfMisplaced(const PlacementModel& model, size_t index,
-                                             const Misplaced& misplaced) {
+                                             const Misplaced& misplaced,
+                                             PlacementObstacles* obstacles) {
   const Range& range = model.ranges()[index];
   PlacementNeed need{MoveKind::kReplace, misplaced.cause, index, misplaced.store};
   const bool dead = model.stores()[misplaced.store].dead;
-  if (!dead && range.view->lagging) return std::nullopt;
   if (!dead && misplaced.store == range.leader && HasOtherLeader(model, range, true)) {
     need.kind = MoveKind::kTransferLease;
     return need;
   }
+  if (!dead && OthersLag(range, misplaced.store)) return Wait(range, obstacles);
   const bool spare = range.voters.size() > range.factor;
   if (spare && KeepsMajority(model, range, misplaced.store, kNoStore)) {
     need.kind = MoveKind::kRemove;
@@ -82,9 +99,11 @@ std::optional<PlacementNeed> NeedOfFactor(const PlacementModel& model, size_t in
                                           PlacementObstacles* obstacles) {
   const Range& range = model.ranges()[index];
   const auto voters = static_cast<uint32_t>(range.voters.size());
-  if (voters > range.factor && !range.view->lagging) {
+  if (voters > range.factor) {
     const uint32_t spare = FindSpare(model, range);
-    if (spare == kNoStore) return std::nullopt;
+    if (spare == kNoStore) {
+      return range.lagging.empty() ? std::nullopt : Wait(range, obstacles);
+    }
     return PlacementNeed{MoveKind::kRemove, MoveCause::kFactor, index, spare};
   }
   if (voters >= range.factor) return std::nullopt;
@@ -132,8 +151,13 @@ bool KeepsMajority(const PlacementModel& model, const Range& range, uint32_t fro
   return voters > 0 && live * 2 > voters;
 }
 
+bool MayLead(const PlacementModel& model, const Range& range, uint32_t store) {
+  return model.stores()[store].active &&
+         !std::binary_search(range.lagging.begin(), range.lagging.end(), store);
+}
+
 bool MayMoveFreely(const PlacementModel& model, const Range& range) {
-  return !range.busy && !range.view->blocked && !range.view->lagging && range.learners.empty() &&
+  return !range.busy && !range.view->blocked && range.lagging.empty() && range.learners.empty() &&
          range.view->since_move >= model.rules().move_pause &&
          CountLive(model, range) == range.voters.size();
 }
@@ -151,11 +175,13 @@ std::optional<PlacementNeed> FindNeed(const PlacementModel& model, size_t index,
   const Misplaced misplaced = FindMisplaced(model, range);
   const bool leads_where_not = range.leader != kNoStore && model.stores()[range.leader].alive &&
                                model.stores()[range.leader].draining;
-  if (misplaced.cause == MoveCause::kDeadStore) return NeedOfMisplaced(model, index, misplaced);
+  if (misplaced.cause == MoveCause::kDeadStore) {
+    return NeedOfMisplaced(model, index, misplaced, obstacles);
+  }
   if (leads_where_not && HasOtherLeader(model, range, false)) {
     return PlacementNeed{MoveKind::kTransferLease, MoveCause::kDrain, index, range.leader};
   }
-  if (misplaced.store != kNoStore) return NeedOfMisplaced(model, index, misplaced);
+  if (misplaced.store != kNoStore) return NeedOfMisplaced(model, index, misplaced, obstacles);
   if (auto need = NeedOfFactor(model, index, obstacles); need.has_value()) return need;
   if (!range.learners.empty()) {
     if (range.view->learner_for < model.rules().leftover_after) return std::nullopt;

@@ -26,6 +26,8 @@ struct PlacementObstacles {
   uint64_t without_target = 0;
   uint64_t constrained = 0;  // Of those without target: for want of stores with the labels.
   uint64_t below_factor = 0;
+  uint64_t waiting = 0;  // For a voter that lags, before another one may leave.
+  consensus::RangeId example_waiting;
   consensus::RangeId example_without_majority;
   consensus::RangeId example_without_target;
 };
@@ -33,6 +35,9 @@ struct PlacementObstacles {
 // Whether more than half of the range's voters live, without `from` and with `to` in its place.
 bool KeepsMajority(const PlacementModel& model, const PlacementModel::Range& range, uint32_t from,
                    uint32_t to);
+
+// Whether the store could lead the range: it may lead something, and lacks nothing.
+bool MayLead(const PlacementModel& model, const PlacementModel::Range& range, uint32_t store);
 
 // nullopt: nothing, or nothing that can be done now.
 std::optional<PlacementNeed> FindNeed(const PlacementModel& model, size_t range,

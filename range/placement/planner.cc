@@ -143,7 +143,7 @@ uint32_t Planner::PickTarget(const PlacementNeed& need) {
 uint32_t Planner::PickLeader(const Range& range) const {
   uint32_t best = kNoStore;
   for (const uint32_t to : range.voters) {
-    if (to == range.leader || !model_.stores()[to].active) continue;
+    if (to == range.leader || !MayLead(model_, range, to)) continue;
     const double gain = model_.LeadGain(range, range.leader, to);
     const bool allowed = model_.Allows(range, to);
     if (best == kNoStore || allowed != model_.Allows(range, best)) {

@@ -5,7 +5,7 @@
 // new controller goes on where the last one ended. Never planned: two replicas of a range on one
 // store; a change of a range whose voters change, that is being merged, or that has no majority of
 // live voters; a change after which it would have none; the removal of a live replica for another
-// reason than a dead store while some member lags. Tolerances and costs: balance.h, copysets.h.
+// reason than a dead store while another voter lags. Tolerances and costs: balance.h, copysets.h.
 // Thread-safe.
 
 #ifndef RASPUTIN_RANGE_PLACEMENT_PLANNER_H_

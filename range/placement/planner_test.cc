@@ -81,7 +81,19 @@ constexpr Case kRepairs[] = {
     {"DecommissionWithoutSpareStays",
      "store 1\nstore 2\nstore 3 state=decommissioning\nrange 7 1* 2 3\n", ""},
     {"DecommissionWaitsForWhoLags",
-     "store 1\nstore 2\nstore 3 state=decommissioning\nstore 4\nrange 7 1* 2 3 lagging\n", ""},
+     "store 1\nstore 2\nstore 3 state=decommissioning\nstore 4\nrange 7 1* 2 3 lagging=2\n", ""},
+    {"WhoLagsItselfMayLeave",
+     "store 1\nstore 2\nstore 3 state=decommissioning\nstore 4\nrange 7 1* 2 3 lagging=3\n",
+     "replace 7 3->4 decommission\n"},
+    {"ALearnerThatLagsHoldsNobodyBack",
+     "store 1\nstore 2\nstore 3 state=decommissioning\nstore 4\nstore 5\n"
+     "range 7 1* 2 3 learner=5 lagging=5\n",
+     "replace 7 3->5 decommission\n"},
+    {"OfTooManyTheOneThatLagsGoes",
+     "store 1\nstore 2\nstore 3\nstore 4\nrange 7 1* 2 3 4 lagging=3\n", "remove 7 3-> factor\n"},
+    {"WhoLagsGetsNoLeadership",
+     "store 1 state=draining\nstore 2\nstore 3\nrange 7 1* 2 3 lagging=2\n",
+     "lease 7 1->3 drain\n"},
     {"TheOnlyReplicaMovesWithItsLeadership",
      "store 1 state=decommissioning\nstore 2\ncollection 2 factor=1\nrange 7 1*\n",
      "replace 7 1->2 decommission\n"},
@@ -204,6 +216,16 @@ TEST(PlacementPlanner, HandsOverAsManyLeadershipsAsItMay) {
       PlacementRules());
   EXPECT_EQ(plan.moves.size(), 50u);
   EXPECT_EQ(CountStarted(plan), 16u);
+}
+
+TEST(PlacementPlanner, SaysWhoWaitsForWhatLags) {
+  const PlacementPlan plan =
+      PlanPlacement(ParseSnapshot("store 1\nstore 2\nstore 3 state=decommissioning\nstore 4\n"
+                                  "range 7 1* 2 3 lagging=2\nrange 8 1* 2 3\n"),
+                    PlacementRules());
+  ASSERT_EQ(plan.obstacles.size(), 1u);
+  EXPECT_NE(plan.obstacles[0].find("1 range (one is 7) should leave a store, and wait"),
+            std::string::npos);
 }
 
 TEST(PlacementPlanner, SaysWhatStandsInTheWay) {

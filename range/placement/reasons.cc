@@ -125,6 +125,12 @@ std::vector<std::string> ExplainObstacles(const PlacementModel& model,
         obstacles.constrained > 0 ? " and has the labels that are required" : "",
         ": add a store, or start one that is missing"));
   }
+  if (obstacles.waiting > 0) {
+    texts.push_back(absl::StrCat(
+        Ranges(obstacles.waiting), " (one is ", obstacles.example_waiting.value(),
+        ") should leave a store, and wait until another replica of theirs, which lags behind, has "
+        "caught up: rasputin range describe says which"));
+  }
   if (obstacles.below_factor > 0) {
     texts.push_back(absl::StrCat(Ranges(obstacles.below_factor),
                                  " should have more replicas than there are stores for them: add "

@@ -42,8 +42,8 @@ struct PlacementRange {
   consensus::StoreId leader;  // 0: not known.
   // Its voters are changing, or it is being merged: nothing about it is changed now.
   bool blocked = false;
-  // A member lacks what only a snapshot can bring.
-  bool lagging = false;
+  // Stores whose replica of it lacks what only a snapshot can bring.
+  std::vector<consensus::StoreId> lagging;
   // As its leader measured them; 0: nothing, or not known.
   uint64_t size_bytes = 0;
   double requests_per_second = 0;

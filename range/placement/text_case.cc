@@ -70,7 +70,7 @@ PlacementRange ReadRange(const std::vector<Word>& words) {
     } else if (key == "moved") {
       range.since_move = std::chrono::seconds(std::stoll(value));
     } else if (key == "lagging") {
-      range.lagging = true;
+      range.lagging.emplace_back(std::stoull(value));
     } else if (key == "blocked") {
       range.blocked = true;
     } else {

@@ -1,7 +1,7 @@
 // Snapshots and plans of placement as short texts, so that a test case reads as a picture.
 //
 //   store 4 zone=b silent=400 state=draining free=3       (silent: seconds; free: % of the disk)
-//   range 7 1* 2 3 learner=4 mib=64 rps=500 cores=0.2 lagging blocked moved=5   (*: leads)
+//   range 7 1* 2 3 learner=4 mib=64 rps=500 cores=0.2 lagging=2 blocked moved=5   (*: leads)
 //   collection 2 factor=5 require=disk:ssd                (ranges are of collection 2)
 //   moving replace 7 3 4                                  (under way; 0: none)
 //

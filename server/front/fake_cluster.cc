@@ -182,7 +182,10 @@ struct FakeCluster::Node final : StorePort, PeerPort, StoresPort {
   std::vector<LedRange> ListLed(const ClockReading&) const override {
     std::vector<LedRange> led;
     for (const auto& [range_id, range] : cluster->ranges_) {
-      if (cluster->Leader(range_id) == id) led.push_back({RangeId(range_id), 0, false});
+      if (cluster->Leader(range_id) != id) continue;
+      led.push_back({RangeId(range_id), 0, {}});
+      const auto lagging = cluster->lagging.find(range_id);
+      if (lagging != cluster->lagging.end()) led.back().lagging = {StoreId(lagging->second)};
     }
     return led;
   }

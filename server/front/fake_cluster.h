@@ -97,6 +97,8 @@ class FakeCluster {
   // What the leaders of ranges, by id, say about their load; the descriptor is put in.
   std::map<uint64_t, range::RangeReview> reviews;
   int handovers_to_refuse = 0;  // The next so many.
+  // By range, the store whose replica says that it lacks what only a snapshot can bring.
+  std::map<uint64_t, uint64_t> lagging;
   // They take requests and do not answer, until Release executes what they have.
   std::set<uint64_t> stores_that_hold;
   void Release(uint64_t store);

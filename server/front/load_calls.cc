@@ -99,6 +99,7 @@ void LoadCalls::Take(const std::shared_ptr<Gathering>& gathering, int place,
   load.clear_ranges();
   load.clear_decisions();
   load.clear_lagging_range_ids();
+  load.clear_lagging_store_ids();
   load.clear_supporting_store_ids();
   *status.mutable_load() = std::move(load);
 }

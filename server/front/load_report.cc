@@ -24,8 +24,11 @@ type::v1::StoreLoad ReportLoad(const ClockReading& now, const FrontOptions& opti
   for (const LedRange& led : store->ListLed(now)) {
     load.add_led_range_ids(led.range.value());
     load.add_led_bytes(led.approximate_bytes);
-    const bool listed = led.lagging && load.lagging_range_ids_size() < kLaggingMax;
-    if (listed) load.add_lagging_range_ids(led.range.value());
+    for (const StoreId member : led.lagging) {
+      if (load.lagging_range_ids_size() >= kLaggingMax) break;
+      load.add_lagging_range_ids(led.range.value());
+      load.add_lagging_store_ids(member.value());
+    }
   }
   for (const StoreId other : store->ListSupporting(now)) {
     load.add_supporting_store_ids(other.value());

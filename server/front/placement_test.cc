@@ -327,6 +327,18 @@ TEST_F(PlacementTest, TheOptionsOfMoreCollectionsThanAPageCount) {
   EXPECT_EQ(status.Body<admin::v1::GetStatusResponse>().collections(), 1002u);
 }
 
+TEST_F(PlacementTest, AReplicaThatLagsHoldsOthersBackAndNotItself) {
+  cluster_.lagging[2] = 2;
+  ASSERT_TRUE(
+      cluster_.Call(2, Method::kDrainStore, Want(3, type::v1::STORE_STATE_DECOMMISSIONING)).ok());
+  RunFor(seconds(10));
+  EXPECT_THAT(Members(2), Contains(3));
+  EXPECT_THAT(Plan(1).obstacles(), Contains(HasSubstr("which lags behind")));
+  cluster_.lagging[2] = 3;
+  RunFor(seconds(10));
+  EXPECT_THAT(Members(2), ElementsAre(1, 2, 4));
+}
+
 TEST(PlacementOff, MovesNothingAndSaysSo) {
   FakeCluster cluster(4, {}, 3);
   for (uint64_t node = 1; node <= 4; ++node) {

@@ -96,7 +96,7 @@ void PlacementView::OnLoad(const ClockReading& now, const type::v1::StoreLoad& l
       before == loads_.end() || load.ranges_size() > 0 || before->second.ranges_size() > 0 ||
       !std::equal(load.led_range_ids().begin(), load.led_range_ids().end(),
                   before->second.led_range_ids().begin(), before->second.led_range_ids().end()) ||
-      load.lagging_range_ids_size() > 0;
+      load.lagging_range_ids_size() > 0 || before->second.lagging_range_ids_size() > 0;
   if (before != loads_.end()) {
     for (const uint64_t range : before->second.led_range_ids()) {
       const auto leader = leaders_.find(range);
@@ -110,9 +110,12 @@ void PlacementView::OnLoad(const ClockReading& now, const type::v1::StoreLoad& l
     leaders_[load.led_range_ids(i)] = store;
     if (i < load.led_bytes_size()) bytes_[load.led_range_ids(i)] = load.led_bytes(i);
     range_loads_.erase(load.led_range_ids(i));
+    if (!lagging_.empty()) lagging_.erase(load.led_range_ids(i));
   }
   for (const auto& range : load.ranges()) range_loads_[range.range_id()] = range;
-  for (const uint64_t range : load.lagging_range_ids()) lagging_.insert(range);
+  for (int i = 0; i < std::min(load.lagging_range_ids_size(), load.lagging_store_ids_size()); ++i) {
+    lagging_[load.lagging_range_ids(i)].emplace_back(load.lagging_store_ids(i));
+  }
   for (const uint64_t other : load.supporting_store_ids()) {
     if (stores_.count(other) != 0) heard_at_[other] = now.boot;
   }
@@ -162,7 +165,7 @@ PlacementSnapshot PlacementView::Snapshot(const ClockReading& now) const {
       range.cpu_cores = it->second.cpu_cores();
       range.size_bytes = std::max(range.size_bytes, it->second.size_bytes());
     }
-    range.lagging = lagging_.count(id) != 0;
+    if (const auto it = lagging_.find(id); it != lagging_.end()) range.lagging = it->second;
     if (const auto it = moved_at_.find(id); it != moved_at_.end()) {
       range.since_move = now.boot - it->second;
     }
@@ -196,6 +199,7 @@ std::vector<admin::v1::StoreStatus> PlacementView::Statuses(const ClockReading& 
       status.mutable_load()->clear_led_range_ids();
       status.mutable_load()->clear_led_bytes();
       status.mutable_load()->clear_lagging_range_ids();
+      status.mutable_load()->clear_lagging_store_ids();
       status.mutable_load()->clear_supporting_store_ids();
     }
     statuses.push_back(std::move(status));

@@ -9,7 +9,6 @@
 
 #include <cstdint>
 #include <map>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -69,8 +68,8 @@ class PlacementView {
   std::map<uint64_t, StoreId> leaders_;  // By range.
   std::map<uint64_t, uint64_t> bytes_;   // By range.
   std::map<uint64_t, type::v1::RangeLoad> range_loads_;
-  std::set<uint64_t> lagging_;
-  std::map<uint64_t, Instant> learner_since_;  // Ranges with a learner, at this generation.
+  std::map<uint64_t, std::vector<StoreId>> lagging_;  // By range.
+  std::map<uint64_t, Instant> learner_since_;         // Ranges with a learner, at this generation.
   std::map<uint64_t, Instant> moved_at_;
   std::map<uint64_t, Instant> rests_until_;
   bool news_ = true;

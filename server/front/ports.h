@@ -118,7 +118,7 @@ struct ReplicaSummary {
 struct LedRange {
   RangeId range;
   uint64_t approximate_bytes = 0;
-  bool lagging = false;  // A member lacks what only a snapshot can bring.
+  std::vector<StoreId> lagging;  // Of members that lack what only a snapshot can bring.
 };
 
 struct ReplicaCounts {

@@ -85,8 +85,8 @@ type::v1::RangeLoad RangeStorePort::TotalLoad(const ClockReading& now) {
 
 std::vector<LedRange> RangeStorePort::ListLed(const ClockReading& now) const {
   std::vector<LedRange> led;
-  for (const range::LedRange& one : store_->ListLed(now)) {
-    led.push_back({one.range, one.approximate_bytes, one.lagging});
+  for (range::LedRange& one : store_->ListLed(now)) {
+    led.push_back({one.range, one.approximate_bytes, std::move(one.lagging)});
   }
   return led;
 }
