@@ -229,6 +229,21 @@ admin::v1::DescribeRangeResponse Dispatcher::DescribeHere(const ClockReading& no
   return report;
 }
 
+admin::v1::GetPlanResponse Dispatcher::PlanOf(RangeId range,
+                                              const admin::v1::GetPlanResponse& plan) const {
+  admin::v1::GetPlanResponse of_range;
+  of_range.set_controller_store_id(plan.controller_store_id());
+  for (const auto& one : plan.planned()) {
+    if (one.range_id() == range.value()) *of_range.add_planned() = one;
+  }
+  for (const auto& one : plan.under_way()) {
+    if (one.range_id() == range.value()) *of_range.add_under_way() = one;
+  }
+  if (decisions_ == nullptr) return of_range;
+  for (auto& one : decisions_->OfRange(range.value())) *of_range.add_done() = std::move(one);
+  return of_range;
+}
+
 Response Dispatcher::ExecuteHere(const ClockReading& now, ForwardKind kind, RangeId range,
                                  StoreId target) {
   Response response;
@@ -243,9 +258,10 @@ Response Dispatcher::ExecuteHere(const ClockReading& now, ForwardKind kind, Rang
     return response;
   }
   if (kind == ForwardKind::kPlan) {
-    const std::optional<admin::v1::GetPlanResponse> plan =
+    std::optional<admin::v1::GetPlanResponse> plan =
         plan_source_ == nullptr ? std::nullopt : plan_source_(now);
     if (plan.has_value()) {
+      if (range.IsSet()) *plan = PlanOf(range, *plan);
       response.body = absl::Cord(plan->SerializeAsString());
     } else {
       response.outcome = Outcome::kNotLeader;

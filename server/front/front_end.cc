@@ -55,7 +55,8 @@ class FrontEnd::Impl {
         store_watch(options, ports.store->manifest(), ports.stores, &directory, &dispatcher,
                     &router),
         upkeep(ports.store, &directory, &dispatcher),
-        placement(options, &calls, &directory, &dispatcher, &range_calls, &counters),
+        placement(options, ports.decisions, &calls, &directory, &dispatcher, &range_calls,
+                  &decisions, &counters),
         placement_calls(options, &calls, &directory, &dispatcher, &router) {
     dispatcher.SetDecisions(&decisions);
     dispatcher.SetPlanSource([this](const ClockReading& now) { return placement.Describe(now); });

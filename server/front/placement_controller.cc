@@ -58,14 +58,17 @@ struct PlacementController::Running final : CallCompletion {
   CallId call = 0;
 };
 
-PlacementController::PlacementController(const FrontOptions& options, CallTable* calls,
-                                         Directory* directory, Dispatcher* dispatcher,
-                                         RangeCalls* range_calls, FrontCounters* counters)
+PlacementController::PlacementController(const FrontOptions& options, DecisionsPort* port,
+                                         CallTable* calls, Directory* directory,
+                                         Dispatcher* dispatcher, RangeCalls* range_calls,
+                                         DecisionLog* log, FrontCounters* counters)
     : options_(options),
+      port_(port),
       calls_(calls),
       directory_(directory),
       dispatcher_(dispatcher),
       range_calls_(range_calls),
+      log_(log),
       counters_(counters) {}
 
 PlacementController::~PlacementController() = default;
@@ -337,6 +340,7 @@ void PlacementController::Start(const ClockReading& now, const PlacementMove& mo
   running->move = move;
   running->decision = DecisionOf(now, move);
   running->decision.set_outcome(type::v1::DECISION_OUTCOME_BEGUN);
+  Tell(running->decision);
   ++counters_->calls_started;
   running->call = calls_->Add(running);
   if (move.kind == MoveKind::kTransferLease) {
@@ -406,6 +410,7 @@ void PlacementController::Retire(const ClockReading& now, StoreId store) {
 }
 
 void PlacementController::Note(Decision decision) {
+  Tell(decision);
   done_.push_front(std::move(decision));
   if (done_.size() > kDoneMax) done_.pop_back();
 }

@@ -21,6 +21,7 @@
 #include "range/placement/planner.h"
 #include "rasputin/admin/v1/admin.pb.h"
 #include "server/front/call_table.h"
+#include "server/front/decision_log.h"
 #include "server/front/directory.h"
 #include "server/front/dispatcher.h"
 #include "server/front/placement_view.h"
@@ -30,8 +31,10 @@ namespace rasputin::server {
 
 class PlacementController {
  public:
-  PlacementController(const FrontOptions& options, CallTable* calls, Directory* directory,
-                      Dispatcher* dispatcher, RangeCalls* range_calls, FrontCounters* counters);
+  // `port` may be null.
+  PlacementController(const FrontOptions& options, DecisionsPort* port, CallTable* calls,
+                      Directory* directory, Dispatcher* dispatcher, RangeCalls* range_calls,
+                      DecisionLog* log, FrontCounters* counters);
   ~PlacementController();
 
   // See range::Observer; may be called within the store's turn.
@@ -85,10 +88,12 @@ class PlacementController {
   type::v1::Decision DecisionOf(const ClockReading& now, const range::PlacementMove& move) const;
 
   const FrontOptions options_;
+  DecisionsPort* const port_;
   CallTable* const calls_;
   Directory* const directory_;
   Dispatcher* const dispatcher_;
   RangeCalls* const range_calls_;
+  DecisionLog* const log_;
   FrontCounters* const counters_;
 
   bool leads_ = false;      // By the last word of the store.

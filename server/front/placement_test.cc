@@ -88,6 +88,16 @@ class PlacementTest : public ::testing::Test {
     return call.Body<admin::v1::GetPlanResponse>();
   }
 
+  // Of all stores' decisions about the range, as an operator at this node is shown them.
+  std::vector<type::v1::Decision> DecisionsOf(uint64_t node, uint64_t range) {
+    admin::v1::DescribeRangeRequest request;
+    request.set_range_id(range);
+    const FakeCall call = cluster_.Call(node, Method::kDescribeRange, request);
+    EXPECT_TRUE(call.ok()) << call.result->message;
+    const auto report = call.Body<admin::v1::DescribeRangeResponse>();
+    return {report.decisions().begin(), report.decisions().end()};
+  }
+
   // The two do not hear each other; all others hear both.
   void Cut(uint64_t a, uint64_t b) {
     cluster_.disconnected.insert({a, b});
@@ -337,6 +347,23 @@ TEST_F(PlacementTest, AReplicaThatLagsHoldsOthersBackAndNotItself) {
   cluster_.lagging[2] = 3;
   RunFor(seconds(10));
   EXPECT_THAT(Members(2), ElementsAre(1, 2, 4));
+}
+
+TEST_F(PlacementTest, WhatItDecidesIsShownWhereARangeIsDescribedAndInTheLog) {
+  cluster_.SetLeader(2, 2);
+  ASSERT_TRUE(
+      cluster_.Call(2, Method::kDrainStore, Want(3, type::v1::STORE_STATE_DECOMMISSIONING)).ok());
+  RunFor(seconds(10));
+  ASSERT_THAT(Members(2), ElementsAre(1, 2, 4));
+  ASSERT_EQ(cluster_.Leader(2), 2u) << "another store than the one that decides";
+  const auto moved = [](const auto& one) {
+    return one.kind() == type::v1::DECISION_KIND_REPLICAS && one.range_id() == 2 &&
+           one.outcome() == type::v1::DECISION_OUTCOME_DONE;
+  };
+  EXPECT_THAT(DecisionsOf(4, 2), Contains(ResultOf(moved, true)));
+  const FakeCall loads = cluster_.Call(4, Method::kListLoads, admin::v1::ListLoadsRequest());
+  EXPECT_THAT(loads.Body<admin::v1::ListLoadsResponse>().decisions(),
+              Contains(ResultOf(moved, true)));
 }
 
 TEST(PlacementOff, MovesNothingAndSaysSo) {

@@ -168,7 +168,8 @@ enum class ForwardKind : uint8_t {
   kChangeReplicas = 5,
   kStoreLoad = 6,  // Answered with an encoded type.v1.StoreLoad.
   // Answered with an encoded admin.v1.GetPlanResponse by whoever leads the meta range, by others
-  // with kNotLeader.
+  // with kNotLeader. With `range`: of that range alone, `done` being what that store decided of it
+  // last.
   kPlan = 7,
 };
 

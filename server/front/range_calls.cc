@@ -221,13 +221,45 @@ void RangeCalls::Describe(const ClockReading& now, CallId id, const absl::Cord& 
           return calls_->Finish(id, ToCallResult(answer, *router_));
         }
         AskMembers(when, range, deadline,
-                   [this, id](const ClockReading&, RangeAnswer reported,
-                              admin::v1::DescribeRangeResponse report) {
+                   [this, id, deadline](const ClockReading& later, RangeAnswer reported,
+                                        admin::v1::DescribeRangeResponse report) {
                      if (reported.response.outcome != Outcome::kOk) {
                        return calls_->Finish(id, ToCallResult(reported, *router_));
                      }
-                     calls_->Finish(id, OkResult(report));
+                     AddPlacement(later, id, std::move(report), deadline);
                    });
+      });
+}
+
+void RangeCalls::AddPlacement(const ClockReading& now, CallId id,
+                              admin::v1::DescribeRangeResponse report, Instant deadline) {
+  const uint64_t controller = router_->Leader(client::kMetaRangeId);
+  // The store that answered has told of its own decisions already.
+  if (controller == 0 || controller == report.store_id()) {
+    return calls_->Finish(id, OkResult(report));
+  }
+  RangeCall call;
+  call.kind = ForwardKind::kPlan;
+  call.range = RangeId(report.range().range_id());
+  call.store = StoreId(controller);
+  call.repeatable = true;
+  call.deadline = std::min(deadline, now.boot + options_.status_wait);
+  dispatcher_->Send(
+      now, std::move(call),
+      [this, id, report = std::move(report)](const ClockReading&, RangeAnswer answer) mutable {
+        admin::v1::GetPlanResponse plan;
+        const bool told = answer.response.outcome == Outcome::kOk &&
+                          plan.ParseFromString(std::string(answer.response.body));
+        if (told) {
+          std::vector<type::v1::Decision> all(report.decisions().begin(), report.decisions().end());
+          all.insert(all.end(), plan.planned().begin(), plan.planned().end());
+          all.insert(all.end(), plan.done().begin(), plan.done().end());
+          std::stable_sort(all.begin(), all.end(), [](const auto& one, const auto& other) {
+            return one.at_ms() > other.at_ms();
+          });
+          *report.mutable_decisions() = {all.begin(), all.end()};
+        }
+        calls_->Finish(id, OkResult(report));
       });
 }
 

@@ -51,6 +51,9 @@ class RangeCalls {
   void AskMembers(const ClockReading& now, const range::RangeDescriptor& range, Instant deadline,
                   Reported done);
   void AskNext(const ClockReading& now, std::shared_ptr<Inquiry> inquiry);
+  // Adds what was decided about the range by the store that decides about placement, then answers.
+  void AddPlacement(const ClockReading& now, CallId id, admin::v1::DescribeRangeResponse report,
+                    Instant deadline);
   void StepTransfer(const ClockReading& now, std::shared_ptr<Transfer> transfer);
   void AskForHandover(const ClockReading& now, std::shared_ptr<Transfer> transfer, StoreId leader);
   void RetryTransfer(const ClockReading& now, std::shared_ptr<Transfer> transfer);

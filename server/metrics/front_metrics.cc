@@ -16,6 +16,12 @@ constexpr const char* kNames[kFairLimits] = {"",
                                              "node-bytes",
                                              "queue-wait"};
 
+Counter* AddMovesCounter(MetricsRegistry* registry, const char* outcome) {
+  return registry->AddCounter("rasputin_placement_moves_total",
+                              "Replicas and leaderships that this store moved by itself.",
+                              absl::StrCat("outcome=\"", outcome, "\""));
+}
+
 }  // namespace
 
 Counter* AddRefusedCounter(MetricsRegistry* registry, const std::string& limit) {
@@ -27,7 +33,9 @@ Counter* AddRefusedCounter(MetricsRegistry* registry, const std::string& limit) 
 FrontMetrics::FrontMetrics(MetricsRegistry* registry)
     : expired_(registry->AddCounter(
           "rasputin_expired_total",
-          "Requests whose deadline passed while they waited at this store; not executed.")) {
+          "Requests whose deadline passed while they waited at this store; not executed.")),
+      moves_done_(AddMovesCounter(registry, "done")),
+      moves_failed_(AddMovesCounter(registry, "failed")) {
   for (int i = 1; i < kFairLimits; ++i) {
     refused_[static_cast<size_t>(i)] = AddRefusedCounter(registry, kNames[i]);
   }
@@ -46,6 +54,12 @@ void FrontMetrics::Update(const FrontCounters& counters, const FrontLoad& load) 
     refused_[i]->Add(counters.refused[i] - last_.refused[i]);
   }
   if (counters.expired != last_.expired) expired_->Add(counters.expired - last_.expired);
+  if (counters.moves_done != last_.moves_done) {
+    moves_done_->Add(counters.moves_done - last_.moves_done);
+  }
+  if (counters.moves_failed != last_.moves_failed) {
+    moves_failed_->Add(counters.moves_failed - last_.moves_failed);
+  }
   last_ = counters;
   waiting_.store(load.waiting_requests, std::memory_order_relaxed);
   held_.store(load.held_requests, std::memory_order_relaxed);

@@ -27,6 +27,8 @@ class FrontMetrics {
  private:
   std::array<Counter*, kFairLimits> refused_{};
   Counter* const expired_;
+  Counter* const moves_done_;
+  Counter* const moves_failed_;
   FrontCounters last_;
   std::atomic<uint64_t> waiting_{0};
   std::atomic<uint64_t> held_{0};

@@ -25,9 +25,11 @@ namespace wire = consensus::wire;
 namespace {
 
 const char* KindName(type::v1::DecisionKind kind) {
-  return kind == type::v1::DECISION_KIND_SPLIT   ? "split"
-         : kind == type::v1::DECISION_KIND_MERGE ? "merge"
-                                                 : "other";
+  return kind == type::v1::DECISION_KIND_SPLIT      ? "split"
+         : kind == type::v1::DECISION_KIND_MERGE    ? "merge"
+         : kind == type::v1::DECISION_KIND_REPLICAS ? "replicas"
+         : kind == type::v1::DECISION_KIND_LEASE    ? "lease"
+                                                    : "other";
 }
 
 const char* OutcomeName(type::v1::DecisionOutcome outcome) {
