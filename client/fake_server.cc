@@ -86,6 +86,7 @@ struct State {
   std::string leader;
   bool initialized = true;
   bool meta_available = true;
+  bool paused = false;
   type::v1::RangeDescriptor range = FakeRange();  // As changes of its members left it.
 
   // Executes the call unless it was told to fail.
@@ -315,6 +316,7 @@ class FakeClusterService : public ClusterService::Service {
     return state_->Call(context, "DrainStore", [&] {
       response->mutable_store()->set_store_id(request->store_id());
       response->mutable_store()->set_state(request->state());
+      if (state_->paused) response->add_obstacles("placement is paused");
     });
   }
 
@@ -334,7 +336,8 @@ class FakeClusterService : public ClusterService::Service {
   grpc::Status SetPlacement(grpc::ServerContext* context,
                             const admin::v1::SetPlacementRequest* request,
                             admin::v1::SetPlacementResponse*) override {
-    return state_->Call(context, request->paused() ? "PausePlacement" : "ResumePlacement", [] {});
+    return state_->Call(context, request->paused() ? "PausePlacement" : "ResumePlacement",
+                        [&] { state_->paused = request->paused(); });
   }
 
   // Store 1 withdraws; store 2 has just heard the one that is called dead, if that is store 9.

@@ -29,6 +29,7 @@ constexpr auto kWaitMax = std::chrono::hours(24);
 // How far a store is on its way.
 struct Progress {
   bool listed = false;
+  bool reachable = false;
   uint64_t ranges = 0;
   uint64_t leaders = 0;
 };
@@ -41,9 +42,22 @@ absl::StatusOr<Progress> Look(Admin* admin, uint64_t store) {
     if (status.store().store_id() != store) continue;
     progress.listed = true;
     progress.ranges = status.ranges();
-    progress.leaders = status.reachable() ? status.leaders() : 0;
+    progress.reachable = status.reachable();
+    progress.leaders = status.leaders();
   }
   return progress;
+}
+
+std::string WhatStandsInTheWay(Admin* admin) {
+  const auto plan = admin->GetPlan();
+  if (!plan.ok()) return "what stands in the way is not known: nobody answers who would";
+  if (plan->off()) return "nothing is moved: the node that decides has --placement=false";
+  if (plan->paused()) return "nothing is moved until `rasputin plan resume`";
+  if (plan->obstacles().empty()) return "it goes on by itself";
+  std::string text = "in the way:";
+  for (const std::string& obstacle : plan->obstacles()) absl::StrAppend(&text, " ", obstacle, ";");
+  text.pop_back();
+  return text;
 }
 
 // Watches until the store is as wanted; notes what changes.
@@ -57,16 +71,18 @@ absl::Status Await(const Context& context, Admin* admin, uint64_t store, StoreSt
   for (std::string last;;) {
     const absl::StatusOr<Progress> progress = Look(admin, store);
     if (!progress.ok()) return progress.status();
-    if (!progress->listed || (drains && progress->leaders == 0)) return absl::OkStatus();
-    const std::string text = absl::StrCat("store ", store, " leads ", progress->leaders,
-                                          " ranges and has replicas of ", progress->ranges);
+    // What a store that does not answer leads is not known: it must not be stopped for that.
+    const bool leads_nothing = progress->reachable && progress->leaders == 0;
+    if (!progress->listed || (drains && leads_nothing)) return absl::OkStatus();
+    const std::string text =
+        progress->reachable ? absl::StrCat("store ", store, " leads ", progress->leaders,
+                                           " ranges and has replicas of ", progress->ranges)
+                            : absl::StrCat("store ", store, " does not answer; it has replicas of ",
+                                           progress->ranges, " ranges");
     if (context.streams.terminal && text != last) context.Note(text);
     last = text;
     if (std::chrono::steady_clock::now() + kLookPeriod > end) {
-      return absl::DeadlineExceededError(
-          absl::StrCat(text,
-                       "; it goes on by itself, and `rasputin plan` says what stands in the "
-                       "way"));
+      return absl::DeadlineExceededError(absl::StrCat(text, "; ", WhatStandsInTheWay(admin)));
     }
     std::this_thread::sleep_for(kLookPeriod);
   }
@@ -79,8 +95,11 @@ int Want(const Context& context, StoreState state, const std::string& begun,
   Admin admin(context.options);
   const auto response = admin.DrainStore(*store, state);
   if (!response.ok()) return context.Fail(response.status(), true);
+  for (const std::string& obstacle : response->obstacles()) context.Note(obstacle);
+  // Where nothing is moved, only who says so waits.
+  const bool moves = response->obstacles().empty();
   const bool waits = state != type::v1::STORE_STATE_ACTIVE &&
-                     (context.line.Has("wait") || context.streams.terminal);
+                     (context.line.Has("wait") || (context.streams.terminal && moves));
   if (waits) {
     const absl::Status awaited = Await(context, &admin, *store, state);
     if (!awaited.ok()) return context.Fail(awaited, false);
@@ -88,6 +107,7 @@ int Want(const Context& context, StoreState state, const std::string& begun,
   Json json;
   json["store_id"] = *store;
   json["done"] = waits || state == type::v1::STORE_STATE_ACTIVE;
+  json["obstacles"] = response->obstacles();
   context.Write(json, absl::StrCat("store ", *store, " ", waits ? done : begun, "\n"));
   return kDone;
 }

@@ -259,7 +259,10 @@ TEST_F(ProgramTest, DrainsAndDecommissionsAndWaitsIfAsked) {
             "store 7 is off the list for good\n");
   const Outcome late = Rasputin({"store", "decommission", "3", "--wait", "--timeout", "600ms"});
   EXPECT_NE(late.code, 0);
-  EXPECT_THAT(late.err, HasSubstr("rasputin plan"));
+  EXPECT_THAT(late.err, HasSubstr("in the way: store 3 does not answer"));
+  const Outcome silent = Rasputin({"store", "drain", "3", "--wait", "--timeout", "600ms"});
+  EXPECT_NE(silent.code, 0) << "nobody knows what it leads";
+  EXPECT_THAT(silent.err, HasSubstr("store 3 does not answer"));
   EXPECT_EQ(Rasputin({"store", "drain"}).code, 2);
 }
 
@@ -272,6 +275,7 @@ TEST_F(ProgramTest, ShowsThePlanAndPausesIt) {
   EXPECT_THAT(Rasputin({"plan"}).out, HasSubstr("store 3 is being decommissioned"));
   EXPECT_EQ(Rasputin({"plan", "pause"}).code, 0);
   EXPECT_EQ(server_.Calls("PausePlacement"), 1);
+  EXPECT_THAT(Rasputin({"store", "drain", "1"}).err, HasSubstr("placement is paused"));
   EXPECT_EQ(Rasputin({"plan", "resume"}).code, 0);
   EXPECT_EQ(server_.Calls("ResumePlacement"), 1);
   EXPECT_EQ(Rasputin({"plan", "stop"}).code, 2);

@@ -3,6 +3,7 @@
 #include "server/front/placement_calls.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -41,6 +42,14 @@ size_t CountVoters(const range::RangeDescriptor& range) {
       }));
 }
 
+// Stores that could have a replica: one that drains keeps what it has and takes nothing new.
+size_t CountStoresFor(const range::RangeDescriptor& range, const std::map<uint64_t, bool>& stores) {
+  return static_cast<size_t>(
+      std::count_if(stores.begin(), stores.end(), [&range](const auto& store) {
+        return store.second || client::HasMember(range, store.first);
+      }));
+}
+
 CallResult RefusePrecondition(std::string text) {
   return RefuseCall(absl::StatusCode::kFailedPrecondition,
                     rasputin::v1::ERROR_REASON_FAILED_PRECONDITION, std::move(text));
@@ -53,7 +62,7 @@ struct PlacementCalls::Drain {
   CallId id = 0;
   StoreDescriptor store;
   Instant deadline;
-  size_t stores_left = 0;  // That keep replicas.
+  std::map<uint64_t, bool> others;  // That keep replicas; true: and take new ones.
 };
 
 PlacementCalls::PlacementCalls(const FrontOptions& options, CallTable* calls, Directory* directory,
@@ -174,7 +183,7 @@ void PlacementCalls::ReadStores(const ClockReading& now, std::shared_ptr<Drain> 
             known = true;
             continue;
           }
-          drain->stores_left += IsLeaving(store) ? 0 : 1;
+          if (!IsLeaving(store)) drain->others[store.store_id()] = IsActive(store);
           other_leads |= IsActive(store);
         }
         if (!known) {
@@ -200,30 +209,28 @@ void PlacementCalls::ReadRanges(const ClockReading& now, std::shared_ptr<Drain> 
   storage::v1::MetaQuery query;
   query.set_ranges_from(from);
   query.set_limit(kRowsPerRead);
-  directory_->Query(
-      now, query, drain->deadline,
-      [this, drain](const ClockReading& when, RangeAnswer answer,
-                    storage::v1::MetaQueryResult result) {
-        if (answer.response.outcome != Outcome::kOk) {
-          return calls_->Finish(drain->id, ToCallResult(answer, *router_));
-        }
-        for (const auto& range : result.ranges()) {
-          const bool held = std::any_of(range.replicas().begin(), range.replicas().end(),
-                                        [&drain](const auto& replica) {
-                                          return replica.store_id() == drain->store.store_id();
-                                        });
-          const size_t replicas = CountVoters(range);
-          if (!held || replicas <= drain->stores_left) continue;
-          return calls_->Finish(
-              drain->id, RefusePrecondition(absl::StrCat(
-                             drain->stores_left, drain->stores_left == 1 ? " store" : " stores",
-                             " would be left, and range ", range.range_id(), " has ", replicas,
-                             " replicas: add a store, or lower the replication factor, first")));
-        }
-        const bool more = result.more() && result.ranges_size() > 0;
-        if (!more) return SetState(when, drain);
-        ReadRanges(when, drain, result.ranges(result.ranges_size() - 1).end_key());
-      });
+  directory_->Query(now, query, drain->deadline,
+                    [this, drain](const ClockReading& when, RangeAnswer answer,
+                                  storage::v1::MetaQueryResult result) {
+                      if (answer.response.outcome != Outcome::kOk) {
+                        return calls_->Finish(drain->id, ToCallResult(answer, *router_));
+                      }
+                      for (const auto& range : result.ranges()) {
+                        const size_t replicas = CountVoters(range);
+                        const size_t left = CountStoresFor(range, drain->others);
+                        if (!client::HasMember(range, drain->store.store_id()) || replicas <= left)
+                          continue;
+                        return calls_->Finish(
+                            drain->id,
+                            RefusePrecondition(absl::StrCat(
+                                left, left == 1 ? " store" : " stores",
+                                " would be left, and range ", range.range_id(), " has ", replicas,
+                                " replicas: add a store, or lower the replication factor, first")));
+                      }
+                      const bool more = result.more() && result.ranges_size() > 0;
+                      if (!more) return SetState(when, drain);
+                      ReadRanges(when, drain, result.ranges(result.ranges_size() - 1).end_key());
+                    });
 }
 
 void PlacementCalls::SetState(const ClockReading& now, std::shared_ptr<Drain> drain) {
@@ -232,14 +239,43 @@ void PlacementCalls::SetState(const ClockReading& now, std::shared_ptr<Drain> dr
   command.mutable_set_store_state()->set_state(drain->store.state());
   directory_->Command(
       now, command, /*repeatable=*/true, drain->deadline,
-      [this, drain](const ClockReading&, RangeAnswer answer, storage::v1::MetaResult) {
+      [this, drain](const ClockReading& when, RangeAnswer answer, storage::v1::MetaResult) {
         if (answer.response.outcome != Outcome::kOk) {
           return calls_->Finish(drain->id, ToCallResult(answer, *router_));
         }
-        admin::v1::DrainStoreResponse response;
-        *response.mutable_store() = drain->store;
-        calls_->Finish(drain->id, OkResult(response));
+        AskIfDone(when, drain);
       });
+}
+
+void PlacementCalls::AskIfDone(const ClockReading& now, std::shared_ptr<Drain> drain) {
+  RangeCall call;
+  call.kind = ForwardKind::kPlan;
+  // It has just answered the command.
+  call.store = StoreId(router_->Leader(client::kMetaRangeId));
+  call.repeatable = true;
+  call.deadline = std::min(drain->deadline, now.boot + options_.status_wait);
+  const auto finish = [this, drain](const ClockReading&, const RangeAnswer& answer) {
+    admin::v1::DrainStoreResponse response;
+    *response.mutable_store() = drain->store;
+    admin::v1::GetPlanResponse plan;
+    const bool told = answer.response.outcome == Outcome::kOk &&
+                      plan.ParseFromString(std::string(answer.response.body));
+    if (!told) {
+      response.add_obstacles(
+          "the store that leads the meta range, and so moves everything, does not answer now");
+    } else if (plan.off()) {
+      response.add_obstacles(absl::StrCat("the node of store ", plan.controller_store_id(),
+                                          ", which leads the meta range, was started with "
+                                          "--placement=false: nothing is moved"));
+    } else if (plan.paused()) {
+      response.add_obstacles("placement is paused: nothing is moved until `rasputin plan resume`");
+    }
+    calls_->Finish(drain->id, OkResult(response));
+  };
+  if (call.store.IsSet()) return dispatcher_->Send(now, std::move(call), finish);
+  RangeAnswer none;
+  none.response.outcome = Outcome::kNotLeader;
+  finish(now, none);
 }
 
 }  // namespace rasputin::server

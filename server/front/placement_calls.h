@@ -38,6 +38,8 @@ class PlacementCalls {
   void ReadStores(const ClockReading& now, std::shared_ptr<Drain> drain);
   void ReadRanges(const ClockReading& now, std::shared_ptr<Drain> drain, const std::string& from);
   void SetState(const ClockReading& now, std::shared_ptr<Drain> drain);
+  // Whether somebody does what is wanted.
+  void AskIfDone(const ClockReading& now, std::shared_ptr<Drain> drain);
 
   const FrontOptions options_;
   CallTable* const calls_;

@@ -429,6 +429,7 @@ std::optional<admin::v1::GetPlanResponse> PlacementController::Describe(
   for (auto& status : view_.Statuses(now, options_.placement_rules.store_suspect_after)) {
     *response.add_stores() = std::move(status);
   }
+  response.set_off(!options_.placement);
   if (!options_.placement) {
     response.add_obstacles(absl::StrCat(
         "the node of store ", dispatcher_->self().value(),

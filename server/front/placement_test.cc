@@ -366,12 +366,38 @@ TEST_F(PlacementTest, WhatItDecidesIsShownWhereARangeIsDescribedAndInTheLog) {
               Contains(ResultOf(moved, true)));
 }
 
+TEST_F(PlacementTest, WhoDrainsIsToldThatNothingMoves) {
+  const auto obstacles = [this] {
+    const FakeCall call =
+        cluster_.Call(4, Method::kDrainStore, Want(3, type::v1::STORE_STATE_DRAINING));
+    EXPECT_TRUE(call.ok());
+    return call.Body<admin::v1::DrainStoreResponse>().obstacles();
+  };
+  RunFor(seconds(3));
+  EXPECT_THAT(obstacles(), IsEmpty());
+  Pause(true);
+  RunFor(seconds(3));
+  EXPECT_THAT(obstacles(), ElementsAre(HasSubstr("paused")));
+}
+
+TEST_F(PlacementTest, AStoreThatDrainsIsNoHomeForReplicas) {
+  ASSERT_TRUE(cluster_.Call(1, Method::kDrainStore, Want(4, type::v1::STORE_STATE_DRAINING)).ok());
+  const FakeCall call =
+      cluster_.Call(1, Method::kDrainStore, Want(3, type::v1::STORE_STATE_DECOMMISSIONING));
+  ASSERT_FALSE(call.ok());
+  EXPECT_THAT(call.result->message, HasSubstr("2 stores would be left"));
+}
+
 TEST(PlacementOff, MovesNothingAndSaysSo) {
   FakeCluster cluster(4, {}, 3);
   for (uint64_t node = 1; node <= 4; ++node) {
     cluster.front(node).OnLeader(RangeId(1), StoreId(1));
   }
-  ASSERT_TRUE(cluster.Call(4, Method::kDrainStore, Want(1, type::v1::STORE_STATE_DRAINING)).ok());
+  const FakeCall drain =
+      cluster.Call(4, Method::kDrainStore, Want(1, type::v1::STORE_STATE_DRAINING));
+  ASSERT_TRUE(drain.ok());
+  EXPECT_THAT(drain.Body<admin::v1::DrainStoreResponse>().obstacles(),
+              ElementsAre(HasSubstr("--placement=false")));
   for (int i = 0; i < 100; ++i) cluster.Advance(milliseconds(100));
   EXPECT_EQ(cluster.Leader(2), 1u);
   const FakeCall call = cluster.Call(2, Method::kGetPlan, admin::v1::GetPlanRequest());
