@@ -144,6 +144,8 @@ absl::StatusOr<kv::Outcome> MarkReady(uint64_t collection_id, kv::Turn* turn) {
   if (!found.ok()) return found.status();
   if (!found->has_value()) return NoSuchId(collection_id);
   Collection collection = **found;
+  // Its range came too late: whoever drops it may have found none.
+  if (collection.dropping()) return NoSuchId(collection_id);
   if (!collection.ready()) {
     collection.set_ready(true);
     if (absl::Status status = PutCollection(collection, turn); !status.ok()) return status;

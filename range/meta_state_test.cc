@@ -193,6 +193,20 @@ TEST_F(MetaStateTest, StoresAndCollectionsAreReadPageByPage) {
   EXPECT_EQ(Query(query).stores(0).store_id(), 3u);
 }
 
+// Whoever drops it may have found no range yet: the range that comes now is its creator's to drop.
+TEST_F(MetaStateTest, ACollectionThatIsBeingDroppedBecomesReadyNoMore) {
+  MetaCommand create;
+  create.mutable_create_collection()->mutable_collection()->set_name("orders");
+  create.mutable_create_collection()->mutable_collection()->set_type(type::v1::COLLECTION_TYPE_KV);
+  ASSERT_EQ(Apply(create).code, kv::OutcomeCode::kOk);
+  MetaCommand drop;
+  drop.mutable_drop_collection()->set_collection_id(3);
+  ASSERT_EQ(Apply(drop).code, kv::OutcomeCode::kOk);
+  MetaCommand ready;
+  ready.mutable_collection_ready()->set_collection_id(3);
+  EXPECT_EQ(Apply(ready).code, kv::OutcomeCode::kNotFound);
+}
+
 TEST_F(MetaStateTest, RefusesBadNamesAndTypes) {
   const std::string names[] = {"", "a b", "a/b", std::string(129, 'a'), "\xc3\xa4"};
   for (const std::string& name : names) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "client/route/full_key.h"
 #include "rasputin/admin/v1/admin.pb.h"
 #include "server/front/admin_message.h"
@@ -21,6 +22,9 @@ namespace {
 
 constexpr size_t kNameBytesMax = 128;
 constexpr uint32_t kCollectionsListed = 1000;
+// A creation goes on for so long after its call has ended: a split that is on its way may still
+// happen, and its range must not be left to a collection that was dropped meanwhile.
+constexpr Duration kAfterDeadline = std::chrono::seconds(20);
 
 absl::Status CheckName(const std::string& name) {
   constexpr char kAllowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
@@ -43,6 +47,7 @@ CollectionCalls::CollectionCalls(CallTable* calls, Directory* directory, Dispatc
                                  RangeSplitter* splitter, client::Router* router)
     : calls_(calls),
       directory_(directory),
+      dispatcher_(dispatcher),
       splitter_(splitter),
       dropper_(directory, dispatcher, router),
       router_(router) {}
@@ -104,7 +109,12 @@ void CollectionCalls::OnRegistered(const ClockReading& now, CallId id, const Col
                        "then create it"));
   }
   if (registered.ready()) return FinishCreate(id, registered);
-  CreateRange(now, id, registered, deadline);
+  dispatcher_->After(now, deadline - now.boot, [this, id](const ClockReading&) {
+    calls_->Finish(id, RefuseCall(absl::StatusCode::kDeadlineExceeded,
+                                  rasputin::v1::ERROR_REASON_DEADLINE_EXCEEDED,
+                                  "the collection is not ready yet: create it again to see it so"));
+  });
+  CreateRange(now, id, registered, deadline + kAfterDeadline);
 }
 
 void CollectionCalls::CreateRange(const ClockReading& now, CallId id, const Collection& collection,
@@ -123,16 +133,35 @@ void CollectionCalls::MarkReady(const ClockReading& now, CallId id, const Collec
                                 Instant deadline) {
   storage::v1::MetaCommand command;
   command.mutable_collection_ready()->set_collection_id(collection.id());
-  directory_->Command(
-      now, command, /*repeatable=*/true, deadline,
-      [this, id, collection](const ClockReading&, RangeAnswer answer, storage::v1::MetaResult) {
-        if (answer.response.outcome != Outcome::kOk) {
-          return calls_->Finish(id, ToCallResult(answer, *router_));
-        }
-        Collection ready = collection;
-        ready.set_ready(true);
-        FinishCreate(id, ready);
-      });
+  directory_->Command(now, command, /*repeatable=*/true, deadline,
+                      [this, id, collection, deadline](const ClockReading& when, RangeAnswer answer,
+                                                       storage::v1::MetaResult) {
+                        if (answer.response.outcome == Outcome::kNotFound) {
+                          return DropRange(when, id, collection, deadline, std::move(answer));
+                        }
+                        if (answer.response.outcome != Outcome::kOk) {
+                          return calls_->Finish(id, ToCallResult(answer, *router_));
+                        }
+                        Collection ready = collection;
+                        ready.set_ready(true);
+                        FinishCreate(id, ready);
+                      });
+}
+
+void CollectionCalls::DropRange(const ClockReading& now, CallId id, const Collection& collection,
+                                Instant deadline, RangeAnswer refused) {
+  RangeCall call;
+  call.operation = kv::Operation::kDropRange;
+  call.body = absl::Cord(storage::v1::DropRange().SerializeAsString());
+  call.first_key = client::KeyPrefix(collection.id());
+  call.collection = collection.id();
+  call.mutates = true;
+  call.repeatable = true;
+  call.deadline = deadline;
+  dispatcher_->Send(now, std::move(call),
+                    [this, id, refused = std::move(refused)](const ClockReading&, RangeAnswer) {
+                      calls_->Finish(id, ToCallResult(refused, *router_));
+                    });
 }
 
 void CollectionCalls::FinishCreate(CallId id, const Collection& collection) {
@@ -223,6 +252,11 @@ void CollectionCalls::Drop(const ClockReading& now, CallId id, const absl::Cord&
   dropper_.Drop(now, wanted->name(), deadline,
                 [this, id](const ClockReading&, RangeAnswer answer, uint64_t ranges_emptied) {
                   if (answer.response.outcome != Outcome::kOk) {
+                    if (ranges_emptied > 0) {
+                      absl::StrAppend(&answer.response.message, " (", ranges_emptied,
+                                      " ranges were emptied; the rest follows by itself within "
+                                      "minutes, or at once if the call is repeated)");
+                    }
                     return calls_->Finish(id, ToCallResult(answer, *router_));
                   }
                   admin::v1::DropCollectionResponse response;

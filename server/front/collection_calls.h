@@ -35,6 +35,9 @@ class CollectionCalls {
                    Instant deadline);
   void MarkReady(const ClockReading& now, CallId id, const Collection& collection,
                  Instant deadline);
+  // The collection was dropped before it had a range: nobody else would drop the range.
+  void DropRange(const ClockReading& now, CallId id, const Collection& collection, Instant deadline,
+                 RangeAnswer refused);
   void OnRegistered(const ClockReading& now, CallId id, const Collection& wanted,
                     const Collection& registered, Instant deadline);
   void FinishCreate(CallId id, const Collection& collection);
@@ -42,6 +45,7 @@ class CollectionCalls {
 
   CallTable* const calls_;
   Directory* const directory_;
+  Dispatcher* const dispatcher_;
   RangeSplitter* const splitter_;
   CollectionDropper dropper_;
   client::Router* const router_;

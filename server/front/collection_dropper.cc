@@ -16,7 +16,6 @@ namespace rasputin::server {
 using range::Outcome;
 
 struct CollectionDropper::Work {
-  std::string name;
   uint64_t id = 0;
   Instant deadline;
   Done done;
@@ -31,7 +30,6 @@ CollectionDropper::CollectionDropper(Directory* directory, Dispatcher* dispatche
 void CollectionDropper::Drop(const ClockReading& now, const std::string& name, Instant deadline,
                              Done done) {
   auto work = std::make_shared<Work>();
-  work->name = name;
   work->deadline = deadline;
   work->done = std::move(done);
   directory_->ReadCollection(
@@ -43,6 +41,16 @@ void CollectionDropper::Drop(const ClockReading& now, const std::string& name, I
         work->cursor = client::KeyPrefix(found.id());
         Mark(when, work);
       });
+}
+
+void CollectionDropper::GoOnWith(const ClockReading& now, uint64_t collection_id, Instant deadline,
+                                 Done done) {
+  auto work = std::make_shared<Work>();
+  work->id = collection_id;
+  work->cursor = client::KeyPrefix(collection_id);
+  work->deadline = deadline;
+  work->done = std::move(done);
+  Mark(now, std::move(work));
 }
 
 void CollectionDropper::Mark(const ClockReading& now, std::shared_ptr<Work> work) {
@@ -91,7 +99,7 @@ void CollectionDropper::Empty(const ClockReading& now, std::shared_ptr<Work> wor
                       // The route was old: the range at the cursor is another collection's.
                       if (answer.wrong_collection) return EmptyNext(when, work);
                       if (answer.response.outcome == Outcome::kOk) ++work->emptied;
-                      GoOn(when, work, answer);
+                      Advance(when, work, answer);
                     });
 }
 
@@ -116,12 +124,12 @@ void CollectionDropper::Confirm(const ClockReading& now, std::shared_ptr<Work> w
                       if (ours && answer.response.outcome == Outcome::kOk) {
                         return EmptyNext(when, work);
                       }
-                      GoOn(when, work, answer);
+                      Advance(when, work, answer);
                     });
 }
 
-void CollectionDropper::GoOn(const ClockReading& now, std::shared_ptr<Work> work,
-                             const RangeAnswer& answer) {
+void CollectionDropper::Advance(const ClockReading& now, std::shared_ptr<Work> work,
+                                const RangeAnswer& answer) {
   if (answer.response.outcome != Outcome::kOk) return work->done(now, answer, work->emptied);
   work->cursor = answer.descriptor.end_key();
   EmptyNext(now, std::move(work));

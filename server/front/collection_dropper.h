@@ -27,6 +27,9 @@ class CollectionDropper {
 
   // NOT_FOUND: no collection of this name. FAILED_PRECONDITION: `default` stays.
   void Drop(const ClockReading& now, const std::string& name, Instant deadline, Done done);
+  // Goes on with one that is being dropped, whose name may be another's by now. NOT_FOUND: it is
+  // gone already.
+  void GoOnWith(const ClockReading& now, uint64_t collection_id, Instant deadline, Done done);
 
  private:
   struct Work;
@@ -37,7 +40,7 @@ class CollectionDropper {
   void Empty(const ClockReading& now, std::shared_ptr<Work> work);
   // A range of another collection at the cursor: asks itself whether it still is.
   void Confirm(const ClockReading& now, std::shared_ptr<Work> work);
-  void GoOn(const ClockReading& now, std::shared_ptr<Work> work, const RangeAnswer& answer);
+  void Advance(const ClockReading& now, std::shared_ptr<Work> work, const RangeAnswer& answer);
   void Remove(const ClockReading& now, std::shared_ptr<Work> work);
 
   Directory* const directory_;

@@ -2,6 +2,7 @@
 // again, and collections that are changed and dropped. Runs over FakeCluster.
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -356,6 +357,39 @@ TEST(DropCollection, TakesAwayOneWhoseCreationBrokeOff) {
   EXPECT_TRUE(cluster.Call(3, Method::kSet, SetIn("", "k")).ok()) << "the neighbour was emptied";
   EXPECT_EQ(cluster.Call(2, Method::kDropCollection, Drop("orders")).result->code,
             absl::StatusCode::kNotFound);
+}
+
+// Splits wait while the flag is set; no other request does.
+FakeCluster::Interceptor HoldSplits(const bool* hold) {
+  return [hold](StoreId, const range::Request& request) {
+    std::optional<range::Response> answer;
+    if (*hold && request.operation == kv::Operation::kSplit) {
+      answer.emplace();
+      answer->outcome = range::Outcome::kNotLeader;
+    }
+    return answer;
+  };
+}
+
+TEST(DropCollection, TheRangeOfACreationThatItOvertookIsDroppedByTheCreator) {
+  for (const seconds patience : {seconds(30), seconds(1)}) {
+    FakeCluster cluster;
+    bool hold = true;
+    cluster.intercept = HoldSplits(&hold);
+    FakeCall create;
+    cluster.Start(1, Method::kCreateCollection, Create("orders").SerializeAsString(), &create,
+                  patience);
+    for (int i = 0; i < 20; ++i) cluster.Advance(milliseconds(100));
+    EXPECT_EQ(create.result.has_value(), patience == seconds(1)) << "its call ends in time";
+    ASSERT_TRUE(cluster.Call(2, Method::kDropCollection, Drop("orders")).ok());
+    hold = false;
+    for (int i = 0; i < 50; ++i) cluster.Advance(milliseconds(100));
+    ASSERT_TRUE(create.result.has_value());
+    EXPECT_EQ(create.result->code, patience == seconds(1) ? absl::StatusCode::kDeadlineExceeded
+                                                          : absl::StatusCode::kNotFound);
+    EXPECT_EQ(cluster.RangeOf(client::KeyPrefix(3))->collection_id(), 3u);
+    EXPECT_TRUE(cluster.RangeOf(client::KeyPrefix(3))->dropped());
+  }
 }
 
 // A node crashes after its n-th request of the drop was executed, before it learns the answer.

@@ -55,7 +55,8 @@ class FrontEnd::Impl {
         store_watch(options, ports.store->manifest(), ports.stores, &directory, &dispatcher,
                     &router),
         upkeep(ports.store, &directory, &dispatcher),
-        placement(options, ports.decisions, &calls, &directory, &dispatcher, &range_calls,
+        dropper(&directory, &dispatcher, &router),
+        placement(options, ports.decisions, &calls, &directory, &dispatcher, &range_calls, &dropper,
                   &decisions, &counters),
         placement_calls(options, &calls, &directory, &dispatcher, &router) {
     dispatcher.SetDecisions(&decisions);
@@ -84,6 +85,7 @@ class FrontEnd::Impl {
   StoreCalls store_calls;
   StoreWatch store_watch;
   Upkeep upkeep;
+  CollectionDropper dropper;
   PlacementController placement;
   PlacementCalls placement_calls;
 };

@@ -42,6 +42,9 @@ constexpr Duration kTransferDuration = std::chrono::seconds(10);
 constexpr Duration kRestMin = std::chrono::seconds(2);
 constexpr Duration kRestMax = std::chrono::minutes(2);
 constexpr size_t kDoneMax = 100;
+// A drop that somebody began is gone on with after so long: until then its call may live.
+constexpr Duration kDropAfter = std::chrono::seconds(90);
+constexpr Duration kDropDuration = std::chrono::seconds(60);
 
 }  // namespace
 
@@ -61,13 +64,15 @@ struct PlacementController::Running final : CallCompletion {
 PlacementController::PlacementController(const FrontOptions& options, DecisionsPort* port,
                                          CallTable* calls, Directory* directory,
                                          Dispatcher* dispatcher, RangeCalls* range_calls,
-                                         DecisionLog* log, FrontCounters* counters)
+                                         CollectionDropper* dropper, DecisionLog* log,
+                                         FrontCounters* counters)
     : options_(options),
       port_(port),
       calls_(calls),
       directory_(directory),
       dispatcher_(dispatcher),
       range_calls_(range_calls),
+      dropper_(dropper),
       log_(log),
       counters_(counters) {}
 
@@ -108,6 +113,7 @@ void PlacementController::Begin(const ClockReading& now) {
   load_awaited_.clear();
   failures_.clear();
   retiring_.clear();
+  drop_at_.clear();
   round_busy_ = false;
   round_wanted_ = options_.placement;
 }
@@ -208,6 +214,7 @@ void PlacementController::ReadCollections(const ClockReading& now,
           const bool more = result.more() && !read.empty() && read.back().id() >= from;
           if (more) return ReadCollections(when, std::move(read));
           view_.OnCollections(read);
+          GoOnDropping(when, read);
           ReadPlacement(when);
         });
 }
@@ -407,6 +414,26 @@ void PlacementController::Retire(const ClockReading& now, StoreId store) {
                                          "decommissioned and holds nothing any more"));
         Note(std::move(decision));
       });
+}
+
+// By id: the name may be another collection's by the time the range is asked.
+void PlacementController::GoOnDropping(const ClockReading& now,
+                                       const std::vector<type::v1::Collection>& collections) {
+  std::map<uint64_t, Instant> due;
+  for (const type::v1::Collection& one : collections) {
+    if (!one.dropping()) continue;
+    const auto known = drop_at_.find(one.id());
+    const Instant at = known == drop_at_.end() ? now.boot + kDropAfter : known->second;
+    due[one.id()] = now.boot < at ? at : now.boot + kDropAfter;
+    if (now.boot < at) continue;
+    dropper_->GoOnWith(now, one.id(), now.boot + kDropDuration,
+                       [](const ClockReading&, const RangeAnswer&, uint64_t) {});
+  }
+  drop_at_ = std::move(due);
+}
+
+void PlacementController::Tell(const Decision& decision) {
+  if (log_->Add(decision) && port_ != nullptr) port_->OnDecision(decision);
 }
 
 void PlacementController::Note(Decision decision) {

@@ -21,6 +21,7 @@
 #include "range/placement/planner.h"
 #include "rasputin/admin/v1/admin.pb.h"
 #include "server/front/call_table.h"
+#include "server/front/collection_dropper.h"
 #include "server/front/decision_log.h"
 #include "server/front/directory.h"
 #include "server/front/dispatcher.h"
@@ -34,7 +35,7 @@ class PlacementController {
   // `port` may be null.
   PlacementController(const FrontOptions& options, DecisionsPort* port, CallTable* calls,
                       Directory* directory, Dispatcher* dispatcher, RangeCalls* range_calls,
-                      DecisionLog* log, FrontCounters* counters);
+                      CollectionDropper* dropper, DecisionLog* log, FrontCounters* counters);
   ~PlacementController();
 
   // See range::Observer; may be called within the store's turn.
@@ -84,6 +85,11 @@ class PlacementController {
   void Start(const ClockReading& now, const range::PlacementMove& move);
   void OnEnded(const ClockReading& now, const Ended& ended);
   void Retire(const ClockReading& now, StoreId store);
+  // Collections whose drop was begun and is not finished by whoever began it.
+  void GoOnDropping(const ClockReading& now, const std::vector<type::v1::Collection>& collections);
+  // For the decision log, and the port.
+  void Tell(const type::v1::Decision& decision);
+  // The same for what is over, and for whoever asks for the plan.
   void Note(type::v1::Decision decision);
   type::v1::Decision DecisionOf(const ClockReading& now, const range::PlacementMove& move) const;
 
@@ -93,6 +99,7 @@ class PlacementController {
   Directory* const directory_;
   Dispatcher* const dispatcher_;
   RangeCalls* const range_calls_;
+  CollectionDropper* const dropper_;
   DecisionLog* const log_;
   FrontCounters* const counters_;
 
@@ -116,7 +123,9 @@ class PlacementController {
   std::vector<Ended> ended_;
   std::map<uint64_t, uint32_t> failures_;  // In a row, by range.
   std::set<uint64_t> retiring_;            // Stores that are being taken off the list.
-  std::deque<type::v1::Decision> done_;    // Newest first.
+  // Collections that are being dropped: when to go on with each, unless it is gone by then.
+  std::map<uint64_t, Instant> drop_at_;
+  std::deque<type::v1::Decision> done_;  // Newest first.
 };
 
 }  // namespace rasputin::server

@@ -366,6 +366,24 @@ TEST_F(PlacementTest, WhatItDecidesIsShownWhereARangeIsDescribedAndInTheLog) {
               Contains(ResultOf(moved, true)));
 }
 
+TEST_F(PlacementTest, ADropWhoseCallerIsGoneIsGoneOnWith) {
+  admin::v1::CreateCollectionRequest create;
+  create.set_name("orders");
+  create.set_type(type::v1::COLLECTION_TYPE_KV);
+  ASSERT_TRUE(cluster_.Call(1, Method::kCreateCollection, create).ok());
+  storage::v1::MetaCommand drop;
+  drop.mutable_drop_collection()->set_collection_id(3);
+  cluster_.ApplyToMeta(drop);
+  RunFor(seconds(60));
+  EXPECT_FALSE(cluster_.RangeOf(client::KeyPrefix(3))->dropped()) << "its caller may live";
+  RunFor(seconds(40));
+  EXPECT_TRUE(cluster_.RangeOf(client::KeyPrefix(3))->dropped());
+  admin::v1::GetCollectionRequest get;
+  get.set_name("orders");
+  EXPECT_EQ(cluster_.Call(2, Method::kGetCollection, get).result->code,
+            absl::StatusCode::kNotFound);
+}
+
 TEST_F(PlacementTest, WhoDrainsIsToldThatNothingMoves) {
   const auto obstacles = [this] {
     const FakeCall call =
