@@ -188,7 +188,9 @@ absl::Status AddItem(absl::string_view item, const kv::Engine& engine, MetaQuery
     case kRange:
       return value->has_value() ? Parse(View(**value), result->add_ranges()) : absl::OkStatus();
     case kStore:
-      return value->has_value() ? Parse(View(**value), result->add_stores()) : absl::OkStatus();
+      if (value->has_value()) return Parse(View(**value), result->add_stores());
+      result->add_gone_store_ids(id);
+      return absl::OkStatus();
     case kCollection:
       if (value->has_value()) return Parse(View(**value), result->add_collections());
       result->add_collections()->set_id(id);  // Removed: it has no name.

@@ -217,6 +217,9 @@ absl::StatusOr<kv::Outcome> RetireStore(uint64_t store_id, kv::Turn* turn) {
   if (store_id == 0 || store_id >= ids->store) {
     return Refusal(kv::OutcomeCode::kNotFound, absl::StrCat("there is no store ", store_id));
   }
+  absl::StatusOr<std::optional<std::string>> row = turn->Get(StoreRow(store_id));
+  if (!row.ok()) return row.status();
+  if (!row->has_value()) return Done(MetaResult());
   absl::StatusOr<uint64_t> ranges = CountRangesOn(store_id, *turn);
   if (!ranges.ok()) return ranges.status();
   if (*ranges > 0) {
@@ -226,6 +229,7 @@ absl::StatusOr<kv::Outcome> RetireStore(uint64_t store_id, kv::Turn* turn) {
                      store_id, ": replace the store, or remove these replicas, first"));
   }
   turn->Delete(StoreRow(store_id));
+  if (absl::Status status = meta::NoteStore(store_id, turn); !status.ok()) return status;
   return Done(MetaResult());
 }
 

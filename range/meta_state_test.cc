@@ -306,7 +306,14 @@ TEST_F(MetaStateTest, AStoreIsRetiredForGoodOnceNoRangeHasAReplicaThere) {
   }
   MetaQuery stores;
   stores.set_stores(true);
+  MetaQuery everything;
+  everything.set_changes_after(0);
   EXPECT_EQ(Query(stores).stores_size(), 2);
+  MetaQuery changes;
+  changes.set_changes_after(Query(everything).last_change() - 1);
+  const MetaQueryResult told = Query(changes);
+  ASSERT_EQ(told.gone_store_ids_size(), 1) << "the last change, and the only one of a repetition";
+  EXPECT_EQ(told.gone_store_ids(0), 3u);
 
   MetaCommand back;
   back.mutable_put_store()->mutable_store()->set_store_id(3);

@@ -4,6 +4,7 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "rasputin/admin/v1/admin.pb.h"
@@ -40,6 +41,9 @@ void DirectoryCopy::Apply(const storage::v1::MetaQueryResult& changes) {
     *route->mutable_range() = range;
     route->set_leader_store_id(leader_of_(range.range_id()));
   }
+  for (const uint64_t id : changes.gone_store_ids()) {
+    if (stores_.erase(id) > 0) page.add_gone_store_ids(id);
+  }
   for (const auto& store : changes.stores()) {
     stores_[store.store_id()] = store;
     *page.add_stores() = store;
@@ -52,6 +56,11 @@ void DirectoryCopy::Replace(const Ranges& ranges,
   storage::v1::MetaQueryResult changes;
   for (const auto& [id, encoded] : ranges_) {
     if (ranges.count(id) == 0) changes.add_gone_range_ids(id);
+  }
+  for (const auto& [id, known] : stores_) {
+    const bool there = std::any_of(stores.begin(), stores.end(),
+                                   [id = id](const auto& store) { return store.store_id() == id; });
+    if (!there) changes.add_gone_store_ids(id);
   }
   for (const auto& store : stores) *changes.add_stores() = store;
   for (const auto& [id, range] : ranges) {

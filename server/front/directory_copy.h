@@ -44,7 +44,7 @@ class DirectoryCopy {
 
   // An answer to MetaQuery.changes_after that is not everything.
   void Apply(const storage::v1::MetaQueryResult& changes);
-  // Everything, read afresh. Ranges that are not among them have gone.
+  // Everything, read afresh. Ranges and stores that are not among them have gone.
   void Replace(const Ranges& ranges, const std::vector<type::v1::StoreDescriptor>& stores);
 
   // False until the first Replace: there is nothing to follow yet.

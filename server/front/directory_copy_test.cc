@@ -63,6 +63,28 @@ TEST(DirectoryCopy, WhatIsKnownAlreadyIsNoChange) {
   EXPECT_EQ(copy.version(), before);
 }
 
+TEST(DirectoryCopy, AStoreThatWasTakenOffTheListIsToldAndForgotten) {
+  std::vector<type::v1::StoreDescriptor> stores(2);
+  stores[0].set_store_id(1);
+  stores[1].set_store_id(2);
+  DirectoryCopy copy(Leader);
+  copy.Replace(Ranges(1), stores);
+  storage::v1::MetaQueryResult changes;
+  changes.add_gone_store_ids(1);
+  changes.add_gone_store_ids(9);
+  copy.Apply(changes);
+  FollowRangesResponse page = Decode(*copy.PageAfter(copy.version() - 1));
+  ASSERT_EQ(page.gone_store_ids_size(), 1);
+  EXPECT_EQ(page.gone_store_ids(0), 1u);
+  page = Decode(copy.TakeSnapshot()->pages[0]);
+  ASSERT_EQ(page.stores_size(), 1);
+  EXPECT_EQ(page.stores(0).store_id(), 2u);
+  copy.Replace(Ranges(1), {});
+  page = Decode(*copy.PageAfter(copy.version() - 1));
+  ASSERT_EQ(page.gone_store_ids_size(), 1);
+  EXPECT_EQ(page.gone_store_ids(0), 2u);
+}
+
 TEST(DirectoryCopy, ReadAfreshTellsWhatHasGoneMeanwhile) {
   DirectoryCopy copy(Leader);
   copy.Replace(Ranges(3), {});
