@@ -392,6 +392,9 @@ class FakeClusterService : public ClusterService::Service {
       one->mutable_load()->set_size_bytes(2048);
       response->add_stores()->mutable_store()->set_store_id(1);
       response->mutable_stores(0)->set_reachable(true);
+      response->mutable_stores(0)->mutable_load()->set_used_bytes(3 << 20);
+      response->mutable_stores(0)->mutable_load()->add_led_range_ids(kRangeId);
+      response->mutable_stores(0)->mutable_load()->add_led_bytes(4096);
     });
   }
 

@@ -168,8 +168,8 @@ class Store {
   // Of the ranges that this store leads and that had requests in the last five minutes: those with
   // most requests a second first, at most `max`.
   std::vector<type::v1::RangeLoad> ListLoads(const ClockReading& now, size_t max);
-  // Of all requests that this store served as a leader, with the time of all its turns; range_id,
-  // size and age are 0.
+  // Of all requests that this store served as a leader, with the time of all its turns; the size is
+  // about what engine and log take of the disk; range_id and age are 0.
   type::v1::RangeLoad TotalLoad(const ClockReading& now);
   // Latencies and sizes of all that this store answered as a leader, by operation, since it was
   // opened.

@@ -280,6 +280,8 @@ RangeLoad Store::Impl::TotalLoad(const ClockReading& now) {
   SetRates(total.Mean(now.boot), &load);
   load.set_peak_requests_per_second(total.Peak(now.boot));
   load.set_observed_seconds(static_cast<uint64_t>(total.ObservedSeconds(now.boot)));
+  load.set_size_bytes(ports_.engine->ApproximateBytes("", "") +
+                      log_->stats().segments * options_.log_segment_bytes);
   return load;
 }
 

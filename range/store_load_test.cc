@@ -61,6 +61,7 @@ TEST_F(LoadTest, CountsWhatItsLeaderServes) {
   EXPECT_EQ(reviews[0].thresholds.size_bytes(), 16u << 20);
   EXPECT_TRUE(store().ReviewRanges(cluster.Now(), NoQuiet()).empty()) << "nothing new to say";
   EXPECT_NEAR(store().TotalLoad(cluster.Now()).writes_per_second(), 2, 0.3);
+  EXPECT_GT(store().TotalLoad(cluster.Now()).size_bytes(), 40'000u) << "rows, and their log";
   const std::vector<type::v1::RangeLoad> loads = store().ListLoads(cluster.Now(), 10);
   ASSERT_EQ(loads.size(), 1u);
   EXPECT_EQ(loads[0].range_id(), kRange);

@@ -2,6 +2,7 @@
 
 #include "client/cli/admin_commands.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -26,6 +27,13 @@ constexpr uint32_t kLoadsShown = 1000;
 
 std::string OrDash(uint64_t id) { return id == 0 ? "-" : absl::StrCat(id); }
 
+// Of the ranges that the store leads, as far as it knows them.
+void AddSizes(const type::v1::StoreLoad& store, std::map<uint64_t, uint64_t>* sizes) {
+  for (int i = 0; i < std::min(store.led_range_ids_size(), store.led_bytes_size()); ++i) {
+    if (store.led_bytes(i) != 0) (*sizes)[store.led_range_ids(i)] = store.led_bytes(i);
+  }
+}
+
 }  // namespace
 
 int RangeLs(const Context& context) {
@@ -39,8 +47,13 @@ int RangeLs(const Context& context) {
 
   // The ranges are listed even if their loads cannot be told.
   std::map<uint64_t, type::v1::RangeLoad> loads;
+  std::map<uint64_t, uint64_t> sizes;  // In bytes, of those without load, too.
   if (const auto response = admin.ListLoads(kLoadsShown); response.ok()) {
-    for (const auto& one : response->ranges()) loads[one.load().range_id()] = one.load();
+    for (const auto& one : response->ranges()) {
+      loads[one.load().range_id()] = one.load();
+      sizes[one.load().range_id()] = one.load().size_bytes();
+    }
+    for (const auto& store : response->stores()) AddSizes(store.load(), &sizes);
   }
 
   Json json = Json::array();
@@ -53,6 +66,8 @@ int RangeLs(const Context& context) {
     Json one = RangeJson(range);
     one["collection"] = names[range.collection_id()];
     one["leader_store_id"] = route.leader_store_id();
+    const auto size = sizes.find(range.range_id());
+    one["size_bytes"] = size != sizes.end() ? Json(size->second) : Json();
     one["load"] = busy ? LoadJson(load->second) : Json();
     json.push_back(std::move(one));
     const std::string start = UserKeyIn(range.start_key(), range.collection_id());
@@ -62,7 +77,7 @@ int RangeLs(const Context& context) {
          start.empty() ? "-" : Show(start, context.hex()),
          end.empty() ? "-" : Show(end, context.hex()), absl::StrCat(range.generation()),
          OrDash(route.leader_store_id()), StoresOf(range),
-         busy ? SizeText(static_cast<double>(load->second.size_bytes())) : "-",
+         size != sizes.end() ? SizeText(static_cast<double>(size->second)) : "-",
          busy ? RateText(load->second.reads_per_second() + load->second.writes_per_second()) : "-",
          busy ? TimeText(load->second.age_seconds()) : "-"});
   }

@@ -203,7 +203,9 @@ TEST_F(ProgramTest, ShowsTheClusterInTablesAndJson) {
 }
 
 TEST_F(ProgramTest, SaysWhatRangesHaveToDoAndWhy) {
-  EXPECT_THAT(Rasputin({"range", "ls"}).out, HasSubstr("2.0 KiB  31.0"));
+  EXPECT_THAT(Rasputin({"range", "ls"}).out, HasSubstr("4.0 KiB  31.0"))
+      << "as its leader says, which lists all that it leads";
+  EXPECT_EQ(RasputinJson({"range", "ls"})[0]["size_bytes"], 4096);
   EXPECT_EQ(RasputinJson({"range", "ls"})[0]["load"]["writes_per_second"], 31);
   // The list does without what cannot be told.
   server_.Fail("ListLoads", Failure(9, v1::ERROR_REASON_FAILED_PRECONDITION));
@@ -222,6 +224,7 @@ TEST_F(ProgramTest, ShowsTheBusiestRangesOnceWhereNobodyCanWatch) {
   EXPECT_EQ(top.code, 0) << top.err;
   EXPECT_THAT(top.out, HasSubstr("1 stores"));
   EXPECT_THAT(top.out, HasSubstr("none lately"));
+  EXPECT_THAT(top.out, HasSubstr("3.0 MiB")) << "what the store takes of its disk";
   EXPECT_EQ(RasputinJson({"top", "--rows", "5"})["ranges"][0]["range_id"], 7);
   EXPECT_EQ(Rasputin({"top", "--rows", "0"}).code, 2);
 }

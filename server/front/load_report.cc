@@ -39,6 +39,7 @@ type::v1::StoreLoad ReportLoad(const ClockReading& now, const FrontOptions& opti
   const type::v1::RangeLoad total = store->TotalLoad(now);
   load.set_requests_per_second(total.reads_per_second() + total.writes_per_second());
   load.set_cpu_cores(total.cpu_cores());
+  load.set_used_bytes(total.size_bytes());
   load.set_replicas(store->CountReplicas(now).replicas);
   load.set_leaders(static_cast<uint64_t>(load.led_range_ids_size()));
   return load;
