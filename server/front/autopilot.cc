@@ -140,8 +140,12 @@ void Autopilot::ConsiderSplit(const ClockReading& now, const RangeReview& review
           return Tell(when, DECISION_KIND_SPLIT, DECISION_OUTCOME_FAILED, id,
                       FailureOf(reason, answer));
         }
+        const uint64_t right = ranges.right.range_id();
         Tell(when, DECISION_KIND_SPLIT, DECISION_OUTCOME_DONE, id,
-             absl::StrCat(reason, "; the right half is range ", ranges.right.range_id()));
+             absl::StrCat(reason, "; the right half is range ", right));
+        // Whoever asks why there is this range, asks for it.
+        log_->AddQuietly(Of(when, DECISION_KIND_SPLIT, DECISION_OUTCOME_DONE, right,
+                            absl::StrCat("it was split off range ", id, ": ", reason)));
       });
 }
 
@@ -152,14 +156,8 @@ void Autopilot::ConsiderMerge(const ClockReading& now, const RangeReview& review
   if (splitting_.count(id) != 0) return;
   const auto failed = failures_.find(id);
   if (failed != failures_.end() && now.boot < failed->second.not_before) return;
-  // The neighbour in the best of all cases.
-  RangeDescriptor best = review.descriptor;
-  best.set_range_id(UINT64_MAX);
-  best.set_start_key(review.descriptor.end_key());
-  best.clear_end_key();
-  const range::MergeVerdict hope =
-      range::DecideMerge(review, best, EmptyIdleAndOld(), review.thresholds, options_.merge_rules);
-  if (!hope.merge) return NoteUsual(now, id, hope.reason);
+  // Why not, WhyNotMerged says to whoever asks.
+  if (!Hope(review).merge) return;
   const std::optional<ReplicaSummary> replica = store_->FindReplica(now, RangeId(id));
   if (!replica.has_value()) return;
   if (const std::string away = WhoIsAway("left", ReportReplica(dispatcher_->self(), *replica));
@@ -170,6 +168,26 @@ void Autopilot::ConsiderMerge(const ClockReading& now, const RangeReview& review
   candidate->left = review;
   merging_.insert(id);
   FindNeighbour(now, std::move(candidate));
+}
+
+range::MergeVerdict Autopilot::Hope(const RangeReview& review) const {
+  RangeDescriptor best = review.descriptor;
+  best.set_range_id(UINT64_MAX);
+  best.set_start_key(review.descriptor.end_key());
+  best.clear_end_key();
+  return range::DecideMerge(review, best, EmptyIdleAndOld(), review.thresholds,
+                            options_.merge_rules);
+}
+
+std::optional<type::v1::Decision> Autopilot::WhyNotMerged(const ClockReading& now,
+                                                          const RangeReview& review) const {
+  const bool considered = options_.enabled && options_.merges_max != 0 &&
+                          review.split.reason.empty() && !review.descriptor.end_key().empty();
+  if (!considered) return std::nullopt;
+  const range::MergeVerdict hope = Hope(review);
+  if (hope.merge) return std::nullopt;
+  return Of(now, DECISION_KIND_MERGE, DECISION_OUTCOME_NOT_TAKEN, review.descriptor.range_id(),
+            hope.reason);
 }
 
 void Autopilot::FindNeighbour(const ClockReading& now, std::shared_ptr<Candidate> candidate) {
@@ -255,9 +273,9 @@ void Autopilot::PutOff(const ClockReading& now, Failures* failures) {
   ++failures->count;
 }
 
-void Autopilot::Tell(const ClockReading& now, type::v1::DecisionKind kind,
-                     type::v1::DecisionOutcome outcome, uint64_t range_id,
-                     const std::string& reason) {
+type::v1::Decision Autopilot::Of(const ClockReading& now, type::v1::DecisionKind kind,
+                                 type::v1::DecisionOutcome outcome, uint64_t range_id,
+                                 const std::string& reason) const {
   type::v1::Decision decision;
   decision.set_at_ms(static_cast<uint64_t>(now.wall_us / 1000));
   decision.set_kind(kind);
@@ -265,17 +283,18 @@ void Autopilot::Tell(const ClockReading& now, type::v1::DecisionKind kind,
   decision.set_range_id(range_id);
   decision.set_reason(reason);
   decision.set_store_id(dispatcher_->self().value());
+  return decision;
+}
+
+void Autopilot::Tell(const ClockReading& now, type::v1::DecisionKind kind,
+                     type::v1::DecisionOutcome outcome, uint64_t range_id,
+                     const std::string& reason) {
+  const type::v1::Decision decision = Of(now, kind, outcome, range_id, reason);
   if (log_->Add(decision) && port_ != nullptr) port_->OnDecision(decision);
 }
 
 void Autopilot::NoteUsual(const ClockReading& now, uint64_t range_id, const std::string& reason) {
-  type::v1::Decision decision;
-  decision.set_at_ms(static_cast<uint64_t>(now.wall_us / 1000));
-  decision.set_kind(DECISION_KIND_MERGE);
-  decision.set_outcome(DECISION_OUTCOME_NOT_TAKEN);
-  decision.set_range_id(range_id);
-  decision.set_reason(reason);
-  log_->AddUsual(std::move(decision));
+  log_->AddUsual(Of(now, DECISION_KIND_MERGE, DECISION_OUTCOME_NOT_TAKEN, range_id, reason));
 }
 
 }  // namespace rasputin::server

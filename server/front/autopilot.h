@@ -12,9 +12,11 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
+#include "range/load/merge_decider.h"
 #include "range/load/review.h"
 #include "server/front/decision_log.h"
 #include "server/front/directory.h"
@@ -35,6 +37,9 @@ class Autopilot {
   bool Run(const ClockReading& now);
   // When it is time next; max(): never.
   Instant NextDeadline() const { return next_review_; }
+  // What stands against a merge with whatever neighbour; nullopt: nothing of the kind.
+  std::optional<type::v1::Decision> WhyNotMerged(const ClockReading& now,
+                                                 const range::RangeReview& review) const;
 
  private:
   struct Candidate;
@@ -57,6 +62,11 @@ class Autopilot {
   static void PutOff(const ClockReading& now, Failures* failures);
   void Tell(const ClockReading& now, type::v1::DecisionKind kind, type::v1::DecisionOutcome outcome,
             uint64_t range_id, const std::string& reason);
+  // The verdict on a merge with the best of all neighbours.
+  range::MergeVerdict Hope(const range::RangeReview& review) const;
+  type::v1::Decision Of(const ClockReading& now, type::v1::DecisionKind kind,
+                        type::v1::DecisionOutcome outcome, uint64_t range_id,
+                        const std::string& reason) const;
   void NoteUsual(const ClockReading& now, uint64_t range_id, const std::string& reason);
 
   const AutopilotOptions options_;

@@ -97,6 +97,9 @@ TEST(Autopilot, SplitsWhereTheDeciderSaysAndTellsWhy) {
   EXPECT_EQ(report.decisions(report.decisions_size() - 1).reason(), "3,100 requests/s for 10 s");
   EXPECT_EQ(report.decisions(0).store_id(), 1u);
   EXPECT_EQ(report.thresholds().requests_per_second(), 2500u);
+  const auto child = Describe(&cluster, cluster.RangeOf(Full("k"))->range_id());
+  ASSERT_EQ(child.decisions_size(), 1);
+  EXPECT_EQ(child.decisions(0).reason(), "it was split off range 2: 3,100 requests/s for 10 s");
 }
 
 TEST(Autopilot, DoesNothingIfItIsOff) {
@@ -172,6 +175,18 @@ TEST(Autopilot, ABusyNeighbourIsNotAbsorbed) {
   ASSERT_EQ(report.decisions_size(), 1);
   EXPECT_EQ(report.decisions(0).outcome(), DECISION_OUTCOME_NOT_TAKEN);
   EXPECT_NE(report.decisions(0).reason().find("requests/s"), std::string::npos);
+}
+
+TEST(Autopilot, SaysWhyARangeIsNotMergedThoughNobodyHasLookedAtIt) {
+  FakeCluster cluster(3, WithAutopilot());
+  const uint64_t right = SplitInTwo(&cluster);
+  cluster.SetLeader(right, 1);
+  cluster.reviews[2] = Quiet();
+  cluster.reviews[2].load.set_size_bytes(200 << 20);
+  const auto report = Describe(&cluster, 2);
+  ASSERT_EQ(report.decisions_size(), 1);
+  EXPECT_EQ(report.decisions(0).outcome(), DECISION_OUTCOME_NOT_TAKEN);
+  EXPECT_NE(report.decisions(0).reason().find("holds 200 MiB"), std::string::npos);
 }
 
 TEST(Autopilot, ARangeThatIsTooLargeItselfCostsNoQuestion) {

@@ -47,28 +47,40 @@ bool DecisionLog::Add(Decision decision) {
 
 void DecisionLog::AddUsual(Decision decision) {
   decision.set_store_id(store_id_);
+  std::deque<Decision>& usual = usual_.Touch(decision.range_id())->decisions;
+  usual.assign(1, std::move(decision));
+}
+
+void DecisionLog::AddQuietly(Decision decision) {
+  decision.set_store_id(store_id_);
   Remember(decision);
 }
 
-DecisionLog::OfOneRange* DecisionLog::Touch(uint64_t range_id) {
-  const auto it = ranges_.find(range_id);
-  if (it != ranges_.end()) {
-    order_.splice(order_.begin(), order_, it->second.place);
+DecisionLog::OfOneRange* DecisionLog::Lately::Touch(uint64_t range_id) {
+  const auto it = ranges.find(range_id);
+  if (it != ranges.end()) {
+    order.splice(order.begin(), order, it->second.place);
     return &it->second;
   }
-  order_.push_front(range_id);
-  OfOneRange& added = ranges_[range_id];
-  added.place = order_.begin();
-  if (ranges_.size() > kRangesMax) {
-    ranges_.erase(order_.back());
-    order_.pop_back();
+  order.push_front(range_id);
+  OfOneRange& added = ranges[range_id];
+  added.place = order.begin();
+  if (ranges.size() > kRangesMax) {
+    ranges.erase(order.back());
+    order.pop_back();
   }
-  return &ranges_.at(range_id);
+  return &ranges.at(range_id);
+}
+
+std::vector<type::v1::Decision> DecisionLog::Lately::OfRange(uint64_t range_id) const {
+  const auto it = ranges.find(range_id);
+  if (it == ranges.end()) return {};
+  return {it->second.decisions.begin(), it->second.decisions.end()};
 }
 
 void DecisionLog::Remember(const Decision& decision) {
   if (decision.range_id() == 0) return;
-  std::deque<Decision>& decisions = Touch(decision.range_id())->decisions;
+  std::deque<Decision>& decisions = decided_.Touch(decision.range_id())->decisions;
   if (IsNotTaken(decision)) {
     const auto last = std::find_if(decisions.begin(), decisions.end(), [&](const Decision& one) {
       return one.kind() == decision.kind();
@@ -84,9 +96,23 @@ std::vector<type::v1::Decision> DecisionLog::Newest(size_t max) const {
 }
 
 std::vector<type::v1::Decision> DecisionLog::OfRange(uint64_t range_id) const {
-  const auto it = ranges_.find(range_id);
-  if (it == ranges_.end()) return {};
-  return {it->second.decisions.begin(), it->second.decisions.end()};
+  std::vector<Decision> decisions = decided_.OfRange(range_id);
+  for (const Decision& usual : usual_.OfRange(range_id)) {
+    PutNotTaken(usual, &decisions);
+  }
+  return decisions;
+}
+
+void DecisionLog::PutNotTaken(const Decision& decision, std::vector<Decision>* decisions) {
+  const auto obsolete =
+      std::remove_if(decisions->begin(), decisions->end(), [&decision](const Decision& one) {
+        return IsNotTaken(one) && one.kind() == decision.kind() && one.at_ms() <= decision.at_ms();
+      });
+  decisions->erase(obsolete, decisions->end());
+  const auto place =
+      std::find_if(decisions->begin(), decisions->end(),
+                   [&decision](const Decision& one) { return one.at_ms() <= decision.at_ms(); });
+  decisions->insert(place, decision);
 }
 
 }  // namespace rasputin::server

@@ -65,6 +65,20 @@ TEST(DecisionLog, KeepsWhatWasDoneBesideWhatWasNot) {
   EXPECT_EQ(log.Newest(1)[0].at_ms(), 2u);
 }
 
+TEST(DecisionLog, WhatIsUsualDisplacesNothing) {
+  DecisionLog log(1);
+  log.Add(Of(1, type::v1::DECISION_KIND_SPLIT, type::v1::DECISION_OUTCOME_DONE, "a", 1));
+  log.AddQuietly(Of(2, type::v1::DECISION_KIND_SPLIT, type::v1::DECISION_OUTCOME_DONE, "a", 1));
+  for (uint64_t range = 1; range <= 3 * DecisionLog::kRangesMax; ++range) {
+    log.AddUsual(
+        Of(range, type::v1::DECISION_KIND_MERGE, type::v1::DECISION_OUTCOME_NOT_TAKEN, "young", 2));
+  }
+  EXPECT_EQ(log.OfRange(1).size(), 1u);
+  EXPECT_EQ(log.OfRange(2).size(), 1u);
+  EXPECT_EQ(log.OfRange(3 * DecisionLog::kRangesMax).size(), 1u);
+  EXPECT_EQ(log.Newest(10).size(), 1u);
+}
+
 TEST(DecisionLog, ForgetsTheOldestDecisionsAndTheRangesLeastRecentlyDecidedAbout) {
   DecisionLog log(1);
   const size_t ranges = DecisionLog::kRangesMax + 1;

@@ -92,6 +92,10 @@ class Dispatcher {
   // Says what the placement controller here does; nullopt: it is somewhere else.
   using PlanSource = std::function<std::optional<admin::v1::GetPlanResponse>(const ClockReading&)>;
   void SetPlanSource(PlanSource source) { plan_source_ = std::move(source); }
+  // Says why nothing is done with a range that was reviewed, where that is noted nowhere.
+  using UsualSource = std::function<std::optional<type::v1::Decision>(const ClockReading& now,
+                                                                      const range::RangeReview&)>;
+  void SetUsualSource(UsualSource source) { usual_source_ = std::move(source); }
 
   // `done` is called exactly once, from Run, with the final outcome.
   void Send(const ClockReading& now, RangeCall call, Done done);
@@ -180,6 +184,7 @@ class Dispatcher {
   FrontCounters* const counters_;
   Lookup lookup_;
   const DecisionLog* decisions_ = nullptr;
+  UsualSource usual_source_;
   PlanSource plan_source_;
 
   PeerReach reach_;

@@ -216,16 +216,19 @@ admin::v1::DescribeRangeResponse Dispatcher::DescribeHere(const ClockReading& no
                                                           const ReplicaSummary& replica) {
   admin::v1::DescribeRangeResponse report = ReportReplica(self_, replica);
   const RangeId range(replica.descriptor.range_id());
+  std::vector<type::v1::Decision> decisions;
+  if (decisions_ != nullptr) decisions = decisions_->OfRange(range.value());
   if (auto review = ports_.store->DescribeLoad(now, range); review.has_value()) {
+    if (usual_source_ != nullptr) {
+      const std::optional<type::v1::Decision> usual = usual_source_(now, *review);
+      if (usual.has_value()) DecisionLog::PutNotTaken(*usual, &decisions);
+    }
     report.set_approximate_bytes(review->load.size_bytes());
     *report.mutable_load() = std::move(review->load);
     *report.mutable_thresholds() = std::move(review->thresholds);
     *report.mutable_operations() = {review->operations.begin(), review->operations.end()};
   }
-  if (decisions_ == nullptr) return report;
-  for (auto& decision : decisions_->OfRange(range.value())) {
-    *report.add_decisions() = std::move(decision);
-  }
+  for (auto& decision : decisions) *report.add_decisions() = std::move(decision);
   return report;
 }
 

@@ -60,6 +60,9 @@ class FrontEnd::Impl {
                   &decisions, &counters),
         placement_calls(options, &calls, &directory, &dispatcher, &router) {
     dispatcher.SetDecisions(&decisions);
+    dispatcher.SetUsualSource([this](const ClockReading& now, const range::RangeReview& review) {
+      return autopilot.WhyNotMerged(now, review);
+    });
     dispatcher.SetPlanSource([this](const ClockReading& now) { return placement.Describe(now); });
   }
 
