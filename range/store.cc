@@ -308,9 +308,9 @@ absl::Status Store::ChangeReplicas(const ClockReading& now, RangeId range, Gener
                                    const ReplicaChange& change, Completion* completion) {
   return impl_->ChangeReplicas(now, range, generation, change, completion);
 }
-std::vector<RangeReview> Store::ReviewRanges(const ClockReading& now,
-                                             const ReviewOptions& options) {
-  return impl_->ReviewRanges(now, options);
+std::vector<RangeReview> Store::ReviewRanges(const ClockReading& now, const ReviewOptions& options,
+                                             bool* more) {
+  return impl_->ReviewRanges(now, options, more);
 }
 std::optional<RangeReview> Store::DescribeLoad(const ClockReading& now, RangeId range) {
   return impl_->DescribeLoad(now, range);

@@ -157,11 +157,13 @@ class Store {
 
   // What the ranges that this store leads have to do, and whether they should be split: of those
   // that had a request since the last review, of those beyond a threshold, and of up to
-  // `quiet_max` others in turn; by range id. To be called about every second; costs a few
-  // microseconds for each, and a question to the engine where much was written. A verdict to split
-  // counts as an attempt: the next one for this range comes after SplitRules::pause. Not more of
-  // them are given than ReviewOptions::splits_max.
-  std::vector<RangeReview> ReviewRanges(const ClockReading& now, const ReviewOptions& options);
+  // `quiet_max` others in turn; by range id. To be called about every second, and while there is
+  // `more` (may be null) again soon: costs a few microseconds for each range, and a question to the
+  // engine where much was written. A verdict to split counts as an attempt: the next one for this
+  // range comes after SplitRules::pause. Not more of them are given than
+  // ReviewOptions::splits_max.
+  std::vector<RangeReview> ReviewRanges(const ClockReading& now, const ReviewOptions& options,
+                                        bool* more = nullptr);
   // Of a range that this store leads; nullopt: it does not. Asks the engine for the size; says what
   // would be decided now, and counts as no attempt.
   std::optional<RangeReview> DescribeLoad(const ClockReading& now, RangeId range);

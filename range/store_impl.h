@@ -63,7 +63,8 @@ class Store::Impl {
   }
 
   // store_load.cc
-  std::vector<RangeReview> ReviewRanges(const ClockReading& now, const ReviewOptions& options);
+  std::vector<RangeReview> ReviewRanges(const ClockReading& now, const ReviewOptions& options,
+                                        bool* more);
   std::optional<RangeReview> DescribeLoad(const ClockReading& now, RangeId range);
   std::vector<type::v1::RangeLoad> ListLoads(const ClockReading& now, size_t max);
   type::v1::RangeLoad TotalLoad(const ClockReading& now);
@@ -284,7 +285,9 @@ class Store::Impl {
   // A key that divides the data; nullopt: none does.
   std::optional<std::string> FindMiddle(const ClockReading& now, Replica* replica);
   void RefuseGrowth(const ClockReading& now, Replica* replica);
-  void ForgetIdle(const ClockReading& now);
+  bool HasLoad(const ClockReading& now, Replica* replica);
+  std::vector<Replica*> NextWithLoad(const ClockReading& now, size_t max);
+  std::vector<Replica*> NextWithoutLoad(const ClockReading& now, size_t max);
 
   // store_lease.cc
   void WakeAfterLeaseChange(StoreId peer, bool leaders, bool bound);
@@ -362,7 +365,8 @@ class Store::Impl {
   // Load.
   LoadBook loads_;
   std::map<uint64_t, type::v1::SplitThresholds> collection_thresholds_;  // As of the last review.
-  RangeId quiet_last_;  // Of the ranges without load the one that was reviewed last.
+  RangeId reviewed_last_;  // Of those with load, in the review that is under way; 0: none is.
+  RangeId quiet_last_;     // Of the ranges without load the one that was reviewed last.
 
   // Merges. What is remembered for good of absorbed ranges; of one that has a replica here it is
   // not true yet for this store.

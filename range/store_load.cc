@@ -191,24 +191,50 @@ void Store::Impl::RefuseGrowth(const ClockReading& now, Replica* replica) {
 }
 
 // Meters of ranges without load are given back, those of ranges that are led no more as well.
-void Store::Impl::ForgetIdle(const ClockReading& now) {
-  std::vector<RangeId>& metered = loads_.metered();
-  const auto idle = [this, &now](RangeId range) {
-    Replica* replica = Find(range);
-    if (replica == nullptr || !FollowLeadership(now, replica)) return true;
-    std::unique_ptr<RangeMeter>& meter = replica->load.meter;
-    if (meter != nullptr && now.boot >= meter->last_request + LoadBook::kIdleAfter) meter.reset();
-    return meter == nullptr;
-  };
-  std::sort(metered.begin(), metered.end());
-  metered.erase(std::unique(metered.begin(), metered.end()), metered.end());
-  metered.erase(std::remove_if(metered.begin(), metered.end(), idle), metered.end());
+bool Store::Impl::HasLoad(const ClockReading& now, Replica* replica) {
+  if (replica == nullptr || !FollowLeadership(now, replica)) return false;
+  std::unique_ptr<RangeMeter>& meter = replica->load.meter;
+  if (meter != nullptr && now.boot >= meter->last_request + LoadBook::kIdleAfter) meter.reset();
+  return meter != nullptr;
+}
+
+// By id, from where the last call ended, up to the last one.
+std::vector<Replica*> Store::Impl::NextWithLoad(const ClockReading& now, size_t max) {
+  std::set<RangeId>& metered = loads_.metered();
+  std::vector<Replica*> next;
+  auto it = metered.upper_bound(reviewed_last_);
+  for (; it != metered.end() && max > 0; --max) {
+    reviewed_last_ = *it;
+    Replica* replica = Find(*it);
+    if (HasLoad(now, replica)) {
+      next.push_back(replica);
+      ++it;
+    } else {
+      it = metered.erase(it);
+    }
+  }
+  if (it == metered.end()) reviewed_last_ = RangeId();
+  return next;
+}
+
+// In turn.
+std::vector<Replica*> Store::Impl::NextWithoutLoad(const ClockReading& now, size_t max) {
+  std::vector<Replica*> next;
+  size_t looks = std::min(replicas_.size(), max * kLooksPerQuiet);
+  auto it = replicas_.upper_bound(quiet_last_);
+  for (; looks > 0 && next.size() < max; --looks) {
+    if (it == replicas_.end()) it = replicas_.begin();
+    Replica* replica = it->second.get();
+    quiet_last_ = it->first;
+    ++it;
+    if (FollowLeadership(now, replica)) next.push_back(replica);
+  }
+  return next;
 }
 
 std::vector<RangeReview> Store::Impl::ReviewRanges(const ClockReading& now,
-                                                   const ReviewOptions& options) {
-  collection_thresholds_ = options.thresholds;
-  ForgetIdle(now);
+                                                   const ReviewOptions& options, bool* more) {
+  if (!reviewed_last_.IsSet()) collection_thresholds_ = options.thresholds;
   std::vector<RangeReview> reviews;
   size_t splits = 0;
   const auto review_replica = [&](Replica* replica) {
@@ -221,30 +247,19 @@ std::vector<RangeReview> Store::Impl::ReviewRanges(const ClockReading& now,
     if (replica->load.meter != nullptr) replica->load.meter->active = false;
     return review;
   };
-  // A copy: a verdict gives a meter to a range that has none.
-  const std::vector<RangeId> metered = loads_.metered();
-  for (const RangeId range : metered) {
-    Replica* replica = Find(range);
+  for (Replica* replica : NextWithLoad(now, options.ranges_max)) {
     const bool was_active = replica->load.meter->active;
     RangeReview review = review_replica(replica);
     if (was_active || !review.split.reason.empty()) reviews.push_back(std::move(review));
   }
-  const size_t busy = reviews.size();  // By range id, as metered() is.
-  const auto reviewed = [&reviews, busy](RangeId range) {
-    return std::binary_search(reviews.begin(), reviews.begin() + static_cast<ptrdiff_t>(busy),
-                              range, ByRange());
-  };
-  size_t quiet = 0;
-  size_t looks = std::min(replicas_.size(), options.quiet_max * kLooksPerQuiet);
-  auto it = replicas_.upper_bound(quiet_last_);
-  for (; looks > 0 && quiet < options.quiet_max; --looks) {
-    if (it == replicas_.end()) it = replicas_.begin();
-    Replica* replica = it->second.get();
-    quiet_last_ = it->first;
-    ++it;
-    if (!FollowLeadership(now, replica) || reviewed(replica->range())) continue;
-    reviews.push_back(review_replica(replica));
-    ++quiet;
+  if (more != nullptr) *more = reviewed_last_.IsSet();
+  if (reviewed_last_.IsSet()) return reviews;
+  const size_t busy = reviews.size();  // By range id.
+  for (Replica* replica : NextWithoutLoad(now, options.quiet_max)) {
+    const bool reviewed =
+        std::binary_search(reviews.begin(), reviews.begin() + static_cast<ptrdiff_t>(busy),
+                           replica->range(), ByRange());
+    if (!reviewed) reviews.push_back(review_replica(replica));
   }
   std::sort(reviews.begin(), reviews.end(), ByRange());
   return reviews;
@@ -261,16 +276,27 @@ std::optional<RangeReview> Store::Impl::DescribeLoad(const ClockReading& now, Ra
 }
 
 std::vector<RangeLoad> Store::Impl::ListLoads(const ClockReading& now, size_t max) {
-  ForgetIdle(now);
-  std::vector<RangeLoad> loads;
-  for (const RangeId range : loads_.metered()) loads.push_back(LoadOf(now, Find(range)));
-  const auto requests = [](const RangeLoad& load) {
-    return load.reads_per_second() + load.writes_per_second();
+  struct Busy {
+    double requests;
+    Replica* replica;
+    bool operator<(const Busy& other) const {
+      if (requests != other.requests) return requests > other.requests;
+      return replica->range() < other.replica->range();
+    }
   };
-  std::stable_sort(loads.begin(), loads.end(), [&requests](const RangeLoad& a, const RangeLoad& b) {
-    return requests(a) > requests(b);
-  });
-  if (loads.size() > max) loads.resize(max);
+  std::vector<Busy> busy;
+  for (const RangeId range : loads_.metered()) {
+    Replica* replica = Find(range);
+    if (!HasLoad(now, replica)) continue;  // The next review removes it.
+    busy.push_back({replica->load.meter->window.Mean(now.boot).requests(), replica});
+  }
+  if (busy.size() > max) {
+    std::nth_element(busy.begin(), busy.begin() + static_cast<ptrdiff_t>(max), busy.end());
+    busy.resize(max);
+  }
+  std::sort(busy.begin(), busy.end());
+  std::vector<RangeLoad> loads;
+  for (const Busy& one : busy) loads.push_back(LoadOf(now, one.replica));
   return loads;
 }
 

@@ -97,6 +97,35 @@ TEST_F(LoadTest, QuietRangesAreReviewedInTurn) {
   EXPECT_EQ(seen.count(10), 1u);
 }
 
+TEST_F(LoadTest, AReviewMayBeDoneAFewRangesAtATime) {
+  ASSERT_EQ(cluster
+                .CallLeader(kRange, kv::Operation::kSplit, Key("m"),
+                            SplitBody(Key("m"), 10, kDefaultCollectionId))
+                .outcome,
+            Outcome::kOk);
+  ASSERT_TRUE(cluster.RunUntil([this] { return cluster.Leader(10) == leader; }));
+  cluster.RunFor(1000);
+  store().ReviewRanges(cluster.Now(), NoQuiet());
+  ASSERT_EQ(Set(&cluster, "a", 100).outcome, Outcome::kOk);
+  ASSERT_EQ(
+      cluster.CallLeader(10, kv::Operation::kSet, Key("z"), SetBody("z", std::string(100, 'v')))
+          .outcome,
+      Outcome::kOk);
+  ReviewOptions one = NoQuiet();
+  one.ranges_max = 1;
+  std::vector<uint64_t> seen;
+  for (bool more = true; more;) {
+    ASSERT_LT(seen.size(), 10u);
+    const std::vector<RangeReview> reviews = store().ReviewRanges(cluster.Now(), one, &more);
+    ASSERT_LE(reviews.size(), 1u);
+    for (const RangeReview& review : reviews) seen.push_back(review.descriptor.range_id());
+  }
+  EXPECT_EQ(seen, (std::vector<uint64_t>{kRange, 10}));
+  bool more = true;
+  EXPECT_TRUE(store().ReviewRanges(cluster.Now(), NoQuiet(), &more).empty());
+  EXPECT_FALSE(more);
+}
+
 TEST_F(LoadTest, ASplitBeginsANewMeasurement) {
   for (int i = 0; i < 20; ++i) ASSERT_EQ(Set(&cluster, "a", 1000).outcome, Outcome::kOk);
   cluster.RunFor(5000);

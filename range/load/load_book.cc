@@ -29,7 +29,7 @@ RangeMeter* LoadBook::MeterOf(consensus::Instant now, consensus::RangeId range,
                               RangeLoadState* load) {
   if (load->meter == nullptr) {
     load->meter = std::make_unique<RangeMeter>(now, seed_ * 1000003 + range.value());
-    metered_.push_back(range);
+    metered_.insert(range);
   }
   return load->meter.get();
 }

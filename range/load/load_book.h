@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <set>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -59,8 +60,8 @@ class LoadBook {
   template <typename Find>
   void OnTurnCpu(consensus::Instant now, consensus::Duration cpu, Find find);
 
-  // Ranges that were given a meter, once each; the caller removes those that have none any more.
-  std::vector<consensus::RangeId>& metered() { return metered_; }
+  // Ranges that were given a meter; the caller removes those that have none any more.
+  std::set<consensus::RangeId>& metered() { return metered_; }
   LoadWindow& total() { return total_; }
   // Of all ranges, since the store was opened.
   const OperationHistograms& histograms() const { return histograms_; }
@@ -74,7 +75,7 @@ class LoadBook {
   const uint64_t seed_;
   LoadWindow total_;
   OperationHistograms histograms_{kSlots};
-  std::vector<consensus::RangeId> metered_;
+  std::set<consensus::RangeId> metered_;
   std::vector<consensus::RangeId> turn_;  // Had requests in the turn that is under way.
   uint64_t turn_cost_ = 0;                // Of them together.
   uint64_t followed_cost_ = 0;

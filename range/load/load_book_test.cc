@@ -51,7 +51,7 @@ TEST(LoadBook, ARangeWithoutRequestsHasNoMeter) {
   b.Request(1, 7, Work(kv::Operation::kGet, 100));
   b.Request(2, 7, Work(kv::Operation::kGet, 100));
   EXPECT_NE(b.ranges[7].meter, nullptr);
-  EXPECT_EQ(b.book.metered(), std::vector<RangeId>{RangeId(7)});
+  EXPECT_EQ(b.book.metered(), std::set<RangeId>{RangeId(7)});
 }
 
 TEST(LoadBook, CountsOperationsAndBytesAtTheRangeAndInTotal) {

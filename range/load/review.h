@@ -43,9 +43,12 @@ struct RangeReview {
 
 struct ReviewOptions {
   // What collections set, by id; those that set nothing may be missing. Remembered by the store
-  // until the next review.
+  // until the next review that begins at the first range.
   std::map<uint64_t, type::v1::SplitThresholds> thresholds;
-  // So many of the ranges that had nothing to do are reviewed as well, in turn.
+  // At most so many of those that had something to do are looked at, from where the last review
+  // ended.
+  size_t ranges_max = SIZE_MAX;
+  // At the end of them, so many of the ranges that had nothing to do are reviewed as well, in turn.
   size_t quiet_max = 32;
   // Verdicts to split that the caller carries out now. Beyond them a range is told to wait, which
   // counts as no attempt and costs no search for a key.

@@ -28,25 +28,28 @@ std::string SizeCause(uint64_t size_bytes, const SplitThresholds& thresholds) {
 std::string LoadCause(const std::optional<LoadRates>& rates, const SplitThresholds& thresholds,
                       consensus::Duration sustained) {
   if (!rates.has_value()) return "";
-  const std::string lasted = absl::StrCat(" for ", FormatTime(sustained), ", the threshold is ");
+  // Of most ranges nothing is to be said.
+  const auto lasted = [sustained] {
+    return absl::StrCat(" for ", FormatTime(sustained), ", the threshold is ");
+  };
   const auto exceeds = [](double rate, uint64_t threshold) {
     return rate > static_cast<double>(threshold);
   };
   if (exceeds(rates->requests(), thresholds.requests_per_second())) {
-    return absl::StrCat("it serves ", FormatCount(rates->requests()), " requests/s", lasted,
+    return absl::StrCat("it serves ", FormatCount(rates->requests()), " requests/s", lasted(),
                         FormatCount(static_cast<double>(thresholds.requests_per_second())), "/s");
   }
   if (exceeds(rates->cpu_cores * 1000, thresholds.cpu_millicores())) {
-    return absl::StrCat("it takes ", FormatCores(rates->cpu_cores), " cores", lasted,
+    return absl::StrCat("it takes ", FormatCores(rates->cpu_cores), " cores", lasted(),
                         FormatCores(static_cast<double>(thresholds.cpu_millicores()) / 1000));
   }
   if (exceeds(rates->read_bytes, thresholds.read_bytes_per_second())) {
     return absl::StrCat("it returns ", FormatBytes(static_cast<uint64_t>(rates->read_bytes)), "/s",
-                        lasted, FormatBytes(thresholds.read_bytes_per_second()), "/s");
+                        lasted(), FormatBytes(thresholds.read_bytes_per_second()), "/s");
   }
   if (exceeds(rates->written_bytes, thresholds.written_bytes_per_second())) {
     return absl::StrCat("it is written ", FormatBytes(static_cast<uint64_t>(rates->written_bytes)),
-                        "/s", lasted, FormatBytes(thresholds.written_bytes_per_second()), "/s");
+                        "/s", lasted(), FormatBytes(thresholds.written_bytes_per_second()), "/s");
   }
   return "";
 }

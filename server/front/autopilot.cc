@@ -37,6 +37,8 @@ constexpr Duration kQuestionDuration = std::chrono::seconds(2);
 // as long after each further one, since every attempt is written down at both ranges.
 constexpr Duration kPauseAfterFailure = std::chrono::minutes(1);
 constexpr Duration kPauseAfterFailureMax = std::chrono::minutes(64);
+// From some ranges of a review to the next, so that requests are served between.
+constexpr Duration kPauseInReview = std::chrono::milliseconds(2);
 // Merges under way and questions to neighbours together.
 constexpr size_t kQuestionsMax = 8;
 
@@ -90,27 +92,35 @@ Autopilot::Autopilot(const AutopilotOptions& options, StorePort* store, Decision
 
 bool Autopilot::Run(const ClockReading& now) {
   if (now.boot < next_review_) return false;
-  next_review_ = now.boot + options_.period;
+  if (!reviewing_) BeginReview(now);
   Review(now);
+  next_review_ = now.boot + kPauseInReview;
+  if (!reviewing_) next_review_ = std::max(next_review_, review_began_ + options_.period);
   return true;
 }
 
-void Autopilot::Review(const ClockReading& now) {
+void Autopilot::BeginReview(const ClockReading& now) {
+  reviewing_ = true;
+  review_began_ = now.boot;
   for (auto it = failures_.begin(); it != failures_.end();) {
     const bool forgotten = now.boot >= it->second.not_before + kPauseAfterFailureMax;
     it = forgotten ? failures_.erase(it) : std::next(it);
   }
-  range::ReviewOptions options;
-  options.quiet_max = options_.quiet_max;
-  const size_t splits_max = options_.splits_max;
-  options.refuse_growth = splits_max != 0;
-  options.splits_max = splits_max - std::min(splits_max, splitting_.size());
+  review_options_.ranges_max = options_.ranges_max;
+  review_options_.quiet_max = options_.quiet_max;
+  review_options_.refuse_growth = options_.splits_max != 0;
+  review_options_.thresholds.clear();
   for (const type::v1::Collection& collection : router_->Collections()) {
     if (collection.options().has_split()) {
-      options.thresholds[collection.id()] = collection.options().split();
+      review_options_.thresholds[collection.id()] = collection.options().split();
     }
   }
-  for (const RangeReview& review : store_->ReviewRanges(now, options)) {
+}
+
+void Autopilot::Review(const ClockReading& now) {
+  const size_t splits_max = options_.splits_max;
+  review_options_.splits_max = splits_max - std::min(splits_max, splitting_.size());
+  for (const RangeReview& review : store_->ReviewRanges(now, review_options_, &reviewing_)) {
     if (!review.split.reason.empty()) {
       ConsiderSplit(now, review);
     } else {

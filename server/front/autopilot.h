@@ -49,6 +49,7 @@ class Autopilot {
     Instant not_before;  // It is tried again then.
   };
 
+  void BeginReview(const ClockReading& now);
   void Review(const ClockReading& now);
   void ConsiderSplit(const ClockReading& now, const range::RangeReview& review);
   // Asks the cheap questions first; the last one is for the leader of the right neighbour.
@@ -79,6 +80,10 @@ class Autopilot {
   client::Router* const router_;
   DecisionLog* const log_;
   Instant next_review_;
+  // Of the review that is under way, which looks at some ranges at a time.
+  bool reviewing_ = false;
+  Instant review_began_;
+  range::ReviewOptions review_options_;
   std::set<uint64_t> splitting_;           // Ranges.
   std::set<uint64_t> merging_;             // Left ranges that merge, or whose neighbour is asked.
   std::map<uint64_t, Failures> failures_;  // Of merges, by left range.

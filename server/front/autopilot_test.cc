@@ -102,6 +102,21 @@ TEST(Autopilot, SplitsWhereTheDeciderSaysAndTellsWhy) {
   EXPECT_EQ(child.decisions(0).reason(), "it was split off range 2: 3,100 requests/s for 10 s");
 }
 
+TEST(Autopilot, ReviewsAllRangesInASecondAFewAtATime) {
+  FrontOptions options = WithAutopilot();
+  options.autopilot.ranges_max = 1;
+  FakeCluster cluster(3, options);
+  const uint64_t right = SplitInTwo(&cluster);
+  cluster.SetLeader(right, 1);
+  cluster.reviews[2] = Busy("");
+  cluster.reviews[right] = Busy("");
+  cluster.Advance(seconds(1));
+  EXPECT_TRUE(Describe(&cluster, right).decisions().empty());
+  for (int i = 0; i < 5; ++i) cluster.Advance(milliseconds(2));
+  EXPECT_EQ(Describe(&cluster, 2).decisions_size(), 1);
+  EXPECT_EQ(Describe(&cluster, right).decisions_size(), 1);
+}
+
 TEST(Autopilot, DoesNothingIfItIsOff) {
   FakeCluster cluster;
   cluster.reviews[2] = Busy(Full("k"));

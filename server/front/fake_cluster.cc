@@ -152,17 +152,22 @@ struct FakeCluster::Node final : StorePort, PeerPort, StoresPort {
     return counts;
   }
   std::vector<range::RangeReview> ReviewRanges(const ClockReading&,
-                                               const range::ReviewOptions& options) override {
+                                               const range::ReviewOptions& options,
+                                               bool* more) override {
     std::vector<range::RangeReview> led;
     size_t splits = 0;
+    *more = false;
     for (const auto& [range_id, range] : cluster->ranges_) {
-      if (cluster->Leader(range_id) != id) continue;
+      if (cluster->Leader(range_id) != id || range_id <= reviewed_last) continue;
+      *more = led.size() == options.ranges_max;
+      if (*more) break;
       led.push_back(Review(range));
       range::SplitVerdict& split = led.back().split;
       if (!split.split || splits++ < options.splits_max) continue;
       split.split = false;
       split.reason += ", but it waits";
     }
+    reviewed_last = *more ? led.back().descriptor.range_id() : 0;
     return led;
   }
   std::optional<range::RangeReview> DescribeLoad(const ClockReading&, RangeId range) override {
@@ -174,7 +179,10 @@ struct FakeCluster::Node final : StorePort, PeerPort, StoresPort {
   }
   std::vector<type::v1::RangeLoad> ListLoads(const ClockReading& when, size_t max) override {
     std::vector<type::v1::RangeLoad> loads;
-    for (const range::RangeReview& review : ReviewRanges(when, {})) loads.push_back(review.load);
+    bool more = false;
+    for (const range::RangeReview& review : ReviewRanges(when, {}, &more)) {
+      loads.push_back(review.load);
+    }
     if (loads.size() > max) loads.resize(max);
     return loads;
   }
@@ -223,6 +231,7 @@ struct FakeCluster::Node final : StorePort, PeerPort, StoresPort {
   }
 
   std::vector<range::Request> kept;  // Of a store that holds.
+  uint64_t reviewed_last = 0;
   FakeCluster* cluster = nullptr;
   uint64_t id = 0;
   storage::v1::StoreManifest store_manifest;

@@ -37,7 +37,8 @@ struct AutopilotOptions {
   // Splits and merges under way at a time; 0: none.
   uint32_t splits_max = 4;
   uint32_t merges_max = 1;
-  // See range::ReviewOptions.
+  // See range::ReviewOptions. So many ranges take about half a millisecond of a turn.
+  size_t ranges_max = 64;
   size_t quiet_max = 32;
   range::MergeRules merge_rules;
 };

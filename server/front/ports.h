@@ -146,7 +146,8 @@ class StorePort {
   virtual ReplicaCounts CountReplicas(const ClockReading& now) const = 0;
   // See range::Store::ReviewRanges, DescribeLoad, ListLoads and TotalLoad.
   virtual std::vector<range::RangeReview> ReviewRanges(const ClockReading& now,
-                                                       const range::ReviewOptions& options) = 0;
+                                                       const range::ReviewOptions& options,
+                                                       bool* more) = 0;
   virtual std::optional<range::RangeReview> DescribeLoad(const ClockReading& now,
                                                          RangeId range) = 0;
   virtual std::vector<type::v1::RangeLoad> ListLoads(const ClockReading& now, size_t max) = 0;

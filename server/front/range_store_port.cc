@@ -66,8 +66,9 @@ ReplicaCounts RangeStorePort::CountReplicas(const ClockReading& now) const {
 }
 
 std::vector<range::RangeReview> RangeStorePort::ReviewRanges(const ClockReading& now,
-                                                             const range::ReviewOptions& options) {
-  return store_->ReviewRanges(now, options);
+                                                             const range::ReviewOptions& options,
+                                                             bool* more) {
+  return store_->ReviewRanges(now, options, more);
 }
 
 std::optional<range::RangeReview> RangeStorePort::DescribeLoad(const ClockReading& now,

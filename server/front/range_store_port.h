@@ -26,7 +26,8 @@ class RangeStorePort final : public StorePort {
   std::optional<ReplicaSummary> FindReplica(const ClockReading& now, RangeId range) const override;
   ReplicaCounts CountReplicas(const ClockReading& now) const override;
   std::vector<range::RangeReview> ReviewRanges(const ClockReading& now,
-                                               const range::ReviewOptions& options) override;
+                                               const range::ReviewOptions& options,
+                                               bool* more) override;
   std::optional<range::RangeReview> DescribeLoad(const ClockReading& now, RangeId range) override;
   std::vector<type::v1::RangeLoad> ListLoads(const ClockReading& now, size_t max) override;
   type::v1::RangeLoad TotalLoad(const ClockReading& now) override;
