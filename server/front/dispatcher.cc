@@ -337,7 +337,9 @@ void Dispatcher::OnNotLeader(const ClockReading& now, Flight* flight, StoreId fr
   const bool better = hint.IsSet() && hint != from;
   // Asked to relay to the very store that it names, it could not.
   if (better && hint == flight->meant) reach_.OnRelayRefused(hint, from);
-  router_->LearnLeader(flight->range.value(), better ? hint.value() : 0);
+  // It leads and serves nothing for a moment: frozen for a merge.
+  const bool closed = hint.IsSet() && hint == from && response.retry_after > Duration::zero();
+  router_->LearnLeader(flight->range.value(), better || closed ? hint.value() : 0);
   OnFailure(now, flight, Failure::kNotLeader, better, std::move(response));
 }
 

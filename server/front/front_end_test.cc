@@ -68,6 +68,26 @@ TEST(FrontEnd, GoesStraightToTheLeaderOnceItIsKnown) {
   EXPECT_EQ((cluster.forwards[{1, 3}]), 1);
 }
 
+TEST(FrontEnd, ALeaderWhoseRangeIsFrozenIsAskedAgainAndNobodyElse) {
+  FakeCluster cluster;
+  cluster.SetLeader(kDefaultRange, 3);
+  Value(&cluster, 1, "k");
+  cluster.forwards.clear();
+  int frozen = 4;
+  cluster.intercept = [&frozen](StoreId store,
+                                const range::Request&) -> std::optional<range::Response> {
+    if (store != StoreId(3) || frozen-- <= 0) return std::nullopt;
+    range::Response response;
+    response.outcome = range::Outcome::kNotLeader;
+    response.leader_store = store;
+    response.retry_after = milliseconds(10);
+    return response;
+  };
+  Value(&cluster, 1, "k");
+  EXPECT_EQ((cluster.forwards[{1, 3}]), 5);
+  EXPECT_EQ(cluster.forwards.size(), 1u) << "no follower";
+}
+
 TEST(FrontEnd, HealsARouteThatASplitHasMadeStale) {
   FakeCluster cluster;
   ASSERT_TRUE(cluster.Call(3, Method::kSet, Set("x", "1")).ok());
