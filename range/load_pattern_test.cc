@@ -251,6 +251,26 @@ TEST_F(LoadPattern, WhoMustWaitForOthersSplitsHasMadeNoAttempt) {
   EXPECT_TRUE(next.back().split.split) << next.back().split.reason;
 }
 
+TEST_F(LoadPattern, WhoOnlyAsksMakesNoAttempt) {
+  Begin(8 << 10);
+  ASSERT_EQ(
+      cluster_
+          ->CallLeader(2, kv::Operation::kSet, Full("x"), SetBody("x", std::string(50'000, 'v')))
+          .outcome,
+      Outcome::kOk);
+  for (const bool briefly : {false, true}) {
+    EXPECT_THAT(store().DescribeLoad(cluster_->Now(), RangeId(2), briefly)->split.reason,
+                HasSubstr("the threshold is 8 KiB"));
+    cluster_->RunFor(1000);
+  }
+  // One row: a search for a key is an attempt, and there was none.
+  const auto reason = [this] {
+    return store().ReviewRanges(cluster_->Now(), {}).back().split.reason;
+  };
+  EXPECT_THAT(reason(), HasSubstr("but no key divides its data"));
+  EXPECT_THAT(reason(), HasSubstr("but the last attempt was"));
+}
+
 TEST_F(LoadPattern, ARangeBeyondTwiceItsSizeTakesNoMore) {
   Begin(100 << 10);
   Fill(2);

@@ -312,8 +312,9 @@ std::vector<RangeReview> Store::ReviewRanges(const ClockReading& now, const Revi
                                              bool* more) {
   return impl_->ReviewRanges(now, options, more);
 }
-std::optional<RangeReview> Store::DescribeLoad(const ClockReading& now, RangeId range) {
-  return impl_->DescribeLoad(now, range);
+std::optional<RangeReview> Store::DescribeLoad(const ClockReading& now, RangeId range,
+                                               bool briefly) {
+  return impl_->DescribeLoad(now, range, briefly);
 }
 std::vector<type::v1::RangeLoad> Store::ListLoads(const ClockReading& now, size_t max) {
   return impl_->ListLoads(now, max);

@@ -164,9 +164,11 @@ class Store {
   // ReviewOptions::splits_max.
   std::vector<RangeReview> ReviewRanges(const ClockReading& now, const ReviewOptions& options,
                                         bool* more = nullptr);
-  // Of a range that this store leads; nullopt: it does not. Asks the engine for the size; says what
-  // would be decided now, and counts as no attempt.
-  std::optional<RangeReview> DescribeLoad(const ClockReading& now, RangeId range);
+  // Of a range that this store leads; nullopt: it does not. Says whether a threshold is exceeded,
+  // but searches for no key in the middle of the data, and counts as no attempt. `briefly`: as the
+  // engine said the size last, if it was asked, and without operations.
+  std::optional<RangeReview> DescribeLoad(const ClockReading& now, RangeId range,
+                                          bool briefly = false);
   // Of the ranges that this store leads and that had requests in the last five minutes: those with
   // most requests a second first, at most `max`.
   std::vector<type::v1::RangeLoad> ListLoads(const ClockReading& now, size_t max);

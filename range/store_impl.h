@@ -23,6 +23,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "consensus/lease/lease_table.h"
 #include "kv/range_snapshot.h"
+#include "range/load/split_decider.h"
 #include "range/replica.h"
 #include "range/snapshot_receiver.h"
 #include "range/snapshot_sender.h"
@@ -65,7 +66,7 @@ class Store::Impl {
   // store_load.cc
   std::vector<RangeReview> ReviewRanges(const ClockReading& now, const ReviewOptions& options,
                                         bool* more);
-  std::optional<RangeReview> DescribeLoad(const ClockReading& now, RangeId range);
+  std::optional<RangeReview> DescribeLoad(const ClockReading& now, RangeId range, bool briefly);
   std::vector<type::v1::RangeLoad> ListLoads(const ClockReading& now, size_t max);
   type::v1::RangeLoad TotalLoad(const ClockReading& now);
   std::vector<type::v1::OperationLoad> ListOperations() const {
@@ -279,9 +280,9 @@ class Store::Impl {
   void MeasureSize(const ClockReading& now, const type::v1::SplitThresholds& thresholds,
                    Replica* replica);
   type::v1::RangeLoad LoadOf(const ClockReading& now, Replica* replica);
+  void AskForSize(const ClockReading& now, Replica* replica);
   RangeReview Review(const ClockReading& now, bool must_wait, Replica* replica);
-  SplitVerdict JudgeSplit(const ClockReading& now, const type::v1::SplitThresholds& thresholds,
-                          bool must_wait, Replica* replica);
+  SplitInput InputOf(const ClockReading& now, Replica* replica) const;
   // A key that divides the data; nullopt: none does.
   std::optional<std::string> FindMiddle(const ClockReading& now, Replica* replica);
   void RefuseGrowth(const ClockReading& now, Replica* replica);

@@ -102,10 +102,15 @@ void Store::Impl::MeasureSize(const ClockReading& now, const SplitThresholds& th
       now.boot < meter->size_asked + kSizeAge) {
     return;
   }
+  AskForSize(now, replica);
+}
+
+void Store::Impl::AskForSize(const ClockReading& now, Replica* replica) {
   const RangeDescriptor& descriptor = replica->descriptor();
   const std::vector<kv::KeySpan> spans =
       kv::SpansOf({descriptor.range_id(), descriptor.start_key(), descriptor.end_key()});
   replica->load.size_bytes = ports_.engine->ApproximateBytes(spans[0].begin, spans[0].end);
+  RangeMeter* meter = replica->load.meter.get();
   if (meter == nullptr) return;
   meter->bytes_since = 0;
   meter->size_asked = now.boot;
@@ -132,34 +137,32 @@ RangeReview Store::Impl::Review(const ClockReading& now, bool must_wait, Replica
   review.thresholds = ThresholdsOf(*replica);
   MeasureSize(now, review.thresholds, replica);
   review.load = LoadOf(now, replica);
-  review.split = JudgeSplit(now, review.thresholds, must_wait, replica);
-  return review;
-}
-
-SplitVerdict Store::Impl::JudgeSplit(const ClockReading& now, const SplitThresholds& thresholds,
-                                     bool must_wait, Replica* replica) {
-  const RangeDescriptor& descriptor = replica->descriptor();
-  RangeMeter* meter = replica->load.meter.get();
-  SplitInput input;
-  input.descriptor = &descriptor;
-  input.size_bytes = replica->load.size_bytes;
+  SplitInput input = InputOf(now, replica);
   input.must_wait = must_wait;
   // A search that finds nothing is an attempt, too: it is not repeated each second.
-  input.middle = [&] {
+  input.middle = [this, &now, replica] {
     std::optional<std::string> key = FindMiddle(now, replica);
+    RangeMeter* meter = replica->load.meter.get();
     if (!key.has_value() && meter != nullptr) meter->split_proposed = now.boot;
     return key;
   };
-  if (meter != nullptr) {
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(options_.split.sustained);
-    input.sustained = meter->window.Sustained(
-        now.boot, std::clamp<int64_t>(seconds.count(), 2, LoadWindow::kSeconds));
-    input.samples = &meter->keys.samples();
-    if (meter->split_proposed.has_value()) {
-      input.since_attempt = now.boot - *meter->split_proposed;
-    }
-  }
-  return DecideSplit(input, thresholds, options_.split);
+  review.split = DecideSplit(input, review.thresholds, options_.split);
+  return review;
+}
+
+// As of a range of which nothing is wanted but to know; see SplitInput.middle.
+SplitInput Store::Impl::InputOf(const ClockReading& now, Replica* replica) const {
+  RangeMeter* meter = replica->load.meter.get();
+  SplitInput input;
+  input.descriptor = &replica->descriptor();
+  input.size_bytes = replica->load.size_bytes;
+  if (meter == nullptr) return input;
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(options_.split.sustained);
+  input.sustained = meter->window.Sustained(
+      now.boot, std::clamp<int64_t>(seconds.count(), 2, LoadWindow::kSeconds));
+  input.samples = &meter->keys.samples();
+  if (meter->split_proposed.has_value()) input.since_attempt = now.boot - *meter->split_proposed;
+  return input;
 }
 
 std::optional<std::string> Store::Impl::FindMiddle(const ClockReading& now, Replica* replica) {
@@ -265,13 +268,18 @@ std::vector<RangeReview> Store::Impl::ReviewRanges(const ClockReading& now,
   return reviews;
 }
 
-std::optional<RangeReview> Store::Impl::DescribeLoad(const ClockReading& now, RangeId range) {
+std::optional<RangeReview> Store::Impl::DescribeLoad(const ClockReading& now, RangeId range,
+                                                     bool briefly) {
   Replica* replica = Find(range);
   if (replica == nullptr || !FollowLeadership(now, replica)) return std::nullopt;
-  const std::unique_ptr<RangeMeter>& meter = replica->load.meter;
-  if (meter != nullptr) meter->size_asked = Instant::min();
-  RangeReview review = Review(now, /*must_wait=*/false, replica);
-  if (meter != nullptr) review.operations = meter->histograms.Export();
+  if (!briefly || replica->load.size_bytes == 0) AskForSize(now, replica);
+  RangeReview review;
+  review.descriptor = replica->descriptor();
+  review.thresholds = ThresholdsOf(*replica);
+  review.load = LoadOf(now, replica);
+  review.split = DecideSplit(InputOf(now, replica), review.thresholds, options_.split);
+  const RangeMeter* meter = replica->load.meter.get();
+  if (!briefly && meter != nullptr) review.operations = meter->histograms.Export();
   return review;
 }
 

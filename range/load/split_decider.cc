@@ -171,6 +171,7 @@ SplitVerdict DecideSplit(const SplitInput& input, const SplitThresholds& thresho
     }
   }
   if (by_size.empty()) return refuse(place.text);
+  if (input.middle == nullptr) return {false, "", by_size};
   std::optional<std::string> middle = input.middle();
   if (!middle.has_value() || !Legal(range, *middle)) {
     return {false, "", absl::StrCat(by_size, ", but no key divides its data")};

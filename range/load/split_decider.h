@@ -28,6 +28,7 @@ struct SplitInput {
   std::optional<consensus::Duration> since_attempt;  // nullopt: there was none.
   bool must_wait = false;                            // As many splits are under way as may be.
   // Asked where the range is to be split by its size: see MiddleKey. Empty: no key divides it.
+  // Null: somebody only wants to know whether a threshold is exceeded.
   std::function<std::optional<std::string>()> middle;
 };
 

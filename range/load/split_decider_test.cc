@@ -221,6 +221,13 @@ TEST(SplitDecider, SearchesForNoKeyWhereARangeHasToWait) {
              "way on this store as may be at a time");
 }
 
+TEST(SplitDecider, SaysThatTheSizeIsExceededWithoutASearchForAKey) {
+  Case c;
+  c.input.size_bytes = 256 * kMiB;
+  c.input.middle = nullptr;
+  ExpectNone(c.Decide(), "it holds 256 MiB, the threshold is 256 MiB");
+}
+
 TEST(SplitDecider, LeavesRangesAloneWithWhichSomethingIsUnderWay) {
   Case c;
   c.Busy();

@@ -218,6 +218,18 @@ TEST(ListRanges, NamesTheLeaderOfARangeThatNobodyUses) {
   EXPECT_EQ(list.routes(2).leader_store_id(), 3u);
 }
 
+TEST(ListRanges, AsksLeadersForNoMoreThanWhoTheyAre) {
+  FakeCluster cluster;
+  cluster.Call(1, Method::kListRanges, admin::v1::ListRangesRequest());
+  EXPECT_EQ(cluster.described, 0);
+  EXPECT_EQ(cluster.described_briefly, 2);
+  admin::v1::DescribeRangeRequest request;
+  request.set_range_id(2);
+  cluster.Call(3, Method::kDescribeRange, request);
+  EXPECT_EQ(cluster.described, 1);
+  EXPECT_EQ(cluster.described_briefly, 2);
+}
+
 TEST(ListRanges, NamesNoLeaderThatHasLostItsRange) {
   FakeCluster cluster;
   cluster.SetLeader(2, 3);

@@ -223,6 +223,7 @@ void Autopilot::AskNeighbour(const ClockReading& now, std::shared_ptr<Candidate>
   RangeCall call;
   call.kind = ForwardKind::kDescribeRange;
   call.range = RangeId(candidate->right.range_id());
+  call.body = absl::Cord(kBriefly);
   call.store = store;
   call.repeatable = true;
   call.deadline = now.boot + kQuestionDuration;

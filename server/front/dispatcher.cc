@@ -228,7 +228,7 @@ void Dispatcher::SubmitLocally(const ClockReading& now, Flight* flight) {
     return ChangeReplicas(now, flight->range, flight->generation, call.body, ticket);
   }
   if (call.kind != ForwardKind::kRange) {
-    ticket->Done(ExecuteHere(now, call.kind, call.range, call.target));
+    ticket->Done(ExecuteHere(now, call.kind, call.range, call.target, call.body));
     return;
   }
   range::Request request;

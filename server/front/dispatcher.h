@@ -168,11 +168,11 @@ class Dispatcher {
                       const absl::Cord& body, Ticket* ticket);
   // `replica` as this store sees it, with its load and what was decided about it.
   admin::v1::DescribeRangeResponse DescribeHere(const ClockReading& now,
-                                                const ReplicaSummary& replica);
+                                                const ReplicaSummary& replica, bool briefly);
   admin::v1::GetPlanResponse PlanOf(RangeId range, const admin::v1::GetPlanResponse& plan) const;
   // Executes what is not a request to a range and can be answered at once.
   range::Response ExecuteHere(const ClockReading& now, ForwardKind kind, RangeId range,
-                              StoreId target);
+                              StoreId target, const absl::Cord& body);
   Flight* Find(uint64_t id);
   Ticket* NewTicket();
 

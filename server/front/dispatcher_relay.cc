@@ -72,7 +72,7 @@ void Dispatcher::OnDirectForward(const ClockReading& now, StoreId from, ForwardR
     reply.response = Unreachable(request.target);
     reply.response.leader_store = request.target;
   } else {
-    reply.response = ExecuteHere(now, request.kind, request.range, request.target);
+    reply.response = ExecuteHere(now, request.kind, request.range, request.target, request.body);
   }
   const StoreId hint = reply.response.leader_store;
   const bool may_relay = reply.response.outcome == Outcome::kNotLeader && hint.IsSet() &&
@@ -213,13 +213,14 @@ void Dispatcher::ChangeReplicas(const ClockReading& now, RangeId range,
 }
 
 admin::v1::DescribeRangeResponse Dispatcher::DescribeHere(const ClockReading& now,
-                                                          const ReplicaSummary& replica) {
+                                                          const ReplicaSummary& replica,
+                                                          bool briefly) {
   admin::v1::DescribeRangeResponse report = ReportReplica(self_, replica);
   const RangeId range(replica.descriptor.range_id());
   std::vector<type::v1::Decision> decisions;
-  if (decisions_ != nullptr) decisions = decisions_->OfRange(range.value());
-  if (auto review = ports_.store->DescribeLoad(now, range); review.has_value()) {
-    if (usual_source_ != nullptr) {
+  if (decisions_ != nullptr && !briefly) decisions = decisions_->OfRange(range.value());
+  if (auto review = ports_.store->DescribeLoad(now, range, briefly); review.has_value()) {
+    if (usual_source_ != nullptr && !briefly) {
       const std::optional<type::v1::Decision> usual = usual_source_(now, *review);
       if (usual.has_value()) DecisionLog::PutNotTaken(*usual, &decisions);
     }
@@ -248,7 +249,7 @@ admin::v1::GetPlanResponse Dispatcher::PlanOf(RangeId range,
 }
 
 Response Dispatcher::ExecuteHere(const ClockReading& now, ForwardKind kind, RangeId range,
-                                 StoreId target) {
+                                 StoreId target, const absl::Cord& body) {
   Response response;
   if (kind == ForwardKind::kStoreLoad) {
     type::v1::StoreLoad load = ReportLoad(now, options_, ports_.store);
@@ -285,7 +286,7 @@ Response Dispatcher::ExecuteHere(const ClockReading& now, ForwardKind kind, Rang
     response.outcome = Outcome::kNotFound;
     response.message = "the store holds no replica of the range";
   } else if (kind == ForwardKind::kDescribeRange) {
-    response.body = absl::Cord(DescribeHere(now, *replica).SerializeAsString());
+    response.body = absl::Cord(DescribeHere(now, *replica, !body.empty()).SerializeAsString());
   } else if (!replica->serving) {
     response.outcome = Outcome::kNotLeader;
     response.leader_store = replica->leader_store;

@@ -170,11 +170,13 @@ struct FakeCluster::Node final : StorePort, PeerPort, StoresPort {
     reviewed_last = *more ? led.back().descriptor.range_id() : 0;
     return led;
   }
-  std::optional<range::RangeReview> DescribeLoad(const ClockReading&, RangeId range) override {
+  std::optional<range::RangeReview> DescribeLoad(const ClockReading&, RangeId range,
+                                                 bool briefly) override {
     const auto found = cluster->ranges_.find(range.value());
     if (found == cluster->ranges_.end() || cluster->Leader(range.value()) != id) {
       return std::nullopt;
     }
+    (briefly ? cluster->described_briefly : cluster->described) += 1;
     return Review(found->second);
   }
   std::vector<type::v1::RangeLoad> ListLoads(const ClockReading& when, size_t max) override {

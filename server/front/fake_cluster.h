@@ -106,7 +106,9 @@ class FakeCluster {
   bool copies_catch_up = true;       // Learners may become voters.
   int steps_taken = 0;               // Changes of members.
   bool members_hold_freezes = true;  // Freezes are answered.
-  std::set<uint64_t> stores_away;    // Leaders say that these do not support them.
+  int described = 0;                 // Times that leaders were asked about loads.
+  int described_briefly = 0;
+  std::set<uint64_t> stores_away;  // Leaders say that these do not support them.
   // What the stores ports of all nodes were told last.
   std::map<uint64_t, std::vector<type::v1::StoreDescriptor>> stores_told;
   bool give_hints = true;  // Refusals of stores that do not lead name the leader.

@@ -148,8 +148,8 @@ class StorePort {
   virtual std::vector<range::RangeReview> ReviewRanges(const ClockReading& now,
                                                        const range::ReviewOptions& options,
                                                        bool* more) = 0;
-  virtual std::optional<range::RangeReview> DescribeLoad(const ClockReading& now,
-                                                         RangeId range) = 0;
+  virtual std::optional<range::RangeReview> DescribeLoad(const ClockReading& now, RangeId range,
+                                                         bool briefly) = 0;
   virtual std::vector<type::v1::RangeLoad> ListLoads(const ClockReading& now, size_t max) = 0;
   virtual type::v1::RangeLoad TotalLoad(const ClockReading& now) = 0;
   // Those with a valid lease, by id.
@@ -160,8 +160,10 @@ class StorePort {
 };
 
 enum class ForwardKind : uint8_t {
-  kRange = 1,          // A range::Request.
-  kDescribeRange = 2,  // `range`; answered with an encoded admin.v1.DescribeRangeResponse.
+  kRange = 1,  // A range::Request.
+  // `range`; answered with an encoded admin.v1.DescribeRangeResponse. `body` is not empty: briefly,
+  // without operations and decisions.
+  kDescribeRange = 2,
   kTransferLease = 3,  // `range`, `target`; answered when the handover has begun.
   kStoreStatus = 4,    // Answered with an encoded admin.v1.StoreStatus without the descriptor.
   // `range`, `generation`, `body` (an encoded peer.v1.ReplicaChange); see
@@ -173,6 +175,9 @@ enum class ForwardKind : uint8_t {
   // last.
   kPlan = 7,
 };
+
+// A body of kDescribeRange.
+inline constexpr char kBriefly[] = "briefly";
 
 // A request on its way to the store that is believed to lead the range.
 struct ForwardRequest {

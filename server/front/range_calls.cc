@@ -151,7 +151,7 @@ void RangeCalls::FindLeaders(const ClockReading& now, std::shared_ptr<Listing> l
   if (listing->left == 0) return calls_->Finish(listing->id, OkResult(listing->response));
   const Instant ends = std::min(deadline, now.boot + options_.status_wait);
   for (int i = 0, routes = listing->left; i < routes; ++i) {
-    AskMembers(now, listing->response.routes(i).range(), ends,
+    AskMembers(now, listing->response.routes(i).range(), ends, /*briefly=*/true,
                [this, listing, i](const ClockReading&, RangeAnswer,
                                   admin::v1::DescribeRangeResponse report) {
                  if (report.serving()) {
@@ -164,10 +164,11 @@ void RangeCalls::FindLeaders(const ClockReading& now, std::shared_ptr<Listing> l
 }
 
 void RangeCalls::AskMembers(const ClockReading& now, const RangeDescriptor& range, Instant deadline,
-                            Reported done) {
+                            bool briefly, Reported done) {
   auto inquiry = std::make_shared<Inquiry>();
   inquiry->range = RangeId(range.range_id());
   inquiry->deadline = deadline;
+  inquiry->briefly = briefly;
   inquiry->done = std::move(done);
   for (const auto& replica : range.replicas()) {
     inquiry->left.push_back(StoreId(replica.store_id()));
@@ -187,6 +188,7 @@ void RangeCalls::AskNext(const ClockReading& now, std::shared_ptr<Inquiry> inqui
   RangeCall call;
   call.kind = ForwardKind::kDescribeRange;
   call.range = inquiry->range;
+  if (inquiry->briefly) call.body = absl::Cord(kBriefly);
   call.store = inquiry->left.front();
   call.repeatable = true;
   call.deadline = std::min(inquiry->deadline, now.boot + options_.attempt_wait);
@@ -220,7 +222,7 @@ void RangeCalls::Describe(const ClockReading& now, CallId id, const absl::Cord& 
         if (answer.response.outcome != Outcome::kOk) {
           return calls_->Finish(id, ToCallResult(answer, *router_));
         }
-        AskMembers(when, range, deadline,
+        AskMembers(when, range, deadline, /*briefly=*/false,
                    [this, id, deadline](const ClockReading& later, RangeAnswer reported,
                                         admin::v1::DescribeRangeResponse report) {
                      if (reported.response.outcome != Outcome::kOk) {

@@ -48,8 +48,9 @@ class RangeCalls {
                 uint64_t collection, Instant deadline);
   // Asks the members of every listed range who leads it, then answers.
   void FindLeaders(const ClockReading& now, std::shared_ptr<Listing> listing, Instant deadline);
+  // `briefly`: who leads, and what the members hold of the log; see ForwardKind::kDescribeRange.
   void AskMembers(const ClockReading& now, const range::RangeDescriptor& range, Instant deadline,
-                  Reported done);
+                  bool briefly, Reported done);
   void AskNext(const ClockReading& now, std::shared_ptr<Inquiry> inquiry);
   // Adds what was decided about the range by the store that decides about placement, then answers.
   void AddPlacement(const ClockReading& now, CallId id, admin::v1::DescribeRangeResponse report,

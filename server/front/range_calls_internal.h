@@ -19,6 +19,7 @@ namespace rasputin::server {
 struct RangeCalls::Inquiry {
   RangeId range;
   Instant deadline;
+  bool briefly = true;
   Reported done;
   std::vector<StoreId> left;  // To be asked, in this order.
   std::optional<admin::v1::DescribeRangeResponse> best;

@@ -83,7 +83,7 @@ void RangeCalls::StepChange(const ClockReading& now, std::shared_ptr<Change> cha
         if (answer.response.outcome != Outcome::kOk) {
           return calls_->Finish(change->id, ToCallResult(answer, *router_));
         }
-        AskMembers(when, range, change->deadline,
+        AskMembers(when, range, change->deadline, /*briefly=*/true,
                    [this, change](const ClockReading& later, RangeAnswer,
                                   admin::v1::DescribeRangeResponse report) {
                      if (report.serving()) return TakeStep(later, change, report);

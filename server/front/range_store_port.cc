@@ -72,8 +72,8 @@ std::vector<range::RangeReview> RangeStorePort::ReviewRanges(const ClockReading&
 }
 
 std::optional<range::RangeReview> RangeStorePort::DescribeLoad(const ClockReading& now,
-                                                               RangeId range) {
-  return store_->DescribeLoad(now, range);
+                                                               RangeId range, bool briefly) {
+  return store_->DescribeLoad(now, range, briefly);
 }
 
 std::vector<type::v1::RangeLoad> RangeStorePort::ListLoads(const ClockReading& now, size_t max) {

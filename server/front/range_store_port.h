@@ -28,7 +28,8 @@ class RangeStorePort final : public StorePort {
   std::vector<range::RangeReview> ReviewRanges(const ClockReading& now,
                                                const range::ReviewOptions& options,
                                                bool* more) override;
-  std::optional<range::RangeReview> DescribeLoad(const ClockReading& now, RangeId range) override;
+  std::optional<range::RangeReview> DescribeLoad(const ClockReading& now, RangeId range,
+                                                 bool briefly) override;
   std::vector<type::v1::RangeLoad> ListLoads(const ClockReading& now, size_t max) override;
   type::v1::RangeLoad TotalLoad(const ClockReading& now) override;
   std::vector<LedRange> ListLed(const ClockReading& now) const override;

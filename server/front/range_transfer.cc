@@ -55,7 +55,7 @@ void RangeCalls::StepTransfer(const ClockReading& now, std::shared_ptr<Transfer>
                                                " holds no replica of range " +
                                                std::to_string(transfer->range.value())));
         }
-        AskMembers(when, range, transfer->deadline,
+        AskMembers(when, range, transfer->deadline, /*briefly=*/true,
                    [this, transfer](const ClockReading& later, RangeAnswer,
                                     admin::v1::DescribeRangeResponse report) {
                      if (!report.serving()) return RetryTransfer(later, transfer);
