@@ -172,6 +172,8 @@ std::optional<PlacementNeed> FindNeed(const PlacementModel& model, size_t index,
     return std::nullopt;
   }
   if (range.view->blocked) return std::nullopt;
+  // The leader carries every change out. Whoever leads next will have said so by then.
+  if (range.leader != kNoStore && !model.stores()[range.leader].alive) return std::nullopt;
   const Misplaced misplaced = FindMisplaced(model, range);
   const bool leads_where_not = range.leader != kNoStore && model.stores()[range.leader].alive &&
                                model.stores()[range.leader].draining;

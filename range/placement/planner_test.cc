@@ -82,6 +82,8 @@ constexpr Case kRepairs[] = {
      "store 1\nstore 2\nstore 3 state=decommissioning\nrange 7 1* 2 3\n", ""},
     {"DecommissionWaitsForWhoLags",
      "store 1\nstore 2\nstore 3 state=decommissioning\nstore 4\nrange 7 1* 2 3 lagging=2\n", ""},
+    {"WithoutALeaderThatAnswersNothingIsBegun",
+     "store 1 silent=20\nstore 2\nstore 3 state=decommissioning\nstore 4\nrange 7 1* 2 3\n", ""},
     {"WhoLagsItselfMayLeave",
      "store 1\nstore 2\nstore 3 state=decommissioning\nstore 4\nrange 7 1* 2 3 lagging=3\n",
      "replace 7 3->4 decommission\n"},

@@ -282,7 +282,7 @@ void PlacementController::Plan(const ClockReading& now) {
   const bool due = planned_at_ == Instant::min() || now.boot >= planned_at_ + kPlanAnyway;
   if (!view_.TakeNews() && !due && !IsBusy(now)) return;
   planned_at_ = now.boot;
-  GiveUpOnSilentTargets(now);
+  GiveUpOnSilentStores(now);
   range::PlacementSnapshot snapshot = view_.Snapshot(now);
   for (const auto& [id, running] : running_) snapshot.under_way.push_back(running->move);
   plan_ = PlanPlacement(snapshot, options_.placement_rules);
@@ -307,23 +307,31 @@ void PlacementController::RoundAfter(const ClockReading& now, Duration wait) {
   });
 }
 
-// A copy on a store that went silent would never catch up, and hold its place in the limits.
-void PlacementController::GiveUpOnSilentTargets(const ClockReading& now) {
-  std::vector<uint64_t> given_up;
-  for (const auto& [id, running] : running_) {
-    const uint64_t to = running->move.to.value();
-    const bool silent =
-        to != 0 && (view_.stores().count(to) == 0 ||
-                    view_.Silent(now, to) >= options_.placement_rules.store_suspect_after);
-    if (silent) given_up.push_back(id);
+uint64_t PlacementController::SilentStoreOf(const ClockReading& now,
+                                            const PlacementMove& move) const {
+  const StoreId leader = view_.Leader(move.range);
+  for (const uint64_t store : {move.to.value(), leader.value()}) {
+    if (store == 0) continue;
+    const bool silent = view_.stores().count(store) == 0 ||
+                        view_.Silent(now, store) >= options_.placement_rules.store_suspect_after;
+    if (silent) return store;
   }
-  for (const uint64_t id : given_up) {
-    const CallId call = running_.at(id)->call;
-    calls_->Cancel(call);
+  return 0;
+}
+
+// A copy on a store that went silent would never catch up, a range whose leader did takes no step
+// before another one leads it; until then both would hold their places in the limits.
+void PlacementController::GiveUpOnSilentStores(const ClockReading& now) {
+  std::map<uint64_t, uint64_t> given_up;  // With the store that is silent.
+  for (const auto& [id, running] : running_) {
+    const uint64_t silent = SilentStoreOf(now, running->move);
+    if (silent != 0) given_up[id] = silent;
+  }
+  for (const auto& [id, silent] : given_up) {
+    calls_->Cancel(running_.at(id)->call);
     CallResult result;
     result.code = absl::StatusCode::kUnavailable;
-    result.message =
-        absl::StrCat("store ", running_.at(id)->move.to.value(), " does not answer any more");
+    result.message = absl::StrCat("store ", silent, " does not answer any more");
     OnEnded(now, {id, std::move(result)});
   }
 }

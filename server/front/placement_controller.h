@@ -81,7 +81,9 @@ class PlacementController {
   bool IsBusy(const ClockReading& now) const;
   // Every store answered, or was waited for.
   bool Ready(const ClockReading& now) const;
-  void GiveUpOnSilentTargets(const ClockReading& now);
+  void GiveUpOnSilentStores(const ClockReading& now);
+  // The store that keeps the move from going on: its target, or the range's leader; 0: none does.
+  uint64_t SilentStoreOf(const ClockReading& now, const range::PlacementMove& move) const;
   void Start(const ClockReading& now, const range::PlacementMove& move);
   void OnEnded(const ClockReading& now, const Ended& ended);
   void Retire(const ClockReading& now, StoreId store);

@@ -337,6 +337,26 @@ TEST_F(PlacementTest, TheOptionsOfMoreCollectionsThanAPageCount) {
   EXPECT_EQ(status.Body<admin::v1::GetStatusResponse>().collections(), 1002u);
 }
 
+TEST_F(PlacementTest, AMoveOfARangeWhoseLeaderFallsSilentGivesItsPlaceUp) {
+  cluster_.SetLeader(2, 2);
+  cluster_.copies_catch_up = false;
+  ASSERT_TRUE(
+      cluster_.Call(1, Method::kDrainStore, Want(3, type::v1::STORE_STATE_DECOMMISSIONING)).ok());
+  RunFor(seconds(5));
+  ASSERT_THAT(Plan(1).under_way(), SizeIs(2));
+  Silence(2);
+  RunFor(seconds(13));
+  admin::v1::GetPlanResponse plan = Plan(1);
+  ASSERT_THAT(plan.under_way(), SizeIs(1));
+  EXPECT_EQ(plan.under_way(0).range_id(), 1u);
+  EXPECT_THAT(plan.done(), Contains(ResultOf([](const auto& one) { return one.reason(); },
+                                             HasSubstr("store 2 does not answer any more"))));
+  cluster_.SetLeader(2, 1);
+  cluster_.copies_catch_up = true;
+  RunFor(seconds(40));
+  EXPECT_THAT(Members(2), Not(Contains(3)));
+}
+
 TEST_F(PlacementTest, AReplicaThatLagsHoldsOthersBackAndNotItself) {
   cluster_.lagging[2] = 2;
   ASSERT_TRUE(

@@ -127,6 +127,11 @@ Duration PlacementView::Silent(const ClockReading& now, uint64_t store) const {
   return heard == heard_at_.end() ? Duration::zero() : now.boot - heard->second;
 }
 
+StoreId PlacementView::Leader(RangeId range) const {
+  const auto leader = leaders_.find(range.value());
+  return leader == leaders_.end() ? StoreId() : leader->second;
+}
+
 PlacementSnapshot PlacementView::Snapshot(const ClockReading& now) const {
   PlacementSnapshot snapshot;
   for (const auto& [id, descriptor] : stores_) {

@@ -51,6 +51,8 @@ class PlacementView {
   // store that answered: one that this store alone does not hear is not silent.
   bool Answered(uint64_t store) const { return loads_.count(store) != 0; }
   Duration Silent(const ClockReading& now, uint64_t store) const;
+  // The store that said last that it leads the range; not set: none did.
+  StoreId Leader(RangeId range) const;
   // All stores with their reports, ranges by the directory.
   std::vector<admin::v1::StoreStatus> Statuses(const ClockReading& now,
                                                Duration suspect_after) const;
