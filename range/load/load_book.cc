@@ -63,9 +63,12 @@ void LoadBook::OnAnswer(kv::Operation operation, consensus::Duration latency, ui
                         RangeLoadState* load) {
   const auto latency_us = static_cast<uint64_t>(
       std::max<int64_t>(0, std::chrono::duration_cast<std::chrono::microseconds>(latency).count()));
-  histograms_.Add(operation, latency_us, bytes);
+  const uint32_t latency_bucket = BucketOf(latency_us);
+  const uint32_t size_bucket = BucketOf(bytes);
+  histograms_.AddBuckets(operation, latency_bucket, size_bucket);
   // Null: the range was idle for long, or the leadership ended, while the request waited.
-  if (load->meter != nullptr) load->meter->histograms.Add(operation, latency_us, bytes);
+  if (load->meter == nullptr) return;
+  load->meter->histograms.AddBuckets(operation, latency_bucket, size_bucket);
 }
 
 }  // namespace rasputin::range

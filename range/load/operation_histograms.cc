@@ -87,14 +87,14 @@ size_t OperationHistograms::SlotOf(uint16_t key) const {
   return slot;
 }
 
-void OperationHistograms::AddValue(uint32_t histogram, uint64_t value) {
-  const uint32_t bucket = BucketOf(value) >> shift_;
+void OperationHistograms::AddBucket(uint32_t histogram, uint32_t finest) {
+  const uint32_t bucket = finest >> shift_;
   const auto key = static_cast<uint16_t>((histogram << kBucketBits | bucket) + 1);
   const size_t slot = SlotOf(key);
   if (keys_[slot] == 0) {
     if ((used_ + 1) * 4 > keys_.size() * 3) {
       Coarsen();
-      return AddValue(histogram, value);
+      return AddBucket(histogram, finest);
     }
     keys_[slot] = key;
     ++used_;
@@ -122,11 +122,12 @@ void OperationHistograms::Coarsen() {
   }
 }
 
-void OperationHistograms::Add(kv::Operation operation, uint64_t latency_us, uint64_t size_bytes) {
+void OperationHistograms::AddBuckets(kv::Operation operation, uint32_t latency_bucket,
+                                     uint32_t size_bucket) {
   const uint32_t index = IndexOf(operation);
   if (index == kUnnamed) return;
-  AddValue(index * kMeasures, latency_us);
-  AddValue(index * kMeasures + 1, size_bytes);
+  AddBucket(index * kMeasures, latency_bucket);
+  AddBucket(index * kMeasures + 1, size_bucket);
 }
 
 std::vector<type::v1::OperationLoad> OperationHistograms::Export() const {

@@ -38,7 +38,11 @@ class OperationHistograms {
   explicit OperationHistograms(size_t slots = kSlotsOfRange);
 
   // Of other operations than get, scan, set, cas, delete and batch nothing is kept.
-  void Add(kv::Operation operation, uint64_t latency_us, uint64_t size_bytes);
+  void Add(kv::Operation operation, uint64_t latency_us, uint64_t size_bytes) {
+    AddBuckets(operation, BucketOf(latency_us), BucketOf(size_bytes));
+  }
+  // The same, for who adds to several: a bucket costs a logarithm.
+  void AddBuckets(kv::Operation operation, uint32_t latency_bucket, uint32_t size_bucket);
 
   // Of the operations that there were, in the order above.
   std::vector<type::v1::OperationLoad> Export() const;
@@ -47,7 +51,8 @@ class OperationHistograms {
   uint32_t coarseness() const { return shift_; }
 
  private:
-  void AddValue(uint32_t histogram, uint64_t value);
+  // `finest`: as of BucketOf.
+  void AddBucket(uint32_t histogram, uint32_t finest);
   // A free slot, or the one of the key.
   size_t SlotOf(uint16_t key) const;
   void Coarsen();
