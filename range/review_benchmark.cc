@@ -28,24 +28,32 @@ struct Ignoring : Completion {
   void Done(Response) override {}
 };
 
+// To a range of the only store; nothing is looked up by walking over all of them.
+Request To(uint64_t range, kv::Operation operation, uint64_t n, TestCluster* cluster) {
+  Request request;
+  request.operation = operation;
+  request.range = RangeId(range);
+  const auto replica = cluster->store(1).DescribeReplica(cluster->Now(), request.range);
+  request.generation = Generation(replica->descriptor.generation());
+  request.first_key = request.last_key = Full(n);
+  request.deadline = cluster->Now().boot + std::chrono::seconds(5);
+  return request;
+}
+
 // Range 2 is cut at each key.
 void Split(uint64_t ranges, TestCluster* cluster) {
   for (uint64_t n = ranges - 1; n >= 1; --n) {
-    const std::string body = SplitBody(Full(n), n + 10, kDefaultCollectionId);
-    cluster->CallLeader(2, kv::Operation::kSplit, Full(n), body);
+    Request request = To(2, kv::Operation::kSplit, n, cluster);
+    request.body = absl::Cord(SplitBody(Full(n), n + 10, kDefaultCollectionId));
+    cluster->Call(1, std::move(request));
   }
   cluster->RunFor(3000);
 }
 
 void GiveLoad(uint64_t ranges, TestCluster* cluster, Ignoring* ignoring) {
   for (uint64_t n = 0; n < ranges; ++n) {
-    Request request;
-    request.operation = kv::Operation::kGet;
-    request.range = RangeId(n == 0 ? 2 : n + 10);
-    request.generation = Generation(cluster->Descriptor(1, request.range.value())->generation());
-    request.first_key = request.last_key = Full(n);
+    Request request = To(n == 0 ? 2 : n + 10, kv::Operation::kGet, n, cluster);
     request.body = absl::Cord(GetBody(Key(n)));
-    request.deadline = cluster->Now().boot + std::chrono::seconds(5);
     request.completion = ignoring;
     cluster->store(1).Submit(cluster->Now(), std::move(request));
   }
