@@ -3,6 +3,7 @@
 #include "range/placement/needs.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace rasputin::range {
 namespace {
@@ -162,37 +163,40 @@ bool MayMoveFreely(const PlacementModel& model, const Range& range) {
          CountLive(model, range) == range.voters.size();
 }
 
-std::optional<PlacementNeed> FindNeed(const PlacementModel& model, size_t index,
-                                      PlacementObstacles* obstacles) {
+std::vector<PlacementNeed> FindNeeds(const PlacementModel& model, size_t index,
+                                     PlacementObstacles* obstacles) {
   const Range& range = model.ranges()[index];
-  if (range.busy) return std::nullopt;
+  std::vector<PlacementNeed> needs;
+  if (range.busy) return needs;
   if (CountLive(model, range) * 2 <= range.voters.size()) {
     ++obstacles->without_majority;
     obstacles->example_without_majority = range.view->id;
-    return std::nullopt;
+    return needs;
   }
-  if (range.view->blocked) return std::nullopt;
+  if (range.view->blocked) return needs;
   // The leader carries every change out. Whoever leads next will have said so by then.
-  if (range.leader != kNoStore && !model.stores()[range.leader].alive) return std::nullopt;
+  if (range.leader != kNoStore && !model.stores()[range.leader].alive) return needs;
+  const auto add = [&needs](const std::optional<PlacementNeed>& need) {
+    if (need.has_value()) needs.push_back(*need);
+  };
   const Misplaced misplaced = FindMisplaced(model, range);
+  const bool dead = misplaced.cause == MoveCause::kDeadStore;
   const bool leads_where_not = range.leader != kNoStore && model.stores()[range.leader].alive &&
                                model.stores()[range.leader].draining;
-  if (misplaced.cause == MoveCause::kDeadStore) {
-    return NeedOfMisplaced(model, index, misplaced, obstacles);
-  }
+  if (dead) add(NeedOfMisplaced(model, index, misplaced, obstacles));
   if (leads_where_not && HasOtherLeader(model, range, false)) {
-    return PlacementNeed{MoveKind::kTransferLease, MoveCause::kDrain, index, range.leader};
+    needs.push_back({MoveKind::kTransferLease, MoveCause::kDrain, index, range.leader});
   }
-  if (misplaced.store != kNoStore) return NeedOfMisplaced(model, index, misplaced, obstacles);
-  if (auto need = NeedOfFactor(model, index, obstacles); need.has_value()) return need;
-  if (!range.learners.empty()) {
-    if (range.view->learner_for < model.rules().leftover_after) return std::nullopt;
-    return PlacementNeed{MoveKind::kRemove, MoveCause::kLeftover, index, range.learners.front()};
+  if (misplaced.store != kNoStore && !dead)
+    add(NeedOfMisplaced(model, index, misplaced, obstacles));
+  if (misplaced.store == kNoStore) add(NeedOfFactor(model, index, obstacles));
+  if (!range.learners.empty() && range.view->learner_for >= model.rules().leftover_after) {
+    needs.push_back({MoveKind::kRemove, MoveCause::kLeftover, index, range.learners.front()});
   }
-  if (!MayMoveFreely(model, range)) return std::nullopt;
+  if (!needs.empty() || misplaced.store != kNoStore || !MayMoveFreely(model, range)) return needs;
   const uint32_t from = FindBadlySpread(model, range);
-  if (from == kNoStore) return std::nullopt;
-  return PlacementNeed{MoveKind::kReplace, MoveCause::kSpread, index, from};
+  if (from != kNoStore) needs.push_back({MoveKind::kReplace, MoveCause::kSpread, index, from});
+  return needs;
 }
 
 }  // namespace rasputin::range

@@ -1,4 +1,4 @@
-// What one range needs: the most urgent thing that is wrong with where it is.
+// What one range needs: the things that are wrong with where it is, the most urgent first.
 //
 // Looks at one range at a time and chooses no target (planner.cc). Pure; thread-safe.
 
@@ -7,7 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
+#include <vector>
 
 #include "range/placement/model.h"
 
@@ -39,9 +39,10 @@ bool KeepsMajority(const PlacementModel& model, const PlacementModel::Range& ran
 // Whether the store could lead the range: it may lead something, and lacks nothing.
 bool MayLead(const PlacementModel& model, const PlacementModel::Range& range, uint32_t store);
 
-// nullopt: nothing, or nothing that can be done now.
-std::optional<PlacementNeed> FindNeed(const PlacementModel& model, size_t range,
-                                      PlacementObstacles* obstacles);
+// What could be done now, the most urgent first: whatever finds no target must not keep the rest
+// from being done. At most one of them is carried out.
+std::vector<PlacementNeed> FindNeeds(const PlacementModel& model, size_t range,
+                                     PlacementObstacles* obstacles);
 
 // Whether the voter may be exchanged without need: everyone lives and is up to date, and the range
 // was not moved a moment ago.

@@ -45,7 +45,8 @@ class Planner {
 
  private:
   void PlanNeeds();
-  void PlanNeed(const PlacementNeed& need);
+  // False: there is no target for it.
+  bool PlanNeed(const PlacementNeed& need);
   uint32_t PickTarget(const PlacementNeed& need);
   uint32_t PickLeader(const Range& range) const;
   bool MayHold(const Range& range, uint32_t from, uint32_t to) const;
@@ -77,41 +78,46 @@ PlacementPlan Planner::Plan() {
 }
 
 void Planner::PlanNeeds() {
-  std::vector<PlacementNeed> needs;
+  std::vector<std::vector<PlacementNeed>> ranges;
   for (size_t i = 0; i < model_.ranges().size(); ++i) {
-    const std::optional<PlacementNeed> need = FindNeed(model_, i, &obstacles_);
-    if (need.has_value()) needs.push_back(*need);
+    std::vector<PlacementNeed> needs = FindNeeds(model_, i, &obstacles_);
+    if (!needs.empty()) ranges.push_back(std::move(needs));
   }
-  std::stable_sort(needs.begin(), needs.end(), [](const auto& a, const auto& b) {
-    return std::make_pair(a.kind != MoveKind::kTransferLease, a.cause) <
-           std::make_pair(b.kind != MoveKind::kTransferLease, b.cause);
+  std::stable_sort(ranges.begin(), ranges.end(), [](const auto& a, const auto& b) {
+    return std::make_pair(a.front().kind != MoveKind::kTransferLease, a.front().cause) <
+           std::make_pair(b.front().kind != MoveKind::kTransferLease, b.front().cause);
   });
-  for (const PlacementNeed& need : needs) PlanNeed(need);
+  for (const std::vector<PlacementNeed>& needs : ranges) {
+    for (const PlacementNeed& need : needs) {
+      if (PlanNeed(need)) break;
+    }
+  }
 }
 
-void Planner::PlanNeed(const PlacementNeed& need) {
+bool Planner::PlanNeed(const PlacementNeed& need) {
   const Range& range = model_.ranges()[need.range];
   if (need.kind != MoveKind::kTransferLease) repairs_left_ = true;
   if (plan_.moves.size() >= kMovesListedMax) {
     ++plan_.moves_unlisted;
-    return;
+    return true;
   }
+  uint32_t to = kNoStore;
   if (need.kind == MoveKind::kTransferLease) {
-    const uint32_t to = PickLeader(range);
-    if (to != kNoStore) Emit(need.kind, need.cause, need.range, need.from, to);
-    return;
+    to = PickLeader(range);
+  } else if (need.kind != MoveKind::kRemove) {
+    to = PickTarget(need);
   }
-  if (need.kind == MoveKind::kRemove) {
-    return Emit(need.kind, need.cause, need.range, need.from, kNoStore);
+  if (to != kNoStore || need.kind == MoveKind::kRemove) {
+    Emit(need.kind, need.cause, need.range, need.from, to);
+    return true;
   }
-  const uint32_t to = PickTarget(need);
-  if (to != kNoStore) return Emit(need.kind, need.cause, need.range, need.from, to);
-  if (need.cause == MoveCause::kSpread) return;
+  if (need.kind == MoveKind::kTransferLease || need.cause == MoveCause::kSpread) return false;
   ++obstacles_.without_target;
   obstacles_.example_without_target = range.view->id;
   const bool constrained =
       range.collection != nullptr && !range.collection->required_labels.empty();
   if (constrained) ++obstacles_.constrained;
+  return false;
 }
 
 bool Planner::MayHold(const Range& range, uint32_t from, uint32_t to) const {
