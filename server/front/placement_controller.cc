@@ -42,6 +42,10 @@ constexpr Duration kTransferDuration = std::chrono::seconds(10);
 constexpr Duration kRestMin = std::chrono::seconds(2);
 constexpr Duration kRestMax = std::chrono::minutes(2);
 constexpr size_t kDoneMax = 100;
+
+constexpr int kMutantRemovesFirst = 80;
+constexpr int kMutantAskedIsHeard = 81;
+constexpr int kMutantDrainForgotten = 82;
 // A drop that somebody began is gone on with after so long: until then its call may live.
 constexpr Duration kDropAfter = std::chrono::seconds(90);
 constexpr Duration kDropDuration = std::chrono::seconds(60);
@@ -230,18 +234,21 @@ void PlacementController::ReadPlacement(const ClockReading& now) {
   });
 }
 
+Duration PlacementController::Quiet(Duration usual) const {
+  return std::min(usual, options_.placement_rules.store_suspect_after / 3);
+}
+
 bool PlacementController::IsBusy(const ClockReading& now) const {
   if (!running_.empty() || !plan_.moves.empty() || now.boot < rest_ends_ + kRoundBusy) return true;
   return std::any_of(view_.stores().begin(), view_.stores().end(), [&](const auto& store) {
-    return view_.Silent(now, store.first) > kLoadsIdle + kRoundIdle;
+    return view_.Silent(now, store.first) > Quiet(kLoadsIdle) + Quiet(kRoundIdle);
   });
 }
 
 void PlacementController::AskLoads(const ClockReading& now) {
   const bool busy = IsBusy(now);
-  if (loads_asked_ > Instant::min() && now.boot < loads_asked_ + (busy ? kLoadsBusy : kLoadsIdle)) {
-    return;
-  }
+  const Duration pause = busy ? kLoadsBusy : Quiet(kLoadsIdle);
+  if (loads_asked_ > Instant::min() && now.boot < loads_asked_ + pause) return;
   loads_asked_ = now.boot;
   for (const auto& [id, store] : view_.stores()) {
     if (load_awaited_.insert(id).second) AskLoad(now, id);
@@ -261,6 +268,10 @@ void PlacementController::AskLoad(const ClockReading& now, uint64_t store) {
                       type::v1::StoreLoad load;
                       const bool answered = answer.response.outcome == Outcome::kOk &&
                                             load.ParseFromString(std::string(answer.response.body));
+                      if (!answered && options_.mutants.Has(kMutantAskedIsHeard)) {
+                        load.set_store_id(store);
+                        view_.OnLoad(when, load);
+                      }
                       if (answered && load.store_id() == store) view_.OnLoad(when, load);
                       // The first plan waits for the last of them.
                       const bool first = load_awaited_.empty() && plan_.moves.empty();
@@ -285,6 +296,9 @@ void PlacementController::Plan(const ClockReading& now) {
   GiveUpOnSilentStores(now);
   range::PlacementSnapshot snapshot = view_.Snapshot(now);
   for (const auto& [id, running] : running_) snapshot.under_way.push_back(running->move);
+  if (options_.mutants.Has(kMutantDrainForgotten)) {
+    for (range::PlacementStore& store : snapshot.stores) store.state = type::v1::STORE_STATE_ACTIVE;
+  }
   plan_ = PlanPlacement(snapshot, options_.placement_rules);
   if (paused_) {
     for (PlacementMove& move : plan_.moves) move.start = false;
@@ -298,7 +312,7 @@ void PlacementController::Plan(const ClockReading& now) {
 
 void PlacementController::EndRound(const ClockReading& now) {
   round_busy_ = false;
-  RoundAfter(now, IsBusy(now) ? kRoundBusy : kRoundIdle);
+  RoundAfter(now, IsBusy(now) ? kRoundBusy : Quiet(kRoundIdle));
 }
 
 void PlacementController::RoundAfter(const ClockReading& now, Duration wait) {
@@ -369,6 +383,9 @@ void PlacementController::Start(const ClockReading& now, const PlacementMove& mo
   request.set_range_id(move.range.value());
   request.set_add_store_id(move.to.value());
   request.set_remove_store_id(move.from.value());
+  if (options_.mutants.Has(kMutantRemovesFirst) && move.kind == MoveKind::kReplace) {
+    request.clear_add_store_id();
+  }
   range_calls_->ChangeReplicas(now, running->call, absl::Cord(request.SerializeAsString()),
                                now.boot + kChangeDuration);
 }

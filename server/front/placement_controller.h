@@ -93,6 +93,9 @@ class PlacementController {
   void Tell(const type::v1::Decision& decision);
   // The same for what is over, and for whoever asks for the plan.
   void Note(type::v1::Decision decision);
+  // How long to wait while nothing goes on: a store must be asked several times before it counts as
+  // silent.
+  Duration Quiet(Duration usual) const;
   type::v1::Decision DecisionOf(const ClockReading& now, const range::PlacementMove& move) const;
 
   const FrontOptions options_;

@@ -426,6 +426,30 @@ TEST_F(PlacementTest, AStoreThatDrainsIsNoHomeForReplicas) {
   EXPECT_THAT(call.result->message, HasSubstr("2 stores would be left"));
 }
 
+// Whoever answers whenever it is asked is never taken for silent, however soon that would be.
+TEST(PlacementImpatient, StoresThatAnswerAreNotSuspected) {
+  FrontOptions options;
+  options.placement = true;
+  options.placement_rules.store_suspect_after = seconds(2);
+  options.placement_rules.store_dead_after = seconds(2);
+  FakeCluster cluster(4, options, 3);
+  int looks = 0;
+  for (int i = 0; i < 600; ++i) {
+    for (uint64_t node = 1; node <= 4; ++node) {
+      cluster.front(node).OnLeader(RangeId(1), StoreId(cluster.Leader(1)));
+    }
+    cluster.Advance(milliseconds(50));
+    if (i % 20 != 0) continue;
+    const FakeCall call = cluster.Call(1, Method::kGetPlan, admin::v1::GetPlanRequest());
+    if (!call.ok()) continue;  // The meta range has just been handed over.
+    ++looks;
+    const auto plan = call.Body<admin::v1::GetPlanResponse>();
+    EXPECT_EQ(plan.ranges_short(), 0u);
+    for (const auto& store : plan.stores()) EXPECT_TRUE(store.reachable());
+  }
+  EXPECT_GT(looks, 20);
+}
+
 TEST(PlacementOff, MovesNothingAndSaysSo) {
   FakeCluster cluster(4, {}, 3);
   for (uint64_t node = 1; node <= 4; ++node) {
