@@ -82,6 +82,25 @@ void FrontEnds(ClusterOptions* cluster, WorkloadOptions*, FaultPlan* plan) {
   plan->cuts = plan->transfers = plan->one_way_cuts = plan->isolations = true;
 }
 
+// Controllers that give stores up soon, and stores that drain, leave and are lost.
+void Placement(ClusterOptions* cluster, WorkloadOptions*, FaultPlan* plan) {
+  cluster->front_ends = cluster->placement = true;
+  while (cluster->stores < 5) {
+    ++cluster->stores;
+    ++cluster->spares;
+    cluster->clocks.push_back(cluster->clocks.front());
+  }
+  cluster->stores_period = std::chrono::seconds(2);
+  range::PlacementRules& rules = cluster->placement_rules;
+  rules.store_suspect_after = std::chrono::seconds(2);
+  rules.store_dead_after = std::chrono::seconds(5);
+  rules.move_pause = std::chrono::seconds(1);
+  rules.leftover_after = std::chrono::seconds(2);
+  plan->drains = plan->decommissions = plan->store_losses = true;
+  plan->changes = false;
+  plan->operator_interval_mean = 800 * kMillisecond;
+}
+
 constexpr Profile kProfiles[] = {
     {"", nullptr},
     {"wall-steps", WallSteps},
@@ -95,6 +114,7 @@ constexpr Profile kProfiles[] = {
     {"changes", Changes},
     {"suspends", Suspends},
     {"front-ends", FrontEnds},
+    {"placement", Placement},
 };
 
 }  // namespace

@@ -62,9 +62,7 @@ void Caller::Start(Call call, Done done) {
   tries_ = 0;
   maybe_executed_ = false;
   pages_.clear();
-  if (random_.Chance(0.1)) {
-    front_store_ = static_cast<int>(random_.Below(static_cast<uint64_t>(cluster_->stores())));
-  }
+  if (random_.Chance(0.1) || cluster_->node(front_store_).retired()) front_store_ = AnyStore();
   deadline_ = cluster_->scheduler().now() + call_.patience;
   const uint64_t seed = random_.Next();
   backoff_ = std::make_unique<client::Backoff>(client::RetryOptions(), seed);
@@ -88,6 +86,14 @@ const RangeDescriptor* Caller::Route() const {
     if (descriptor.start_key() <= call_.first_key) last = &descriptor;
   }
   return last;
+}
+
+int Caller::AnyStore() {
+  int store = 0;
+  do {
+    store = static_cast<int>(random_.Below(static_cast<uint64_t>(cluster_->stores())));
+  } while (cluster_->node(store).retired());
+  return store;
 }
 
 int Caller::ChooseTarget(const RangeDescriptor& descriptor) {
@@ -174,9 +180,7 @@ void Caller::OnFrontAnswer(uint64_t attempt, uint64_t call, const FrontAnswer& a
 void Caller::OnFrontError(const client::CallError& error) {
   const client::AttemptJudge::Next next =
       judge_->OnError(error, "", false, client::RetryDuration(TimeLeft()));
-  if (next.elsewhere) {
-    front_store_ = static_cast<int>(random_.Below(static_cast<uint64_t>(cluster_->stores())));
-  }
+  if (next.elsewhere) front_store_ = AnyStore();
   if (next.decision.retry) return RetryAfter(next.decision.wait.count());
   const absl::Status status = judge_->Conclude(next.status);
   range::Response response;
@@ -195,7 +199,7 @@ void Caller::OnTimeout(uint64_t attempt) {
   }
   router_.LearnLeader(routed_by_.range_id(), 0);
   // All members that it knows may have been replaced: as the directory would say.
-  if (cluster_->options().replacements > 0) {
+  if (cluster_->options().replacements > 0 || cluster_->options().placement) {
     for (const auto& [id, known] : cluster_->KnownRanges()) router_.Learn(known);
   }
   range::Response nothing;

@@ -87,6 +87,8 @@ class Caller {
   void OnFrontError(const client::CallError& error);
   const range::RangeDescriptor* Route() const;
   int ChooseTarget(const range::RangeDescriptor& descriptor);
+  // Not one that is known to be gone for good.
+  int AnyStore();
   void OnReply(uint64_t attempt, uint64_t call, const range::Response& response);
   void OnTimeout(uint64_t attempt);
   void OnFailure(client::Failure failure, bool better_route, const range::Response& response);

@@ -64,6 +64,65 @@ void Checkers::OnStart(int node) {
                       last_applied_.lower_bound({node + 1, RangeId()}));
 }
 
+void Checkers::OnDescriptor(int node, const range::RangeDescriptor& descriptor) {
+  const RangeId range(descriptor.range_id());
+  if (absorbed_.count(range) != 0) return;
+  range::RangeDescriptor& known = ranges_[range];
+  if (known.generation() >= descriptor.generation()) return;
+  const bool merged =
+      known.has_merge() && !descriptor.has_merge() && known.end_key() != descriptor.end_key();
+  if (merged) {
+    const RangeId right(known.merge().right_range_id());
+    absorbed_.insert(right);
+    ranges_.erase(right);
+  }
+  known = descriptor;
+  ranges_changed_ = true;
+  CheckVoters(node, descriptor);
+}
+
+void Checkers::CheckVoters(int node, const range::RangeDescriptor& descriptor) {
+  int before = 0;
+  int after = 0;
+  for (const auto& replica : descriptor.replicas()) {
+    const bool comes = replica.role() == type::v1::REPLICA_ROLE_INCOMING;
+    const bool goes = replica.role() == type::v1::REPLICA_ROLE_OUTGOING;
+    if (replica.role() == type::v1::REPLICA_ROLE_LEARNER) continue;
+    if (!comes) ++before;
+    if (!goes) ++after;
+  }
+  if (std::min(before, after) >= voters_min_) return;
+  Report("Redundancy", absl::StrCat("range ", descriptor.range_id(), " has ", before, " voters, ",
+                                    after, " to be, at generation ", descriptor.generation(),
+                                    ", as store ", node + 1, " says"));
+}
+
+// What is ahead of everybody else is a step that was committed, so at any instant these ranges hold
+// each key once: splits and merges are one step for all who are concerned.
+void Checkers::CheckTiling() {
+  if (!ranges_changed_) return;
+  ranges_changed_ = false;
+  std::map<std::string, const range::RangeDescriptor*> by_start;
+  for (const auto& [range, descriptor] : ranges_) {
+    const auto [at, inserted] = by_start.emplace(descriptor.start_key(), &descriptor);
+    if (inserted) continue;
+    return Report("One Range per Key", absl::StrCat("ranges ", at->second->range_id(), " and ",
+                                                    range.value(), " begin at one key"));
+  }
+  const range::RangeDescriptor* last = nullptr;
+  for (const auto& [start, descriptor] : by_start) {
+    if (last != nullptr && last->end_key() != start) {
+      return Report("One Range per Key",
+                    absl::StrCat("ranges ", last->range_id(), " and ", descriptor->range_id(),
+                                 " overlap or leave a gap"));
+    }
+    last = descriptor;
+  }
+  if (last != nullptr && !last->end_key().empty()) {
+    Report("One Range per Key", absl::StrCat("nothing follows range ", last->range_id()));
+  }
+}
+
 void Checkers::OnEvent(int node, const consensus::Event& event) {
   if (scheduler_->trace()) {
     scheduler_->Note(absl::StrCat("store ", node + 1, ": ", consensus::ToString(event)));
@@ -186,6 +245,7 @@ void Checkers::OnApplied(int node, RangeId range, Index index, Term term,
 
 void Checkers::Sample() {
   ++counters_.samples;
+  CheckTiling();
   std::vector<Claim> claims;
   for (int node = 0; node < stores_->StoreCount(); ++node) {
     for (const range::ReplicaStatus& replica : stores_->ReplicasAt(node)) {

@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -60,7 +61,12 @@ class Checkers {
   void OnApplied(int node, range::RangeId range, consensus::Index index, consensus::Term term,
                  const absl::Cord& command);
   void OnStart(int node);
-  // Looks at all stores as of this instant: Lease Disjointness, one serving range per key.
+  // A store says what a range is like; of the first ranges, node 0 does before anything runs.
+  void OnDescriptor(int node, const range::RangeDescriptor& descriptor);
+  // No range may have fewer voters, in either half of a change, from here on; 0: it may.
+  void set_voters_min(int voters) { voters_min_ = voters; }
+  // Looks at all stores as of this instant: Lease Disjointness, one serving range per key; every
+  // key in exactly one of the ranges as whoever is ahead knows them.
   void Sample();
   // Compares the logs of all stores: Log Matching, State Machine Safety against what was applied.
   void SampleLogs();
@@ -70,6 +76,8 @@ class Checkers {
   const Counters& counters() const { return counters_; }
   // Times at which somebody became leader of `range`.
   uint64_t ElectionsOf(range::RangeId range) const;
+  // The ranges that there are, each as whoever was ever ahead knew it.
+  const std::map<range::RangeId, range::RangeDescriptor>& ranges() const { return ranges_; }
   // Highest index of `range` that anybody applied.
   consensus::Index AppliedOf(range::RangeId range) const;
 
@@ -87,6 +95,8 @@ class Checkers {
     consensus::Term term;
   };
 
+  void CheckVoters(int node, const range::RangeDescriptor& descriptor);
+  void CheckTiling();
   // One line per replica of every store, for the trace.
   void DescribeStores();
   void OnBecameLeader(int node, const consensus::Event& event);
@@ -105,6 +115,10 @@ class Checkers {
   std::map<range::RangeId, consensus::Term> highest_elected_;
   std::map<range::RangeId, std::vector<Applied>> applied_;                   // By index.
   std::map<std::pair<int, range::RangeId>, consensus::Index> last_applied_;  // Of the process.
+  std::map<range::RangeId, range::RangeDescriptor> ranges_;  // Of the highest generation.
+  std::set<range::RangeId> absorbed_;
+  bool ranges_changed_ = false;
+  int voters_min_ = 0;
 };
 
 }  // namespace rasputin::sim

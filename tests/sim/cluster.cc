@@ -6,6 +6,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "client/route/full_key.h"
 #include "consensus/wire/frame.h"
 
@@ -30,6 +31,7 @@ Cluster::Cluster(const ClusterOptions& options)
       checkers_(&scheduler_, this),
       coverage_(&scheduler_, this) {
   scheduler_.set_trace(options.trace);
+  coverage_.set_placement(options.placement);
   network_.SetBehaviour(options.link);
   for (int number = 0; number < options_.stores; ++number) {
     const bool known = static_cast<size_t>(number) < options_.clocks.size();
@@ -43,8 +45,11 @@ void Cluster::AddNode(const ClockErrors& clock) {
   node.store = options_.store;
   node.speed = options_.speed;
   node.front_end = options_.front_ends;
-  node.autopilot = options_.autopilot;
-  node.fair = options_.fair;
+  node.front.autopilot = options_.autopilot;
+  node.front.fair = options_.fair;
+  node.front.placement = options_.placement;
+  node.front.placement_rules = options_.placement_rules;
+  node.front.stores_period = options_.stores_period;
   node.clock = clock;
   node.before_start = [this](int number) {
     if (start_listener_ != nullptr) start_listener_(number);
@@ -84,6 +89,9 @@ storage::v1::BootstrapRecord Cluster::MakeBootstrapRecord() {
   for (int number = 0; number < options_.stores; ++number) {
     type::v1::StoreDescriptor* store = record.add_stores();
     store->set_store_id(static_cast<uint64_t>(number) + 1);
+    if (options_.zones == 0) continue;
+    (*store->mutable_locality())["zone"] =
+        absl::StrCat("z", static_cast<uint64_t>(number) % options_.zones);
   }
   const auto add_range = [&](uint64_t id, uint64_t collection, const std::string& end,
                              int replicas) {
@@ -114,6 +122,7 @@ storage::v1::BootstrapRecord Cluster::MakeBootstrapRecord() {
 void Cluster::Start() {
   const storage::v1::BootstrapRecord record = MakeBootstrapRecord();
   first_ranges_.assign(record.ranges().begin(), record.ranges().end());
+  for (const RangeDescriptor& range : first_ranges_) checkers_.OnDescriptor(0, range);
   for (auto& node : nodes_) {
     storage::v1::StoreManifest manifest;
     manifest.set_format(1);
@@ -211,6 +220,7 @@ void Cluster::OnEvent(int node, const consensus::Event& event) {
 }
 
 void Cluster::OnDescriptor(int node, const RangeDescriptor& descriptor, bool leads) {
+  checkers_.OnDescriptor(node, descriptor);
   coverage_.OnDescriptor(node, descriptor);
   for (const DescriptorListener& listener : descriptor_listeners_) {
     listener(node, descriptor, leads);
@@ -227,7 +237,12 @@ void Cluster::OnInstalled(int node, RangeId range, consensus::LogPosition positi
   coverage_.OnInstalled(node, range, position);
 }
 
-void Cluster::OnDecision(int, const type::v1::Decision& decision) {
+void Cluster::OnDecision(int node, const type::v1::Decision& decision) {
+  if (scheduler_.trace()) {
+    scheduler_.Note(absl::StrCat("store ", node + 1, " decided: range ", decision.range_id(), ", ",
+                                 type::v1::DecisionOutcome_Name(decision.outcome()), ": ",
+                                 decision.reason()));
+  }
   coverage_.OnDecision(decision);
 }
 

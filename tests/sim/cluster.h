@@ -38,6 +38,10 @@ struct ClusterOptions {
   bool front_ends = false;             // Each process has one.
   server::AutopilotOptions autopilot;  // Of the front ends.
   server::FairOptions fair;            // Of the front ends.
+  bool placement = false;              // Front ends move replicas and leaderships by themselves.
+  range::PlacementRules placement_rules;
+  consensus::Duration stores_period{};  // See server::FrontOptions.
+  uint64_t zones = 0;                   // Named by the stores' labels, in turn; 0: no labels.
   bool trace = false;
 };
 

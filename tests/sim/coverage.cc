@@ -72,6 +72,12 @@ constexpr const char* kNames[] = {
     "a left-over replica was told that its range was absorbed",
     "a split that a front end decided on",
     "a merge that a front end decided on",
+    "a replica moved by the placement controller",
+    "a leadership moved by the placement controller",
+    "another placement controller while a replica was moved",
+    "a store drained",
+    "a store decommissioned and taken off the list",
+    "a store lost for good, and its replicas replaced",
     "a snapshot to a member that lags",
     "a snapshot makes a replica",
     "a snapshot resumed after a break",
@@ -118,6 +124,14 @@ bool Coverage::IsJoint(RangeId range) const {
   const auto& replicas = found->second.replicas();
   return std::any_of(replicas.begin(), replicas.end(), [](const auto& replica) {
     return !IsVoterRole(replica.role()) && replica.role() != type::v1::REPLICA_ROLE_LEARNER;
+  });
+}
+
+bool Coverage::MovesSome() const {
+  return std::any_of(latest_.begin(), latest_.end(), [](const auto& range) {
+    const auto& replicas = range.second.replicas();
+    return std::any_of(replicas.begin(), replicas.end(),
+                       [](const auto& replica) { return !IsVoterRole(replica.role()); });
   });
 }
 
@@ -216,6 +230,9 @@ void Coverage::OnBecameLeader(int node, const consensus::Event& event) {
   const bool another = leader.node != node && leader.term != Term();
   if (another && IsJoint(event.range)) Hit(Situation::kLeaderChangedWhileJoint);
   if (another && IsSplitting(event.range)) Hit(Situation::kLeaderChangedDuringASplit);
+  if (another && event.range.value() == client::kMetaRangeId && placement_ && MovesSome()) {
+    Hit(Situation::kControllerChangedDuringAMove);
+  }
   const auto latest = latest_.find(event.range);
   if (another && latest != latest_.end()) {
     if (latest->second.has_merge()) Hit(Situation::kLeaderChangedDuringAMerge);
@@ -400,13 +417,19 @@ void Coverage::OnInstalled(int node, RangeId range, consensus::LogPosition posit
 }
 
 void Coverage::OnDecision(const type::v1::Decision& decision) {
-  const bool split = decision.kind() == type::v1::DECISION_KIND_SPLIT;
-  if (split && decision.outcome() == type::v1::DECISION_OUTCOME_DONE) {
-    Hit(Situation::kSplitByItself);
-  }
-  const bool merge = decision.kind() == type::v1::DECISION_KIND_MERGE;
-  if (merge && decision.outcome() == type::v1::DECISION_OUTCOME_DONE) {
-    Hit(Situation::kMergedByItself);
+  if (decision.outcome() != type::v1::DECISION_OUTCOME_DONE) return;
+  switch (decision.kind()) {
+    case type::v1::DECISION_KIND_SPLIT:
+      return Hit(Situation::kSplitByItself);
+    case type::v1::DECISION_KIND_MERGE:
+      return Hit(Situation::kMergedByItself);
+    case type::v1::DECISION_KIND_LEASE:
+      return Hit(Situation::kLeaseMovedByItself);
+    case type::v1::DECISION_KIND_REPLICAS:
+      return Hit(decision.range_id() != 0 ? Situation::kReplicaMovedByItself
+                                          : Situation::kStoreDecommissioned);
+    default:
+      return;
   }
 }
 

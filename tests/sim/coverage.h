@@ -76,6 +76,13 @@ enum class Situation : uint8_t {
   // Decided by a front end.
   kSplitByItself,
   kMergedByItself,
+  kReplicaMovedByItself,
+  kLeaseMovedByItself,
+  kControllerChangedDuringAMove,
+  // Of whole stores.
+  kStoreDrained,
+  kStoreDecommissioned,
+  kLostStoreReplaced,
   // Snapshots.
   kSnapshotToALaggingMember,
   kSnapshotMakesAReplica,
@@ -127,6 +134,8 @@ class Coverage {
   void OnProcessEnded(int node);
   void OnDiskFull(int node);
 
+  // Front ends move replicas by themselves.
+  void set_placement(bool on) { placement_ = on; }
   void Hit(Situation situation, uint64_t times = 1) {
     counts_[static_cast<size_t>(situation)] += times;
   }
@@ -174,6 +183,8 @@ class Coverage {
                       const absl::Cord& command);
   bool IsJoint(RangeId range) const;
   bool IsSplitting(RangeId range) const;
+  // Some range has a member that does not vote yet or not any more.
+  bool MovesSome() const;
   bool IsDead(uint64_t store) const;
   bool HasReplica(int node, RangeId range) const;
   bool Leads(int node, RangeId range) const;
@@ -183,6 +194,7 @@ class Coverage {
   Scheduler* scheduler_;
   StoreView* stores_;
   SituationCounts counts_{};
+  bool placement_ = false;
   std::map<RangeId, Leader> leaders_;
   std::map<RangeId, range::RangeDescriptor> latest_;
   std::map<RangeId, OpenSplit> splits_;  // By child.

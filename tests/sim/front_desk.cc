@@ -26,22 +26,12 @@ struct FrontDesk::Completion final : server::CallCompletion {
   }
 };
 
-FrontDesk::FrontDesk(range::Store* store, uint64_t seed, const consensus::Mutants& mutants,
-                     const server::AutopilotOptions& autopilot, const server::FairOptions& fair,
-                     Hooks hooks)
+FrontDesk::FrontDesk(range::Store* store, const server::FrontOptions& options, Hooks hooks)
     : hooks_(std::move(hooks)),
       store_port_(store),
-      front_(
-          [seed, &mutants, &autopilot, &fair] {
-            server::FrontOptions options;
-            options.seed = seed;
-            options.fair = fair;
-            options.mutants = mutants;
-            options.autopilot = autopilot;
-            return options;
-          }(),
-          {&store_port_, static_cast<server::PeerPort*>(this), nullptr,
-           static_cast<server::DecisionsPort*>(this)}) {}
+      front_(options,
+             {&store_port_, static_cast<server::PeerPort*>(this),
+              static_cast<server::StoresPort*>(this), static_cast<server::DecisionsPort*>(this)}) {}
 
 FrontDesk::~FrontDesk() = default;
 
@@ -110,6 +100,14 @@ bool FrontDesk::Forward(range::StoreId to, server::ForwardRequest request) {
   hooks_.forward(peer, std::move(request));
   hooks_.watch(peer);
   return true;
+}
+
+void FrontDesk::OnStores(const std::vector<type::v1::StoreDescriptor>& stores,
+                         const range::RangeDescriptor& meta_range) {
+  storage::v1::StoreBook book;
+  *book.mutable_stores() = {stores.begin(), stores.end()};
+  *book.mutable_meta_range() = meta_range;
+  hooks_.listed(std::move(book));
 }
 
 void FrontDesk::Reply(range::StoreId to, server::ForwardReply reply) {

@@ -29,7 +29,9 @@ struct FrontAnswer {
   std::vector<absl::Cord> pages;  // Of a scan.
 };
 
-class FrontDesk : private server::PeerPort, private server::DecisionsPort {
+class FrontDesk : private server::PeerPort,
+                  private server::DecisionsPort,
+                  private server::StoresPort {
  public:
   using Answered = std::function<void(FrontAnswer)>;
 
@@ -39,12 +41,12 @@ class FrontDesk : private server::PeerPort, private server::DecisionsPort {
     // Calls CheckConnection(to) in a while.
     std::function<void(int to)> watch;
     std::function<void(const type::v1::Decision&)> decided;
+    // The list of stores was read; see server::StoresPort.
+    std::function<void(storage::v1::StoreBook)> listed;
   };
 
   // `store` outlives it, but is destroyed without answering any more.
-  FrontDesk(range::Store* store, uint64_t seed, const consensus::Mutants& mutants,
-            const server::AutopilotOptions& autopilot, const server::FairOptions& fair,
-            Hooks hooks);
+  FrontDesk(range::Store* store, const server::FrontOptions& options, Hooks hooks);
   ~FrontDesk() override;
 
   // Inputs, taken at the next turn.
@@ -79,6 +81,8 @@ class FrontDesk : private server::PeerPort, private server::DecisionsPort {
   };
 
   void OnDecision(const type::v1::Decision& decision) override { hooks_.decided(decision); }
+  void OnStores(const std::vector<type::v1::StoreDescriptor>& stores,
+                const range::RangeDescriptor& meta_range) override;
   bool Forward(range::StoreId to, server::ForwardRequest request) override;
   void Reply(range::StoreId to, server::ForwardReply reply) override;
 

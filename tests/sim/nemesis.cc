@@ -20,6 +20,9 @@ using consensus::log::DiskOperation;
 struct Switch {
   const char* name;
   bool FaultPlan::*on;
+  // Those that came later are drawn from generators of their own: what else a seed means did not
+  // change. 0: it has none.
+  uint64_t generator = 0;
 };
 
 constexpr Switch kSwitches[] = {
@@ -48,9 +51,12 @@ constexpr Switch kSwitches[] = {
     {"transfers", &FaultPlan::transfers},
     {"splits", &FaultPlan::splits},
     {"changes", &FaultPlan::changes},
-    {"candidate_cuts", &FaultPlan::candidate_cuts},
-    {"shard_hangs", &FaultPlan::shard_hangs},
-    {"merges", &FaultPlan::merges},
+    {"candidate_cuts", &FaultPlan::candidate_cuts, 1},
+    {"shard_hangs", &FaultPlan::shard_hangs, 2},
+    {"merges", &FaultPlan::merges, 3},
+    {"drains", &FaultPlan::drains, 4},
+    {"decommissions", &FaultPlan::decommissions, 5},
+    {"store_losses", &FaultPlan::store_losses, 6},
 };
 
 }  // namespace
@@ -59,16 +65,11 @@ FaultPlan DrawPlan(Random* random) {
   FaultPlan plan;
   // Some runs are nearly calm, some have everything.
   const double density = random->Unit();
-  // From generators of their own: what else a seed means did not change when they came to be.
-  plan.candidate_cuts = random->Fork(1).Chance(density);
-  plan.shard_hangs = random->Fork(2).Chance(density);
-  plan.merges = random->Fork(3).Chance(density);
   for (const Switch& fault : kSwitches) {
-    if (fault.on == &FaultPlan::candidate_cuts || fault.on == &FaultPlan::shard_hangs ||
-        fault.on == &FaultPlan::merges) {
-      continue;
-    }
-    plan.*fault.on = random->Chance(density);
+    if (fault.generator != 0) plan.*fault.on = random->Fork(fault.generator).Chance(density);
+  }
+  for (const Switch& fault : kSwitches) {
+    if (fault.generator == 0) plan.*fault.on = random->Chance(density);
   }
   // Without splits there is nothing to be merged.
   plan.splits = plan.splits || plan.merges;
@@ -137,6 +138,12 @@ Nemesis::Nemesis(Cluster* cluster, const FaultPlan& plan, std::vector<std::strin
   // Most of the time there is no pair that fits.
   for (int i = 0; plan.merges && i < 3; ++i) operator_actions_.push_back(&Nemesis::MergeSome);
   if (plan.merges) operator_actions_.push_back(&Nemesis::Split);
+  if (plan.drains) operator_actions_.push_back(&Nemesis::Drain);
+  if (plan.decommissions) operator_actions_.push_back(&Nemesis::Decommission);
+  // Most of the time others could not do without.
+  for (int i = 0; plan.store_losses && i < 3; ++i) {
+    operator_actions_.push_back(&Nemesis::LoseStore);
+  }
   // Each change takes several steps.
   for (int i = 0; plan.changes && i < 3; ++i) {
     operator_actions_.push_back(&Nemesis::ChangeMembers);
@@ -505,8 +512,10 @@ void Nemesis::ChangeMembers() {
   if (known.empty()) return;
   auto chosen = known.begin();
   std::advance(chosen, static_cast<long>(random_.Below(known.size())));
-  // Front ends know of the meta range's members by its first descriptor only.
-  if (cluster_->options().front_ends && chosen->first == range::RangeId(client::kMetaRangeId)) {
+  // Front ends that do not read the list of stores know of the meta range's members by its first
+  // descriptor only.
+  if (cluster_->options().front_ends && !cluster_->options().placement &&
+      chosen->first == range::RangeId(client::kMetaRangeId)) {
     return;
   }
   // By both ways: an operator's calls go to any front end, which does all the steps.
@@ -525,6 +534,11 @@ void Nemesis::ChangeMembers() {
                                         });
 }
 
+bool Nemesis::MayHold(range::StoreId store) {
+  const bool listed = fates_ == nullptr || fates_->IsListed(store);
+  return listed && !cluster_->node(static_cast<int>(store.value()) - 1).retired();
+}
+
 void Nemesis::ChangeByFrontEnd(const range::RangeDescriptor& descriptor) {
   if (member_caller_.busy()) return;
   std::vector<uint64_t> members;
@@ -532,6 +546,7 @@ void Nemesis::ChangeByFrontEnd(const range::RangeDescriptor& descriptor) {
   for (int i = 1; i <= cluster_->stores(); ++i) {
     const auto store = static_cast<uint64_t>(i);
     const bool holds = range::FindStore(descriptor, range::StoreId(store)) != nullptr;
+    if (!holds && !MayHold(range::StoreId(store))) continue;
     (holds ? members : free).push_back(store);
   }
   admin::v1::ChangeReplicasRequest request;
@@ -539,7 +554,8 @@ void Nemesis::ChangeByFrontEnd(const range::RangeDescriptor& descriptor) {
   if (!free.empty() && random_.Chance(0.7)) {
     request.set_add_store_id(free[random_.Below(free.size())]);
   }
-  if (members.size() > 2 && (request.add_store_id() == 0 || random_.Chance(0.5))) {
+  const size_t fewest = std::max<size_t>(plan_.voters_min, 2);
+  if (members.size() > fewest && (request.add_store_id() == 0 || random_.Chance(0.5))) {
     request.set_remove_store_id(members[random_.Below(members.size())]);
   }
   if (request.add_store_id() == 0 && request.remove_store_id() == 0) return;
@@ -558,8 +574,8 @@ std::optional<range::ReplicaChange> Nemesis::SomeChange(const range::RangeDescri
   std::vector<range::StoreId> learners;
   std::vector<range::StoreId> free;
   for (int store = 0; store < cluster_->stores(); ++store) {
-    if (cluster_->node(store).retired()) continue;
-    free.emplace_back(static_cast<uint64_t>(store) + 1);
+    const range::StoreId id(static_cast<uint64_t>(store) + 1);
+    if (MayHold(id)) free.push_back(id);
   }
   for (const auto& replica : descriptor.replicas()) {
     const range::StoreId store(replica.store_id());

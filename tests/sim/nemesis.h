@@ -19,6 +19,7 @@
 #include "tests/sim/cluster.h"
 #include "tests/sim/merge_driver.h"
 #include "tests/sim/random.h"
+#include "tests/sim/store_fates.h"
 
 namespace rasputin::sim {
 
@@ -52,7 +53,11 @@ struct FaultPlan {
   bool candidate_cuts = false;  // A candidate that asks for votes is not heard.
   bool merges = false;          // Of neighbours.
   bool shard_hangs = false;     // A turn does not end, while disk and lease thread go on.
-  size_t voters_min = 1;        // That a change leaves to a range.
+  // Of stores, where placement is on.
+  bool drains = false;
+  bool decommissions = false;
+  bool store_losses = false;  // For good.
+  size_t voters_min = 1;      // That a change leaves to a range.
   RealTime interval_mean = 1500 * kMillisecond;
   RealTime length_mean = 2 * kSecond;
   RealTime operator_interval_mean = 2 * kSecond;  // Of transfers and splits.
@@ -85,6 +90,8 @@ class Nemesis {
 
   // Merges are driven by it, or where there are front ends by one of them.
   void set_merge_driver(MergeDriver* driver) { merge_driver_ = driver; }
+  // Where placement is on.
+  void set_store_fates(StoreFates* fates) { fates_ = fates; }
   void Start();
   // Ends all faults: links heal, disks work, the dead live.
   void StopAndHeal();
@@ -134,8 +141,12 @@ class Nemesis {
   void Split();
   void SplitByFrontEnd(const std::string& user_key);
   void MergeSome();
+  void Drain() { fates_->Drain(); }
+  void Decommission() { fates_->Decommission(); }
+  void LoseStore() { fates_->LoseOne(); }
   void ChangeMembers();
   void ChangeByFrontEnd(const range::RangeDescriptor& descriptor);
+  bool MayHold(range::StoreId store);
   std::optional<range::ReplicaChange> SomeChange(const range::RangeDescriptor& descriptor);
   void SubmitSplit(uint64_t child, const std::string& key);
   void Restart(int store, RealTime after);
@@ -147,6 +158,7 @@ class Nemesis {
   Caller caller_;
   Caller member_caller_;  // Of changes of members by front ends.
   MergeDriver* merge_driver_ = nullptr;
+  StoreFates* fates_ = nullptr;
   std::vector<Action> actions_;
   std::vector<Action> operator_actions_;
   std::map<uint64_t, uint64_t> generations_;  // Of ranges, as seen at their leaders.

@@ -120,12 +120,27 @@ void Node::OpenFrontDesk() {
   hooks.decided = [this](const type::v1::Decision& decision) {
     listener_->OnDecision(options_.number, decision);
   };
-  front_desk_ = std::make_unique<FrontDesk>(store_.get(), random_.Next(), options_.store.mutants,
-                                            options_.autopilot, options_.fair, std::move(hooks));
+  hooks.listed = [this](storage::v1::StoreBook book) {
+    if (!new_book_.has_value()) {
+      Schedule(options_.speed.flush_mean, "book", &Node::WriteBook);
+    }
+    new_book_ = std::move(book);
+  };
+  server::FrontOptions front = options_.front;
+  front.seed = random_.Next();
+  front.mutants = options_.store.mutants;
+  front.book = book_;
+  front_desk_ = std::make_unique<FrontDesk>(store_.get(), front, std::move(hooks));
   front_seen_ = {};
   for (const range::ReplicaStatus& replica : ListReplicas()) {
     front_desk_->OnDescriptor(replica.descriptor, false);
   }
+}
+
+// By a thread of its own, some time later: a process that ends before takes it with it.
+void Node::WriteBook() {
+  book_ = *std::move(new_book_);
+  new_book_.reset();
 }
 
 void Node::TellOfBackPressure() {
@@ -178,6 +193,7 @@ void Node::End(CrashKind crash) {
   ++incarnation_;
   ended_counters_ = store_counters();
   front_desk_.reset();
+  new_book_.reset();
   waiters_.clear();
   changes_.clear();
   store_.reset();

@@ -46,9 +46,8 @@ struct NodeOptions {
   range::StoreOptions store;
   ClockErrors clock;
   MachineSpeed speed;
-  bool front_end = false;  // The process has one, which takes calls and forwards.
-  server::AutopilotOptions autopilot;
-  server::FairOptions fair;
+  bool front_end = false;      // The process has one, which takes calls and forwards.
+  server::FrontOptions front;  // Seed, mutants and book are the node's own.
   // Called before a process opens the store.
   std::function<void(int node)> before_start;
 };
@@ -213,6 +212,7 @@ class Node : private range::Transport, private range::Observer, private range::C
   void RunWhenAwake(uint64_t incarnation, const char* label, void (Node::*action)());
 
   void OpenFrontDesk();
+  void WriteBook();
   void TellOfBackPressure();
   void WatchConnection(int peer);
   void RequestTurn();
@@ -244,7 +244,9 @@ class Node : private range::Transport, private range::Observer, private range::C
   kv::MemoryEngine engine_;
   std::unique_ptr<range::Store> store_;
   std::unique_ptr<FrontDesk> front_desk_;
-  server::FrontCounters front_seen_;  // What was told of them.
+  server::FrontCounters front_seen_;                // What was told of them.
+  storage::v1::StoreBook book_;                     // On the disk.
+  std::optional<storage::v1::StoreBook> new_book_;  // On its way there.
   uint64_t incarnation_ = 0;
 
   RealTime paused_until_ = 0;  // 0: it is not.

@@ -19,6 +19,7 @@
 #include "tests/sim/merge_driver.h"
 #include "tests/sim/nemesis.h"
 #include "tests/sim/quarantine.h"
+#include "tests/sim/store_fates.h"
 #include "tests/sim/workload.h"
 
 namespace rasputin::sim {
@@ -40,6 +41,8 @@ constexpr size_t kVotersMin = 3;
 constexpr RealTime kRepairMax = 120 * kSecond;
 // Left-over replicas ask once in a lease length.
 constexpr RealTime kSettleMax = 60 * kSecond;
+// A range whose move failed rests for up to two minutes, and snapshots leave one after the other.
+constexpr RealTime kPlacementMax = 600 * kSecond;
 
 ClockErrors DrawClock(double rate_error_max, Random* random) {
   const auto most = static_cast<int64_t>(rate_error_max * 1e6) - 1;
@@ -79,6 +82,33 @@ void DrawAutopilot(ClusterOptions* cluster, Random random) {
   cluster->store.split.requests_per_second = random.Chance(0.5) ? 1'000'000 : 5 + random.Below(40);
   cluster->store.split.sustained = std::chrono::seconds(2);
   cluster->store.split.pause = std::chrono::seconds(1);
+}
+
+// So impatient that stores are given up, and replicas moved back again, within a run. From a
+// generator of its own, as autopilots.
+void DrawPlacement(const SimulationOptions& options, ClusterOptions* cluster) {
+  Random random = Random(options.seed).Fork(9);
+  cluster->placement = cluster->front_ends && random.Chance(1.0 / 3);
+  if (!cluster->placement) return;
+  cluster->spares = static_cast<int>(random.Below(3));
+  if (options.stores_max != 0) {
+    cluster->spares = std::min(cluster->spares, options.stores_max - cluster->stores);
+  }
+  cluster->stores += cluster->spares;
+  while (cluster->clocks.size() < static_cast<size_t>(cluster->stores)) {
+    cluster->clocks.push_back(DrawClock(cluster->store.clock_rate_error_max, &random));
+  }
+  cluster->stores_period = std::chrono::seconds(1 + random.Below(10));
+  cluster->zones = random.Below(4);
+  range::PlacementRules& rules = cluster->placement_rules;
+  rules.replication_factor = cluster->replicas == 5 && random.Chance(0.5) ? 5 : 3;
+  rules.store_suspect_after = std::chrono::milliseconds(random.Between(1500, 4000));
+  rules.store_dead_after =
+      rules.store_suspect_after + std::chrono::milliseconds(random.Between(500, 6000));
+  rules.move_pause = std::chrono::milliseconds(random.Between(500, 5000));
+  rules.leftover_after = std::chrono::milliseconds(random.Between(1000, 5000));
+  rules.moves_max = 1 + static_cast<uint32_t>(random.Below(8));
+  rules.transfers_max = 1 + static_cast<uint32_t>(random.Below(16));
 }
 
 // Often so small that a handful of clients is too many for a range.
@@ -130,6 +160,7 @@ ClusterOptions DrawCluster(const SimulationOptions& options, Random* random) {
   DrawLogLimits(&cluster, random);
   // From a generator of its own: what else a seed means did not change when it came to be.
   DrawAutopilot(&cluster, random->Fork(4));
+  DrawPlacement(options, &cluster);
   cluster.link.in_order = random->Chance(0.7);
   // Far apart: elections take long enough to collide.
   if (random->Chance(0.25)) cluster.link.delay_min = random->Between(5, 60) * kMillisecond;
@@ -202,6 +233,8 @@ class SafetyRun {
   void Recover();
   void PlanDamage(ClusterOptions* cluster);
   void JudgeRepair();
+  void PlanPlacement(ClusterOptions* cluster);
+  void JudgePlacement();
   void Settle();
   void JudgeHistory();
   void JudgeCounters();
@@ -225,6 +258,7 @@ class SafetyRun {
   std::unique_ptr<Nemesis> nemesis_;
   std::unique_ptr<DirectoryKeeper> directory_;
   std::unique_ptr<MergeDriver> merges_;
+  std::unique_ptr<StoreFates> fates_;       // Not in every run.
   std::unique_ptr<Quarantine> quarantine_;  // Not in every run.
   std::unique_ptr<Damage> damage_;
   Report report_;
@@ -240,6 +274,7 @@ SafetyRun::SafetyRun(const SimulationOptions& options)
   SwitchOff(options.without, &plan_);
   cluster.clients = workload.clients + 3;
   if (options.damage) PlanDamage(&cluster);
+  PlanPlacement(&cluster);
   cluster_ = std::make_unique<Cluster>(cluster);
   workload_ = std::make_unique<Workload>(cluster_.get(), workload, random_.Fork(1));
   nemesis_ = std::make_unique<Nemesis>(cluster_.get(), plan_, workload_->keys(),
@@ -249,6 +284,12 @@ SafetyRun::SafetyRun(const SimulationOptions& options)
   merges_ = std::make_unique<MergeDriver>(
       cluster_.get(), cluster_->ClientEndpoint(workload.clients + 2), random_.Fork(6));
   nemesis_->set_merge_driver(merges_.get());
+  if (cluster.placement) {
+    fates_ = std::make_unique<StoreFates>(
+        cluster_.get(), cluster_->ClientEndpoint(workload.clients + 3), random_.Fork(8));
+    nemesis_->set_store_fates(fates_.get());
+    if (plan_.voters_min >= kVotersMin) cluster_->checkers().set_voters_min(kVotersMin);
+  }
   if (MayEndProcesses(plan_)) cluster_->set_restart_after_failure(kSecond);
   if (!options.damage) return;
   quarantine_ = std::make_unique<Quarantine>(
@@ -262,6 +303,17 @@ void SafetyRun::PlanDamage(ClusterOptions* cluster) {
   cluster->replacements = kReplacements;
   ++cluster->clients;
   plan_.voters_min = kVotersMin;
+}
+
+// Where a store may be lost, a range must never get along with two; so only controllers remove.
+void SafetyRun::PlanPlacement(ClusterOptions* cluster) {
+  cluster->placement = cluster->placement && cluster->front_ends;
+  if (!cluster->placement) {
+    plan_.drains = plan_.decommissions = plan_.store_losses = false;
+    return;
+  }
+  ++cluster->clients;
+  if (plan_.store_losses || !plan_.changes) plan_.voters_min = SIZE_MAX;
 }
 
 bool SafetyRun::WaitUntil(const std::function<bool()>& done, RealTime most) {
@@ -284,6 +336,7 @@ void SafetyRun::Fault() {
   }
   if (Failed()) return;
   nemesis_->Start();
+  if (fates_ != nullptr) fates_->Start();
   if (damage_ != nullptr) {
     quarantine_->Start();
     damage_->Start();
@@ -311,6 +364,13 @@ void SafetyRun::JudgeRepair() {
   // Where an operator moved replicas as well, the two may take one away that the other had counted.
   const std::string problem = damage_->CheckMembers(plan_.changes ? kVotersMin - 1 : kVotersMin);
   if (!problem.empty()) Violate("Repair", problem);
+}
+
+// What drains leads nothing, what is lost or decommissioned holds nothing where there is room, and
+// each range has the replicas that it should have.
+void SafetyRun::JudgePlacement() {
+  if (WaitUntil([&] { return fates_->Problem().empty(); }, kPlacementMax) || Failed()) return;
+  Violate("Placement", fates_->Problem());
 }
 
 void SafetyRun::Settle() {
@@ -415,6 +475,7 @@ bool SafetyRun::ReplicasConverge() {
   for (const auto& [range, descriptor] : cluster_->KnownRanges()) {
     std::optional<uint64_t> hash;
     for (int i = 0; i < cluster_->stores(); ++i) {
+      if (cluster_->node(i).retired()) continue;
       const bool member = range::FindStore(descriptor, StoreIdOf(i)) != nullptr;
       const range::ReplicaStatus* found = nullptr;
       const std::vector<range::ReplicaStatus> replicas = cluster_->node(i).ListReplicas();
@@ -534,6 +595,7 @@ Report SafetyRun::Go() {
   if (!Failed()) Recover();
   if (!Failed() && damage_ != nullptr) JudgeRepair();
   if (!Failed()) Settle();
+  if (!Failed() && fates_ != nullptr) JudgePlacement();
   // What clients saw is judged whatever else was found: it says more.
   if (!Failed()) JudgeReplicas();
   if (!Failed()) JudgeDirectory();
