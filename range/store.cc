@@ -308,6 +308,9 @@ absl::Status Store::ChangeReplicas(const ClockReading& now, RangeId range, Gener
                                    const ReplicaChange& change, Completion* completion) {
   return impl_->ChangeReplicas(now, range, generation, change, completion);
 }
+std::optional<storage::v1::AbsorbedRange> Store::FindAbsorbed(RangeId range) const {
+  return impl_->FindAbsorbed(range);
+}
 std::vector<RangeReview> Store::ReviewRanges(const ClockReading& now, const ReviewOptions& options,
                                              bool* more) {
   return impl_->ReviewRanges(now, options, more);
@@ -315,6 +318,10 @@ std::vector<RangeReview> Store::ReviewRanges(const ClockReading& now, const Revi
 std::optional<RangeReview> Store::DescribeLoad(const ClockReading& now, RangeId range,
                                                bool briefly) {
   return impl_->DescribeLoad(now, range, briefly);
+}
+void Store::CarryLoad(const ClockReading& now, const RangeDescriptor& merged,
+                      const type::v1::RangeLoad& before) {
+  impl_->CarryLoad(now, merged, before);
 }
 std::vector<type::v1::RangeLoad> Store::ListLoads(const ClockReading& now, size_t max) {
   return impl_->ListLoads(now, max);

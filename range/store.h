@@ -155,6 +155,10 @@ class Store {
   absl::Status ChangeReplicas(const ClockReading& now, RangeId range, Generation generation,
                               const ReplicaChange& change, Completion* completion);
 
+  // What became of a range that this store remembers as absorbed by its left neighbour; nullopt: it
+  // remembers none. Kept for good where the merge was applied.
+  std::optional<storage::v1::AbsorbedRange> FindAbsorbed(RangeId range) const;
+
   // What the ranges that this store leads have to do, and whether they should be split: of those
   // that had a request since the last review, of those beyond a threshold, and of up to
   // `quiet_max` others in turn; by range id. To be called about every second, and while there is
@@ -169,6 +173,11 @@ class Store {
   // engine said the size last, if it was asked, and without operations.
   std::optional<RangeReview> DescribeLoad(const ClockReading& now, RangeId range,
                                           bool briefly = false);
+  // A merge that followed from what was measured has made `merged`, which this store leads: it is
+  // as old, and for a while at least as busy, as `before` says, which is of both halves together.
+  // Otherwise a merged range counts as new. Nothing happens if the range has changed since.
+  void CarryLoad(const ClockReading& now, const RangeDescriptor& merged,
+                 const type::v1::RangeLoad& before);
   // Of the ranges that this store leads and that had requests in the last five minutes: those with
   // most requests a second first, at most `max`.
   std::vector<type::v1::RangeLoad> ListLoads(const ClockReading& now, size_t max);

@@ -63,10 +63,15 @@ class Store::Impl {
     versions_.OnPeer(peer, received, wall_us);
   }
 
+  // store_merge.cc
+  std::optional<storage::v1::AbsorbedRange> FindAbsorbed(RangeId range) const;
+
   // store_load.cc
   std::vector<RangeReview> ReviewRanges(const ClockReading& now, const ReviewOptions& options,
                                         bool* more);
   std::optional<RangeReview> DescribeLoad(const ClockReading& now, RangeId range, bool briefly);
+  void CarryLoad(const ClockReading& now, const RangeDescriptor& merged,
+                 const type::v1::RangeLoad& before);
   std::vector<type::v1::RangeLoad> ListLoads(const ClockReading& now, size_t max);
   type::v1::RangeLoad TotalLoad(const ClockReading& now);
   std::vector<type::v1::OperationLoad> ListOperations() const {

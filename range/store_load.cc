@@ -1,6 +1,7 @@
 // See store.h: what ranges have to do, as their leader measures it.
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "kv/range_snapshot.h"
@@ -26,6 +27,8 @@ constexpr Duration kSizeAge = std::chrono::seconds(60);
 constexpr Duration kFullFor = std::chrono::seconds(10);
 // Replicas that are looked at for each that may be reviewed in turn: most may be followers.
 constexpr size_t kLooksPerQuiet = 8;
+// Ages beyond a year are all the same.
+constexpr uint64_t kAgeMaxSeconds = 365 * 86400;
 
 // FNV-1a. Other bounds or another leadership: what was measured is of something else.
 uint64_t IdentityOf(const RangeDescriptor& descriptor, consensus::Term term) {
@@ -60,6 +63,20 @@ void SetRates(const LoadRates& rates, RangeLoad* load) {
   load->set_read_bytes_per_second(rates.read_bytes);
   load->set_written_bytes_per_second(rates.written_bytes);
   load->set_cpu_cores(rates.cpu_cores);
+}
+
+// What was measured before a merge counts for as long as it would if it were measured still. False:
+// it does not count any more.
+bool TakeCarried(Instant now, const CarriedLoad& carried, LoadRates* rates, double* peak) {
+  if (now >= carried.merged + std::chrono::seconds(LoadWindow::kPeakSeconds)) return false;
+  *peak = std::max(*peak, carried.peak_requests_per_second);
+  if (now >= carried.merged + std::chrono::seconds(LoadWindow::kSeconds)) return true;
+  rates->reads = std::max(rates->reads, carried.rates.reads);
+  rates->writes = std::max(rates->writes, carried.rates.writes);
+  rates->read_bytes = std::max(rates->read_bytes, carried.rates.read_bytes);
+  rates->written_bytes = std::max(rates->written_bytes, carried.rates.written_bytes);
+  rates->cpu_cores = std::max(rates->cpu_cores, carried.rates.cpu_cores);
+  return true;
 }
 
 }  // namespace
@@ -117,7 +134,7 @@ void Store::Impl::AskForSize(const ClockReading& now, Replica* replica) {
 }
 
 RangeLoad Store::Impl::LoadOf(const ClockReading& now, Replica* replica) {
-  const RangeLoadState& state = replica->load;
+  RangeLoadState& state = replica->load;
   RangeLoad load;
   load.set_range_id(replica->range().value());
   load.set_size_bytes(state.size_bytes);
@@ -125,10 +142,32 @@ RangeLoad Store::Impl::LoadOf(const ClockReading& now, Replica* replica) {
   load.set_age_seconds(age);
   load.set_observed_seconds(std::min<uint64_t>(age, LoadWindow::kPeakSeconds));
   if (state.meter == nullptr) return load;
-  LoadWindow& window = state.meter->window;
-  SetRates(window.Mean(now.boot), &load);
-  load.set_peak_requests_per_second(window.Peak(now.boot));
+  LoadRates rates = state.meter->window.Mean(now.boot);
+  double peak = state.meter->window.Peak(now.boot);
+  std::unique_ptr<CarriedLoad>& carried = state.meter->carried;
+  if (carried != nullptr && !TakeCarried(now.boot, *carried, &rates, &peak)) carried.reset();
+  SetRates(rates, &load);
+  load.set_peak_requests_per_second(peak);
   return load;
+}
+
+// The meter lasts as long without a request as a peak does.
+void Store::Impl::CarryLoad(const ClockReading& now, const RangeDescriptor& merged,
+                            const RangeLoad& before) {
+  Replica* replica = Find(RangeId(merged.range_id()));
+  if (replica == nullptr || replica->descriptor().generation() != merged.generation()) return;
+  if (!FollowLeadership(now, replica)) return;
+  RangeLoadState& load = replica->load;
+  load.since = std::min(load.since, now.boot - std::chrono::seconds(static_cast<int64_t>(std::min(
+                                                   before.age_seconds(), kAgeMaxSeconds))));
+  std::unique_ptr<CarriedLoad>& carried =
+      loads_.MeterOf(now.boot, replica->range(), &load)->carried;
+  carried = std::make_unique<CarriedLoad>();
+  carried->rates = {before.reads_per_second(), before.writes_per_second(),
+                    before.read_bytes_per_second(), before.written_bytes_per_second(),
+                    before.cpu_cores()};
+  carried->peak_requests_per_second = before.peak_requests_per_second();
+  carried->merged = now.boot;
 }
 
 RangeReview Store::Impl::Review(const ClockReading& now, bool must_wait, Replica* replica) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "range/descriptor.h"
+#include "range/merge_steps.h"
 #include "range/test_cluster.h"
 
 namespace rasputin::range {
@@ -144,6 +145,47 @@ TEST_F(LoadTest, ASplitBeginsANewMeasurement) {
   cluster.RunFor(3000);
   EXPECT_EQ(store().DescribeLoad(cluster.Now(), RangeId(kRange))->load.age_seconds(), 3u);
   EXPECT_LT(store().DescribeLoad(cluster.Now(), RangeId(10))->load.size_bytes(), 100u);
+}
+
+TEST_F(LoadTest, AMergedRangeIsNewUnlessItIsSaidWhatItsHalvesWereLike) {
+  ASSERT_EQ(cluster
+                .CallLeader(kRange, kv::Operation::kSplit, Key("m"),
+                            SplitBody(Key("m"), 10, kDefaultCollectionId))
+                .outcome,
+            Outcome::kOk);
+  MergeSteps steps(&cluster);
+  ASSERT_EQ(steps.Merge(kRange, 10).outcome, Outcome::kOk);
+  const auto load = [this] { return store().DescribeLoad(cluster.Now(), RangeId(kRange))->load; };
+  EXPECT_EQ(load().age_seconds(), 0u);
+  RangeDescriptor merged = store().DescribeLoad(cluster.Now(), RangeId(kRange))->descriptor;
+  type::v1::RangeLoad before;
+  before.set_age_seconds(1000);
+  before.set_writes_per_second(50);
+  before.set_cpu_cores(0.1);
+  before.set_peak_requests_per_second(70);
+  for (int id = 1; id <= 3; ++id) cluster.store(id).CarryLoad(cluster.Now(), merged, before);
+  EXPECT_EQ(load().age_seconds(), 1000u);
+  EXPECT_EQ(load().observed_seconds(), 300u);
+  EXPECT_EQ(load().writes_per_second(), 50);
+  EXPECT_EQ(load().cpu_cores(), 0.1);
+  cluster.RunFor(11'000);
+  EXPECT_EQ(load().writes_per_second(), 0) << "its own ten seconds count by now";
+  EXPECT_EQ(load().peak_requests_per_second(), 70);
+  EXPECT_EQ(load().age_seconds(), 1011u);
+  cluster.RunFor(290'000);
+  EXPECT_EQ(load().peak_requests_per_second(), 0);
+  EXPECT_EQ(load().age_seconds(), 1301u);
+  // Said too late: the range has changed since.
+  merged.set_generation(merged.generation() - 1);
+  before.set_age_seconds(5000);
+  store().CarryLoad(cluster.Now(), merged, before);
+  EXPECT_EQ(load().age_seconds(), 1301u);
+  ASSERT_EQ(cluster
+                .CallLeader(kRange, kv::Operation::kSplit, Key("m"),
+                            SplitBody(Key("m"), 11, kDefaultCollectionId))
+                .outcome,
+            Outcome::kOk);
+  EXPECT_EQ(load().age_seconds(), 0u) << "a split begins anew";
 }
 
 TEST_F(LoadTest, ACollectionsThresholdsCount) {

@@ -128,6 +128,11 @@ bool Store::Impl::IsAbsorbed(RangeId range) const {
          !options_.mutants.Has(kMutantAbsorbedRangeLivesAgain);
 }
 
+std::optional<AbsorbedRange> Store::Impl::FindAbsorbed(RangeId range) const {
+  if (!IsAbsorbed(range)) return std::nullopt;
+  return absorbed_.at(range);
+}
+
 // Whoever wants something of an absorbed range is told what became of it; nothing of it is taken.
 bool Store::Impl::TellIfAbsorbed(const Message& message) {
   if (!IsAbsorbed(message.range)) return false;

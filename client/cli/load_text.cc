@@ -208,8 +208,7 @@ std::string ExplainText(const std::string& shown_key, const std::string& collect
                   ".\n");
   if (report.has_load()) {
     absl::StrAppend(&text, "Load, the mean of 10 s: ", LoadText(report.load()),
-                    ".\nAge since its last split or merge: ", TimeText(report.load().age_seconds()),
-                    ".\n");
+                    ".\nAge, since its last split: ", TimeText(report.load().age_seconds()), ".\n");
   }
   if (report.has_thresholds()) {
     absl::StrAppend(&text, "It splits by itself ", ThresholdsText(report.thresholds()), ".\n");

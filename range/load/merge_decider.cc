@@ -1,8 +1,10 @@
 // See merge_decider.h. The cheap and lasting obstacles come before those that time removes, so that
-// the reason given is the one that counts.
+// the reason given is the one that counts; the stores come last, since replicas are moved only for
+// a merge that nothing else stands against.
 
 #include "range/load/merge_decider.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -16,10 +18,13 @@ namespace {
 using type::v1::RangeLoad;
 using type::v1::SplitThresholds;
 
-// Store to role.
+// Store to role; a voter may be written in two ways.
 std::map<uint64_t, int> MembersOf(const RangeDescriptor& descriptor) {
   std::map<uint64_t, int> members;
-  for (const auto& replica : descriptor.replicas()) members[replica.store_id()] = replica.role();
+  for (const auto& replica : descriptor.replicas()) {
+    const bool unsaid = replica.role() == type::v1::REPLICA_ROLE_UNSPECIFIED;
+    members[replica.store_id()] = unsaid ? type::v1::REPLICA_ROLE_VOTER : replica.role();
+  }
   return members;
 }
 
@@ -109,16 +114,20 @@ std::string MergeObstacle(const RangeDescriptor& left, const RangeDescriptor& ri
   if (const std::string busy = Busy(right); !busy.empty()) {
     return absl::StrCat("the right range cannot be merged now: ", busy);
   }
-  if (MembersOf(left) != MembersOf(right)) {
-    return "different stores hold the ranges: their replicas have to be moved first";
-  }
   return "";
+}
+
+std::string StoresObstacle(const RangeDescriptor& left, const RangeDescriptor& right) {
+  if (MembersOf(left) == MembersOf(right)) return "";
+  return "different stores hold the ranges: their replicas have to be moved first";
 }
 
 MergeVerdict DecideMerge(const RangeReview& left, const RangeDescriptor& right,
                          const RangeLoad& right_load, const SplitThresholds& thresholds,
                          const MergeRules& rules) {
-  const auto refuse = [](std::string reason) { return MergeVerdict{false, std::move(reason)}; };
+  const auto refuse = [](std::string reason) {
+    return MergeVerdict{false, false, std::move(reason)};
+  };
   if (std::string obstacle = MergeObstacle(left.descriptor, right); !obstacle.empty()) {
     return refuse(std::move(obstacle));
   }
@@ -140,10 +149,29 @@ MergeVerdict DecideMerge(const RangeReview& left, const RangeDescriptor& right,
     if (!young.empty()) return refuse(std::move(young));
   }
   const double peak = left.load.peak_requests_per_second() + right_load.peak_requests_per_second();
-  return {true, absl::StrCat("the ranges hold ", FormatBytes(left.load.size_bytes()), " and ",
-                             FormatBytes(right_load.size_bytes()), ", each below ",
-                             FormatBytes(size_limit), ", and together had at most ",
-                             FormatCount(peak), " requests/s in five minutes")};
+  std::string reason =
+      absl::StrCat("the ranges hold ", FormatBytes(left.load.size_bytes()), " and ",
+                   FormatBytes(right_load.size_bytes()), ", each below ", FormatBytes(size_limit),
+                   ", and together had at most ", FormatCount(peak), " requests/s in five minutes");
+  const bool together = StoresObstacle(left.descriptor, right).empty();
+  return {together, !together, std::move(reason)};
+}
+
+RangeLoad LoadOfBoth(const RangeReview& left, const RangeDescriptor& right,
+                     const RangeLoad& right_load) {
+  const RangeLoad& a = left.load;
+  const RangeLoad& b = right_load;
+  RangeLoad both;
+  both.set_range_id(left.descriptor.range_id());
+  both.set_age_seconds(right.dropped() ? a.age_seconds()
+                                       : std::min(a.age_seconds(), b.age_seconds()));
+  both.set_reads_per_second(a.reads_per_second() + b.reads_per_second());
+  both.set_writes_per_second(a.writes_per_second() + b.writes_per_second());
+  both.set_read_bytes_per_second(a.read_bytes_per_second() + b.read_bytes_per_second());
+  both.set_written_bytes_per_second(a.written_bytes_per_second() + b.written_bytes_per_second());
+  both.set_cpu_cores(a.cpu_cores() + b.cpu_cores());
+  both.set_peak_requests_per_second(a.peak_requests_per_second() + b.peak_requests_per_second());
+  return both;
 }
 
 }  // namespace rasputin::range

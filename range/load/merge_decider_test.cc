@@ -99,10 +99,6 @@ TEST(MergeDecider, SaysWhatStandsAgainstIt) {
       {[](Pair* p) { p->right.set_start_key(CollectionPrefix(5) + "n"); },
        "range 11 is not the right neighbour"},
       {[](Pair* p) { p->right.set_collection_id(6); }, "the ranges belong to two collections"},
-      {[](Pair* p) { p->right.mutable_replicas(0)->set_store_id(4); },
-       "different stores hold the ranges: their replicas have to be moved first"},
-      {[](Pair* p) { p->right.mutable_replicas(0)->set_role(type::v1::REPLICA_ROLE_LEARNER); },
-       "different stores hold the ranges: their replicas have to be moved first"},
       {[](Pair* p) { p->left.descriptor.mutable_merge()->set_right_range_id(9); },
        "the left range cannot be merged now: another merge of it is under way"},
       {[](Pair* p) { p->right.mutable_frozen_by()->set_left_range_id(9); },
@@ -116,8 +112,35 @@ TEST(MergeDecider, SaysWhatStandsAgainstIt) {
     c.change(&pair);
     const MergeVerdict verdict = Decide(pair);
     EXPECT_FALSE(verdict.merge) << c.reason;
+    EXPECT_FALSE(verdict.align) << c.reason;
     EXPECT_EQ(verdict.reason, c.reason);
+    // The same on other stores: nothing is moved for a merge that is not wanted.
+    pair.right.mutable_replicas(2)->set_store_id(9);
+    EXPECT_FALSE(Decide(pair).align) << c.reason;
+    EXPECT_EQ(Decide(pair).reason, c.reason);
   }
+}
+
+TEST(MergeDecider, WhereOnlyTheStoresStandAgainstItTheReplicasAreToBeMoved) {
+  Pair elsewhere = Quiet();
+  elsewhere.right.mutable_replicas(0)->set_store_id(4);
+  Pair copied = Quiet();
+  copied.right.mutable_replicas(0)->set_role(type::v1::REPLICA_ROLE_LEARNER);
+  for (const Pair& pair : {elsewhere, copied}) {
+    const MergeVerdict verdict = Decide(pair);
+    EXPECT_FALSE(verdict.merge);
+    EXPECT_TRUE(verdict.align);
+    EXPECT_EQ(verdict.reason, Decide(Quiet()).reason);
+    EXPECT_EQ(StoresObstacle(pair.left.descriptor, pair.right),
+              "different stores hold the ranges: their replicas have to be moved first");
+  }
+  EXPECT_FALSE(Decide(Quiet()).align);
+}
+
+TEST(MergeDecider, AVoterIsAVoterHoweverItIsWritten) {
+  Pair pair = Quiet();
+  for (auto& replica : *pair.left.descriptor.mutable_replicas()) replica.clear_role();
+  EXPECT_TRUE(Decide(pair).merge) << Decide(pair).reason;
 }
 
 TEST(MergeDecider, TheLastRangeHasNoRightNeighbour) {
@@ -134,6 +157,35 @@ TEST(MergeDecider, ADroppedRangeIsAbsorbedWhateverTheEngineStillHoldsOfIt) {
   pair.right_load.set_size_bytes(900 * kMiB);
   pair.right_load.set_age_seconds(0);
   EXPECT_TRUE(Decide(pair).merge);
+}
+
+TEST(MergeDecider, OneOfTwoIsAsOldAsTheYoungerAndAsBusyAsBoth) {
+  Pair pair = Quiet();
+  pair.right_load.set_age_seconds(700);
+  pair.right_load.set_cpu_cores(0.05);
+  pair.left.load.set_writes_per_second(3);
+  pair.right_load.set_writes_per_second(4);
+  const type::v1::RangeLoad both = LoadOfBoth(pair.left, pair.right, pair.right_load);
+  EXPECT_EQ(both.range_id(), 10u);
+  EXPECT_EQ(both.age_seconds(), 700u);
+  EXPECT_EQ(both.peak_requests_per_second(), 200);
+  EXPECT_EQ(both.writes_per_second(), 7);
+  EXPECT_EQ(both.cpu_cores(), 0.05);
+  pair.right.set_dropped(true);
+  EXPECT_EQ(LoadOfBoth(pair.left, pair.right, pair.right_load).age_seconds(), 3600u);
+}
+
+// A chain is merged as long as everything that it had to do together is little.
+TEST(MergeDecider, AChainEndsWhereTheLoadOfAllTogetherIsTooMuch) {
+  Pair pair = Quiet();
+  pair.left.load.set_peak_requests_per_second(400);
+  pair.right_load.set_peak_requests_per_second(400);
+  int merged = 0;
+  for (; merged < 10 && Decide(pair).merge; ++merged) {
+    pair.left.load = LoadOfBoth(pair.left, pair.right, pair.right_load);
+    pair.left.load.set_observed_seconds(300);
+  }
+  EXPECT_EQ(merged, 2) << "1,200 requests/s are below half of the threshold, 1,600 are not";
 }
 
 TEST(MergeDecider, OldEnoughIsAFlag) {

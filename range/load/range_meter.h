@@ -19,6 +19,13 @@
 
 namespace rasputin::range {
 
+// What two ranges had to do together before they became one.
+struct CarriedLoad {
+  LoadRates rates;
+  double peak_requests_per_second = 0;
+  consensus::Instant merged;
+};
+
 struct RangeMeter {
   // `seed`: of the draw of keys.
   RangeMeter(consensus::Instant start, uint64_t seed)
@@ -40,6 +47,8 @@ struct RangeMeter {
   // Until then the range takes no more data: it held more than `cap` allows when it was last
   // reviewed. min(): it does. So that where nobody reviews, nobody is refused for long.
   consensus::Instant full_until = consensus::Instant::min();
+  // Of a range that came from a merge; null, or not older than a peak lasts.
+  std::unique_ptr<CarriedLoad> carried;
 };
 
 // What a replica holds of its range's load.

@@ -45,6 +45,7 @@ PlacementModel::PlacementModel(const PlacementSnapshot& snapshot, const Placemen
   AddStores(snapshot);
   AddRanges(snapshot);
   AddUnderWay(snapshot);
+  AddPairs(snapshot);
   Sum();
 }
 
@@ -137,6 +138,27 @@ void PlacementModel::AddUnderWay(const PlacementSnapshot& snapshot) {
       Insert(&range.voters, to);
       Erase(&range.learners, to);
     }
+  }
+}
+
+void PlacementModel::AddPairs(const PlacementSnapshot& snapshot) {
+  uint32_t count = 0;
+  for (const PlacementPair& pair : snapshot.pairs) {
+    if (count == rules_.pairs_max) return;
+    const auto find = [this](consensus::RangeId id) {
+      return std::find_if(ranges_.begin(), ranges_.end(),
+                          [id](const Range& one) { return one.view->id == id; });
+    };
+    const auto left = find(pair.left);
+    const auto right = find(pair.right);
+    if (left == ranges_.end() || right == ranges_.end() || left == right) continue;
+    if (left->paired || right->paired) continue;
+    ++count;
+    left->paired = right->paired = true;
+    right->align_with = static_cast<size_t>(left - ranges_.begin());
+    right->pair = &pair;
+    right->collection = left->collection;
+    right->factor = left->factor;
   }
 }
 

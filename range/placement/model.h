@@ -20,6 +20,7 @@
 namespace rasputin::range {
 
 inline constexpr uint32_t kNoStore = UINT32_MAX;
+inline constexpr size_t kNoRange = SIZE_MAX;
 
 class PlacementModel {
  public:
@@ -55,7 +56,12 @@ class PlacementModel {
     uint32_t leader = kNoStore;
     uint32_t factor = 0;
     double demand = 0;
-    bool busy = false;  // A move of it is under way or planned.
+    bool busy = false;    // A move of it is under way or planned.
+    bool paired = false;  // One of a pair: balance leaves it alone.
+    // The right one of a pair: the position of the left one, whose collection and factor count for
+    // it as well.
+    size_t align_with = kNoRange;
+    const PlacementPair* pair = nullptr;
   };
 
   // Both must outlive the model.
@@ -100,6 +106,7 @@ class PlacementModel {
   void AddStores(const PlacementSnapshot& snapshot);
   void AddRanges(const PlacementSnapshot& snapshot);
   void AddUnderWay(const PlacementSnapshot& snapshot);
+  void AddPairs(const PlacementSnapshot& snapshot);
   void Sum();
   void Hold(const Range& range, uint32_t store, double sign);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <tuple>
 
 namespace rasputin::range {
 namespace {
@@ -51,21 +52,18 @@ std::optional<PlacementNeed> Wait(const Range& range, PlacementObstacles* obstac
   return std::nullopt;
 }
 
-// The voter that the range can spare: one whose absence leaves the fewest collisions, of equals the
-// one on the fullest store; not the leader if there is another.
+// The voter that the range can spare: one that a merge does not want where it is, then one whose
+// absence leaves the fewest collisions, of equals the one on the fullest store; never the leader.
 uint32_t FindSpare(const PlacementModel& model, const Range& range) {
   uint32_t best = kNoStore;
+  const auto key_of = [&](uint32_t store) {
+    return std::make_tuple(HoldsLeft(model, range, store), model.Spread(range, store, kNoStore),
+                           -model.Fill(model.stores()[store]));
+  };
   for (const uint32_t store : range.voters) {
     if (store == range.leader || OthersLag(range, store)) continue;
     if (!KeepsMajority(model, range, store, kNoStore)) continue;
-    if (best == kNoStore) {
-      best = store;
-      continue;
-    }
-    const Collisions without = model.Spread(range, store, kNoStore);
-    const Collisions without_best = model.Spread(range, best, kNoStore);
-    const bool fuller = model.Fill(model.stores()[store]) > model.Fill(model.stores()[best]);
-    if (without < without_best || (without == without_best && fuller)) best = store;
+    if (best == kNoStore || key_of(store) < key_of(best)) best = store;
   }
   return best;
 }
@@ -139,7 +137,40 @@ uint32_t FindBadlySpread(const PlacementModel& model, const Range& range) {
   return found;
 }
 
+// The voter of the right range of a pair that goes to a store of the left one; the leader last, and
+// not before it has handed over if there is somebody else. Nothing is moved towards a place that is
+// about to change, or that cannot be reached in full.
+std::optional<PlacementNeed> NeedOfPair(const PlacementModel& model, size_t index) {
+  const Range& range = model.ranges()[index];
+  const Range& left = model.ranges()[range.align_with];
+  const bool settled = !left.busy && !left.view->blocked && left.learners.empty() &&
+                       range.lagging.empty() && CountLive(model, range) == range.voters.size();
+  if (!settled || left.voters.size() != range.voters.size()) return std::nullopt;
+  const bool able = std::all_of(left.voters.begin(), left.voters.end(), [&](uint32_t store) {
+    return std::binary_search(range.voters.begin(), range.voters.end(), store) ||
+           (model.stores()[store].TakesReplicas() && model.Allows(range, store));
+  });
+  if (!able) return std::nullopt;
+  uint32_t from = kNoStore;
+  for (const uint32_t store : range.voters) {
+    if (HoldsLeft(model, range, store)) continue;
+    if (from == kNoStore || from == range.leader) from = store;
+  }
+  if (from == kNoStore) return std::nullopt;
+  PlacementNeed need{MoveKind::kReplace, MoveCause::kAlign, index, from};
+  if (from == range.leader && HasOtherLeader(model, range, true)) {
+    need.kind = MoveKind::kTransferLease;
+  }
+  return need;
+}
+
 }  // namespace
+
+bool HoldsLeft(const PlacementModel& model, const Range& range, uint32_t store) {
+  if (range.align_with == kNoRange) return false;
+  const StoreSet& left = model.ranges()[range.align_with].voters;
+  return std::binary_search(left.begin(), left.end(), store);
+}
 
 bool KeepsMajority(const PlacementModel& model, const Range& range, uint32_t from, uint32_t to) {
   size_t voters = to == kNoStore ? 0 : 1;
@@ -158,8 +189,8 @@ bool MayLead(const PlacementModel& model, const Range& range, uint32_t store) {
 }
 
 bool MayMoveFreely(const PlacementModel& model, const Range& range) {
-  return !range.busy && !range.view->blocked && range.lagging.empty() && range.learners.empty() &&
-         range.view->since_move >= model.rules().move_pause &&
+  return !range.busy && !range.paired && !range.view->blocked && range.lagging.empty() &&
+         range.learners.empty() && range.view->since_move >= model.rules().move_pause &&
          CountLive(model, range) == range.voters.size();
 }
 
@@ -192,6 +223,11 @@ std::vector<PlacementNeed> FindNeeds(const PlacementModel& model, size_t index,
   if (misplaced.store == kNoStore) add(NeedOfFactor(model, index, obstacles));
   if (!range.learners.empty() && range.view->learner_for >= model.rules().leftover_after) {
     needs.push_back({MoveKind::kRemove, MoveCause::kLeftover, index, range.learners.front()});
+  }
+  if (range.align_with != kNoRange) {
+    const bool settled = needs.empty() && misplaced.store == kNoStore && range.learners.empty();
+    if (settled) add(NeedOfPair(model, index));
+    return needs;
   }
   if (!needs.empty() || misplaced.store != kNoStore || !MayMoveFreely(model, range)) return needs;
   const uint32_t from = FindBadlySpread(model, range);

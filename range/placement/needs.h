@@ -44,8 +44,12 @@ bool MayLead(const PlacementModel& model, const PlacementModel::Range& range, ui
 std::vector<PlacementNeed> FindNeeds(const PlacementModel& model, size_t range,
                                      PlacementObstacles* obstacles);
 
-// Whether the voter may be exchanged without need: everyone lives and is up to date, and the range
-// was not moved a moment ago.
+// The store holds the left range of the pair of which `range` is the right one; false: it does not,
+// or there is no such pair.
+bool HoldsLeft(const PlacementModel& model, const PlacementModel::Range& range, uint32_t store);
+
+// Whether the voter may be exchanged without need: everyone lives and is up to date, the range was
+// not moved a moment ago, and no merge of it is waited for.
 bool MayMoveFreely(const PlacementModel& model, const PlacementModel::Range& range);
 
 }  // namespace rasputin::range

@@ -96,7 +96,10 @@ void Planner::PlanNeeds() {
 
 bool Planner::PlanNeed(const PlacementNeed& need) {
   const Range& range = model_.ranges()[need.range];
-  if (need.kind != MoveKind::kTransferLease) repairs_left_ = true;
+  const bool align = need.cause == MoveCause::kAlign;
+  // The left range may have been moved since the need was found.
+  if (align && (repairs_left_ || model_.ranges()[range.align_with].busy)) return false;
+  if (need.kind != MoveKind::kTransferLease && !align) repairs_left_ = true;
   if (plan_.moves.size() >= kMovesListedMax) {
     ++plan_.moves_unlisted;
     return true;
@@ -112,6 +115,7 @@ bool Planner::PlanNeed(const PlacementNeed& need) {
     return true;
   }
   if (need.kind == MoveKind::kTransferLease || need.cause == MoveCause::kSpread) return false;
+  if (align) return false;
   ++obstacles_.without_target;
   obstacles_.example_without_target = range.view->id;
   const bool constrained =
@@ -132,7 +136,8 @@ uint32_t Planner::PickTarget(const PlacementNeed& need) {
   uint32_t best = kNoStore;
   auto key_of = [&](uint32_t to) {
     const bool begun = std::binary_search(range.learners.begin(), range.learners.end(), to);
-    return std::make_tuple(!begun, model_.Spread(range, need.from, to),
+    const bool apart = range.align_with != kNoRange && !HoldsLeft(model_, range, to);
+    return std::make_tuple(!begun, apart, model_.Spread(range, need.from, to),
                            static_cast<int64_t>(model_.HoldRise(range, to) / kRiseStep),
                            !model_.HasSlot(need.kind, need.from, to),
                            model_.CopysetCost(range, need.from, to),
@@ -140,6 +145,7 @@ uint32_t Planner::PickTarget(const PlacementNeed& need) {
   };
   for (uint32_t to = 0; to < model_.stores().size(); ++to) {
     if (!MayHold(range, need.from, to)) continue;
+    if (need.cause == MoveCause::kAlign && !HoldsLeft(model_, range, to)) continue;
     if (need.cause == MoveCause::kSpread && !(model_.Spread(range, need.from, to) < now)) continue;
     if (best == kNoStore || key_of(to) < key_of(best)) best = to;
   }

@@ -1,7 +1,8 @@
 // Where replicas and leaderships are to go: a pure function of a snapshot.
 //
 // Repairs come first, in the order of MoveCause; replicas are moved for balance only if no repair
-// is left to do; leaderships are balanced at any time. The same snapshot gives the same plan, so a
+// is left to do; leaderships are balanced at any time. Alignment for a merge comes between the two,
+// and balance leaves its pairs alone. The same snapshot gives the same plan, so a
 // new controller goes on where the last one ended. Never planned: two replicas of a range on one
 // store; a change of a range whose voters change, that is being merged, whose leader does not
 // answer, or that has no majority of live voters; a change after which it would have none; the

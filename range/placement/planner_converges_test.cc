@@ -258,6 +258,53 @@ TEST(PlacementPlannerOnGrownClusters, RebuildsALostStoreOntoAllOthers) {
   EXPECT_LE(shape.sets.size(), 30u);
 }
 
+std::set<StoreId> StoresOf(const PlacementRange& range) {
+  std::set<StoreId> stores;
+  for (const PlacementMember& member : range.members) stores.insert(member.store);
+  return stores;
+}
+
+// What happens to a cluster whose load is gone: neighbours are aligned and merged, a few at a time,
+// until one range is left.
+TEST(PlacementPlannerOnGrownClusters, EveryPairIsAlignedWithFewMovesAndTheRestStaysEven) {
+  constexpr uint64_t kRanges = 120;
+  PlacementSnapshot cluster = GrownCluster(5, kRanges, 0);
+  Settle(&cluster);
+  size_t moves = 0;
+  while (cluster.ranges.size() > 1) {
+    for (size_t i = 0; i + 1 < cluster.ranges.size() && i < 16; i += 2) {
+      cluster.pairs.push_back({cluster.ranges[i].id, cluster.ranges[i + 1].id, ""});
+    }
+    moves += Settle(&cluster);
+    if (HasFailure()) return;
+    for (size_t i = 0; i < cluster.pairs.size(); ++i) {
+      EXPECT_EQ(StoresOf(cluster.ranges[i]), StoresOf(cluster.ranges[i + 1]));
+      cluster.ranges.erase(cluster.ranges.begin() + static_cast<ptrdiff_t>(i + 1));
+    }
+    cluster.pairs.clear();
+    std::map<StoreId, int> replicas = ShapeOf(cluster).replicas;
+    const int mean = static_cast<int>(3 * cluster.ranges.size() / 5);
+    ExpectEven(replicas, mean, 20);
+  }
+  // Each of 119 merges costs at most three moves and three handovers, and the balance about as
+  // much.
+  EXPECT_LE(moves, 6 * 2 * kRanges);
+}
+
+TEST(PlacementPlannerOnRandomClusters, PairsComeToRestTogether) {
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    PlacementSnapshot cluster = RandomCluster(seed);
+    for (size_t i = 0; i + 1 < cluster.ranges.size() && i < 10; i += 2) {
+      cluster.pairs.push_back({cluster.ranges[i].id, cluster.ranges[i + 1].id, ""});
+    }
+    const size_t moves = Settle(&cluster);
+    if (HasFailure()) return;
+    EXPECT_LE(moves, 12 * cluster.ranges.size() + 40) << "goes round in circles";
+    EXPECT_TRUE(PlanPlacement(cluster, PlacementRules()).moves.empty());
+  }
+}
+
 TEST(PlacementPlannerOnGrownClusters, LoadsThatFluctuateMoveNothing) {
   PlacementSnapshot cluster = GrownCluster(3, 60, 0);
   for (PlacementRange& range : cluster.ranges) range.requests_per_second = 500;

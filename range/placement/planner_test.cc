@@ -192,6 +192,53 @@ constexpr Case kChoices[] = {
 INSTANTIATE_TEST_SUITE_P(Choices, PlannerTable, testing::ValuesIn(kChoices),
                          [](const auto& info) { return info.param.name; });
 
+// Range 8 is to be absorbed by range 7.
+constexpr Case kPairs[] = {
+    {"TheRightRangeGoesToTheLeftOnesStores",
+     "store 1\nstore 2\nstore 3\nstore 4\nstore 5\nrange 7 1* 2 3\nrange 8 3* 4 5\npair 7 8\n",
+     "replace 8 4->1 align\n"},
+    {"ItsLeaderGoesLastAndHandsOverFirst",
+     "store 1\nstore 2\nstore 3\nstore 4\nrange 7 1* 2 3\nrange 8 1 2 4*\npair 7 8\n",
+     "lease 8 4->2 align\n"},
+    {"TheOnlyReplicaMovesWithItsLeadership",
+     "store 1\nstore 2\ncollection 2 factor=1\nrange 7 1*\nrange 8 2*\npair 7 8\n",
+     "replace 8 2->1 align\n"},
+    {"OnTheSameStoresNothingIsMoved",
+     "store 1\nstore 2\nstore 3\nrange 7 1* 2 3\nrange 8 1* 2 3\npair 7 8\n", ""},
+    {"BalanceTakesOthers",
+     "store 1\nstore 2\nstore 3\nrange 7 1* 2 3\nrange 8 1* 2 3\nrange 9 1* 2 3\npair 7 8\n",
+     "lease 9 1->2 balance\n"},
+    {"RepairsGoFirst",
+     "store 1\nstore 2\nstore 3\nstore 4\nstore 5\nstore 6 silent=300\nrange 7 1* 2 3\n"
+     "range 8 1 2* 4\nrange 9 3* 4 6\npair 7 8\n",
+     "replace 9 6->5 dead-store\n"},
+    {"ARepairOfTheRightRangeTakesItToTheLeftOnesStores",
+     "store 1\nstore 2\nstore 3\nstore 4\nstore 5 silent=300\nrange 7 1* 2 3\n"
+     "range 8 1 2* 5\npair 7 8\n",
+     "replace 8 5->3 dead-store\n"},
+    {"NotOntoAFullStore",
+     "store 1\nstore 2\nstore 3 free=3\nstore 4\nrange 7 1* 2 3\nrange 8 1 2* 4\npair 7 8\n", ""},
+    {"NotWhileTheLeftRangeIsMoved",
+     "store 1\nstore 2\nstore 3\nstore 4\nstore 5\nrange 7 1* 2 3\nrange 8 1 2* 4\npair 7 8\n"
+     "moving replace 7 3 5\n",
+     ""},
+    {"NotWhileAMemberLags",
+     "store 1\nstore 2\nstore 3\nstore 4\nrange 7 1* 2 3\nrange 8 1 2* 4 lagging=2\npair 7 8\n",
+     ""},
+    {"WithoutAPauseBetweenTheSteps",
+     "store 1\nstore 2\nstore 3\nstore 4\nrange 7 1* 2 3\nrange 8 1 2* 4 moved=1\npair 7 8\n",
+     "replace 8 4->3 align\n"},
+    {"ARangeTakesPartInOnePair",
+     "store 1\nstore 2\nstore 3\nstore 4\nrange 7 1* 2 3\nrange 8 1 2* 4\nrange 9 1 3* 4\n"
+     "pair 7 8\npair 8 9\n",
+     "replace 8 4->3 align\n"},
+    {"APairThatIsGoneIsNone", "store 1\nstore 2\nstore 3\nrange 7 1* 2 3\npair 7 8\npair 6 7\n",
+     ""},
+};
+
+INSTANTIATE_TEST_SUITE_P(Pairs, PlannerTable, testing::ValuesIn(kPairs),
+                         [](const auto& info) { return info.param.name; });
+
 std::string ManyRanges(int count, const std::string& members) {
   std::string text;
   for (int i = 0; i < count; ++i) text += "range " + std::to_string(100 + i) + " " + members + "\n";
@@ -263,6 +310,38 @@ TEST(PlacementPlanner, GivesReasonsWithFigures) {
   ASSERT_EQ(plan.moves.size(), 1u);
   EXPECT_EQ(plan.moves[0].reason,
             "store 3 has not answered for 312 s; store 4 holds 0 replicas, 0 MiB");
+}
+
+TEST(PlacementPlanner, SaysForWhichMergeARangeIsMoved) {
+  const PlacementPlan plan = PlanPlacement(
+      ParseSnapshot(
+          "store 1\nstore 2\nstore 3\nstore 4\nrange 7 1* 2 3\nrange 8 1 2* 4\npair 7 8\n"),
+      PlacementRules());
+  ASSERT_EQ(plan.moves.size(), 1u);
+  EXPECT_EQ(
+      plan.moves[0].reason,
+      "it is to be merged with range 7, which other stores hold: both are small; store 3 holds "
+      "1 replicas, 0 MiB");
+}
+
+TEST(PlacementPlanner, AlignsAFewPairsAtATime) {
+  std::string cluster;
+  for (int i = 1; i <= 40; ++i) cluster += "store " + std::to_string(i) + "\n";
+  for (int i = 0; i < 10; ++i) {
+    const int first = 4 * i + 1;
+    for (const int range : {0, 1}) {
+      cluster += "range " + std::to_string(100 + 2 * i + range);
+      for (const int store : {first, first + 1}) cluster += " " + std::to_string(store);
+      cluster += "* " + std::to_string(first + 2 + range) + "\n";
+    }
+    cluster += "pair " + std::to_string(100 + 2 * i) + " " + std::to_string(101 + 2 * i) + "\n";
+  }
+  PlacementRules rules;
+  rules.pairs_max = 3;
+  const PlacementPlan plan = PlanPlacement(ParseSnapshot(cluster), rules);
+  EXPECT_EQ(std::count_if(plan.moves.begin(), plan.moves.end(),
+                          [](const auto& one) { return one.cause == MoveCause::kAlign; }),
+            3);
 }
 
 }  // namespace

@@ -101,6 +101,10 @@ std::string ExplainMove(const PlacementModel& model, MoveKind kind, MoveCause ca
                           " was left by a change that broke off ", Seconds(one.view->learner_for),
                           " s ago");
       break;
+    case MoveCause::kAlign:
+      text = absl::StrCat("it is to be merged with range ", one.pair->left.value(),
+                          ", which other stores hold: ", one.pair->reason);
+      break;
     case MoveCause::kBalance:
       return ExplainBalance(model, kind, from, to);
   }

@@ -76,7 +76,8 @@ enum class MoveCause : uint8_t {
   kFactor = 5,        // The collection wants more or fewer replicas.
   kSpread = 6,        // Another store is in a failure domain that the range does not have yet.
   kLeftover = 7,      // A learner that nobody promotes.
-  kBalance = 8,
+  kAlign = 8,  // The range is to be merged with its left neighbour, on whose stores it belongs.
+  kBalance = 9,
 };
 
 struct PlacementMove {
@@ -89,7 +90,14 @@ struct PlacementMove {
   bool start = false;       // The limits allow it to begin now.
 };
 
-// Flags of the same names; see server/README.md.
+// A range that is to be merged with its right neighbour once the same stores hold both.
+struct PlacementPair {
+  consensus::RangeId left;
+  consensus::RangeId right;
+  std::string reason;  // Why the merge is wanted.
+};
+
+// Flags of the same names, where there are; see server/README.md.
 struct PlacementRules {
   uint32_t replication_factor = 3;
   // A store silent for so long is asked for nothing new...
@@ -106,6 +114,8 @@ struct PlacementRules {
   consensus::Duration move_pause = std::chrono::minutes(1);
   // A learner that stayed one for so long is taken away; it was left by a change that broke off.
   consensus::Duration leftover_after = std::chrono::minutes(1);
+  // Pairs that are aligned, and left alone by balance, at once.
+  uint32_t pairs_max = 8;
 };
 
 struct PlacementSnapshot {
@@ -113,6 +123,8 @@ struct PlacementSnapshot {
   std::vector<PlacementRange> ranges;            // By id.
   std::vector<PlacementCollection> collections;  // Those not named have the defaults.
   std::vector<PlacementMove> under_way;
+  // The first go first; a range takes part in one pair at a time.
+  std::vector<PlacementPair> pairs;
 };
 
 struct PlacementPlan {

@@ -130,6 +130,8 @@ std::string NameOf(MoveCause cause) {
       return "spread";
     case MoveCause::kLeftover:
       return "leftover";
+    case MoveCause::kAlign:
+      return "align";
     case MoveCause::kBalance:
       return "balance";
   }
@@ -153,6 +155,9 @@ PlacementSnapshot ParseSnapshot(const std::string& text) {
       snapshot.ranges.push_back(ReadRange(words));
     } else if (what == "collection") {
       snapshot.collections.push_back(ReadCollection(words));
+    } else if (what == "pair") {
+      snapshot.pairs.push_back({RangeId(std::stoull(words.at(0).key)),
+                                RangeId(std::stoull(words.at(1).key)), "both are small"});
     } else {
       CHECK_EQ(what, "moving") << line;
       snapshot.under_way.push_back(ReadMove(words));

@@ -4,6 +4,7 @@
 //   range 7 1* 2 3 learner=4 mib=64 rps=500 cores=0.2 lagging=2 blocked moved=5   (*: leads)
 //   collection 2 factor=5 require=disk:ssd                (ranges are of collection 2)
 //   moving replace 7 3 4                                  (under way; 0: none)
+//   pair 7 8                                              (to be merged)
 //
 // A line of a plan: "replace 7 3->4 dead-store", and " later" behind it if the limits make it wait.
 // For tests. Not thread-safe.

@@ -185,7 +185,7 @@ std::vector<Flag> RangeFlags() {
       Number("autopilot-merges-max", "COUNT", &Flags::autopilot_merges_max, 0, 1000,
              "Merges under way at a time on this store; 0: none by itself."),
       Number("merge-age-seconds", "SECONDS", &Flags::merge_age_seconds, 1, 1000000,
-             "Age since its last split or merge below which a range is not merged by itself."),
+             "Age since its last split below which a range is not merged by itself."),
   };
 }
 

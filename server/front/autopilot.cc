@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "range/load/merge_decider.h"
@@ -72,8 +73,15 @@ std::string WhoIsAway(const char* which, const admin::v1::DescribeRangeResponse&
 }  // namespace
 
 struct Autopilot::Candidate {
+  // Asks the store next, if it is one that is still to be asked.
+  void Prefer(StoreId store) {
+    const auto at = std::find(stores.begin(), stores.end(), store);
+    if (at != stores.end()) std::rotate(stores.begin(), at, at + 1);
+  }
+
   RangeReview left;
   RangeDescriptor right;
+  std::vector<StoreId> stores;  // Members of the right range that were not asked.
 };
 
 Autopilot::Autopilot(const AutopilotOptions& options, StorePort* store, DecisionsPort* port,
@@ -127,6 +135,15 @@ void Autopilot::Review(const ClockReading& now) {
       ConsiderMerge(now, review);
     }
   }
+  for (const uint64_t left : wishes_.TakeDue(now.boot)) {
+    const std::optional<RangeReview> review =
+        store_->DescribeLoad(now, RangeId(left), /*briefly=*/false);
+    if (!review.has_value() || !review->split.reason.empty()) {
+      wishes_.Drop(left);
+    } else {
+      ConsiderMerge(now, *review);
+    }
+  }
 }
 
 void Autopilot::ConsiderSplit(const ClockReading& now, const RangeReview& review) {
@@ -167,7 +184,10 @@ void Autopilot::ConsiderMerge(const ClockReading& now, const RangeReview& review
   const auto failed = failures_.find(id);
   if (failed != failures_.end() && now.boot < failed->second.not_before) return;
   // Why not, WhyNotMerged says to whoever asks.
-  if (!Hope(review).merge) return;
+  if (!Hope(review).merge) {
+    wishes_.Drop(id);
+    return;
+  }
   const std::optional<ReplicaSummary> replica = store_->FindReplica(now, RangeId(id));
   if (!replica.has_value()) return;
   if (const std::string away = WhoIsAway("left", ReportReplica(dispatcher_->self(), *replica));
@@ -210,66 +230,104 @@ void Autopilot::FindNeighbour(const ClockReading& now, std::shared_ptr<Candidate
         if (answer.response.outcome != Outcome::kOk) return;  // Another time.
         const std::string obstacle = range::MergeObstacle(candidate->left.descriptor, right);
         if (!obstacle.empty()) return NoteUsual(when, id, obstacle);
+        const std::string apart = range::StoresObstacle(candidate->left.descriptor, right);
+        if (!apart.empty() && !wishes_.HasPlace(when.boot, id)) return NoteUsual(when, id, apart);
         merging_.insert(id);
-        const uint64_t right_id = right.range_id();
+        for (const auto& replica : right.replicas()) {
+          candidate->stores.push_back(StoreId(replica.store_id()));
+        }
+        candidate->Prefer(dispatcher_->self());
+        candidate->Prefer(StoreId(router_->Leader(right.range_id())));
         candidate->right = std::move(right);
-        const uint64_t leader = router_->Leader(right_id);
-        AskNeighbour(when, candidate, leader == 0 ? dispatcher_->self() : StoreId(leader), true);
+        AskNeighbour(when, candidate);
       });
 }
 
-void Autopilot::AskNeighbour(const ClockReading& now, std::shared_ptr<Candidate> candidate,
-                             StoreId store, bool may_ask_on) {
+void Autopilot::AskNeighbour(const ClockReading& now, std::shared_ptr<Candidate> candidate) {
+  if (candidate->stores.empty()) {
+    merging_.erase(candidate->left.descriptor.range_id());  // Another time.
+    return;
+  }
   RangeCall call;
   call.kind = ForwardKind::kDescribeRange;
   call.range = RangeId(candidate->right.range_id());
   call.body = absl::Cord(kBriefly);
-  call.store = store;
+  call.store = candidate->stores.front();
   call.repeatable = true;
   call.deadline = now.boot + kQuestionDuration;
-  dispatcher_->Send(
-      now, std::move(call),
-      [this, candidate, store, may_ask_on](const ClockReading& when, const RangeAnswer& answer) {
-        admin::v1::DescribeRangeResponse report;
-        const bool told = answer.response.outcome == Outcome::kOk &&
-                          report.ParseFromString(std::string(answer.response.body));
-        if (told) router_->Learn(report.range());
-        if (told && report.serving()) {
-          router_->LearnLeader(report.range().range_id(), report.store_id());
-          if (const std::string away = WhoIsAway("right", report); !away.empty()) {
-            const uint64_t id = candidate->left.descriptor.range_id();
-            merging_.erase(id);
-            return NoteUsual(when, id, away);
-          }
-          return Decide(when, candidate, report.range(), report.load());
-        }
-        const StoreId leader(told ? report.leader_store_id() : 0);
-        if (may_ask_on && leader.IsSet() && leader != store) {
-          return AskNeighbour(when, candidate, leader, false);
-        }
-        merging_.erase(candidate->left.descriptor.range_id());  // Another time.
-      });
+  candidate->stores.erase(candidate->stores.begin());
+  dispatcher_->Send(now, std::move(call),
+                    [this, candidate](const ClockReading& when, const RangeAnswer& answer) {
+                      admin::v1::DescribeRangeResponse report;
+                      const bool told = answer.response.outcome == Outcome::kOk &&
+                                        report.ParseFromString(std::string(answer.response.body));
+                      if (told) router_->Learn(report.range());
+                      if (told && report.serving()) {
+                        router_->LearnLeader(report.range().range_id(), report.store_id());
+                        if (const std::string away = WhoIsAway("right", report); !away.empty()) {
+                          const uint64_t id = candidate->left.descriptor.range_id();
+                          merging_.erase(id);
+                          return NoteUsual(when, id, away);
+                        }
+                        return Decide(when, candidate, report.range(), report.load());
+                      }
+                      if (told) candidate->Prefer(StoreId(report.leader_store_id()));
+                      AskNeighbour(when, candidate);
+                    });
 }
 
 void Autopilot::Decide(const ClockReading& now, std::shared_ptr<Candidate> candidate,
                        const RangeDescriptor& right, const type::v1::RangeLoad& right_load) {
-  const uint64_t id = candidate->left.descriptor.range_id();
-  const range::MergeVerdict verdict = range::DecideMerge(
-      candidate->left, right, right_load, candidate->left.thresholds, options_.merge_rules);
+  const RangeDescriptor& left = candidate->left.descriptor;
+  const uint64_t id = left.range_id();
   merging_.erase(id);
-  if (!verdict.merge) return NoteUsual(now, id, verdict.reason);
+  // What is under way with one of them passes; an alignment changes members, too.
+  if (const std::string obstacle = range::MergeObstacle(left, right); !obstacle.empty()) {
+    return NoteUsual(now, id, obstacle);
+  }
+  range::MergeRules rules = options_.merge_rules;
+  const bool stands = wishes_.Stands(now.boot, left, right);
+  if (stands) rules.age_min = rules.observed_min = Duration::zero();
+  const range::MergeVerdict verdict =
+      range::DecideMerge(candidate->left, right, right_load, candidate->left.thresholds, rules);
+  if (verdict.align) return Wish(now, left, right, verdict.reason);
+  if (!verdict.merge) {
+    wishes_.Drop(id);
+    return NoteUsual(now, id, verdict.reason);
+  }
+  // The stores are the same by now: the two are still left alone until they are one.
+  if (stands) wishes_.Confirm(now.boot, left, right, verdict.reason);
   size_t under_way = 0;
-  for (const uint64_t left : merging_) under_way += merger_->IsBusy(left);
+  for (const uint64_t one : merging_) under_way += merger_->IsBusy(one);
   if (under_way >= options_.merges_max || merger_->IsBusy(id)) return;  // Another time.
+  type::v1::RangeLoad both = range::LoadOfBoth(candidate->left, right, right_load);
+  // The right range's age may be that of the leader which the alignment gave it.
+  if (stands) both.set_age_seconds(candidate->left.load.age_seconds());
+  Merge(now, both, verdict.reason);
+}
+
+void Autopilot::Wish(const ClockReading& now, const RangeDescriptor& left,
+                     const RangeDescriptor& right, const std::string& reason) {
+  const std::string text = absl::StrCat(reason, "; ", range::StoresObstacle(left, right));
+  if (wishes_.Confirm(now.boot, left, right, reason)) {
+    return Tell(now, DECISION_KIND_MERGE, DECISION_OUTCOME_NOT_TAKEN, left.range_id(), text);
+  }
+  NoteUsual(now, left.range_id(), text);
+}
+
+void Autopilot::Merge(const ClockReading& now, const type::v1::RangeLoad& load,
+                      const std::string& reason) {
+  const uint64_t id = load.range_id();
   merging_.insert(id);
-  const std::string reason = verdict.reason;
   Tell(now, DECISION_KIND_MERGE, DECISION_OUTCOME_BEGUN, id, reason);
   merger_->Merge(now, id, now.boot + kMergeDuration,
-                 [this, id, reason](const ClockReading& when, const RangeAnswer& answer,
-                                    const RangeDescriptor&) {
+                 [this, id, load, reason](const ClockReading& when, const RangeAnswer& answer,
+                                          const RangeDescriptor& merged) {
                    merging_.erase(id);
                    if (answer.response.outcome == Outcome::kOk) {
                      failures_.erase(id);
+                     wishes_.Drop(id);
+                     store_->CarryLoad(when, merged, load);
                      return Tell(when, DECISION_KIND_MERGE, DECISION_OUTCOME_DONE, id, reason);
                    }
                    PutOff(when, &failures_[id]);

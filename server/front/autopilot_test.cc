@@ -3,10 +3,12 @@
 
 #include "server/front/autopilot.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
 #include "client/route/full_key.h"
+#include "client/route/router.h"
 #include "gtest/gtest.h"
 #include "rasputin/admin/v1/admin.pb.h"
 #include "server/front/fake_cluster.h"
@@ -176,6 +178,7 @@ TEST(Autopilot, MergesQuietNeighboursWhoeverLeadsThem) {
   EXPECT_EQ(cluster.RangeCount(), 2u);
   EXPECT_EQ(cluster.RangeOf(Full("z"))->range_id(), 2u);
   EXPECT_EQ(OutcomesOf(Describe(&cluster, 2), DECISION_KIND_MERGE).front(), DECISION_OUTCOME_DONE);
+  EXPECT_EQ(cluster.carried[2].age_seconds(), 100'000u) << "the next merge need not wait";
 }
 
 TEST(Autopilot, ABusyNeighbourIsNotAbsorbed) {
@@ -281,6 +284,84 @@ TEST(Autopilot, NeverMergesIfItMustNot) {
   cluster.reviews[right] = Quiet();
   for (int i = 0; i < 5; ++i) cluster.Advance(seconds(1));
   EXPECT_EQ(cluster.RangeCount(), 3u);
+}
+
+// Four stores; range 2 is on the first three, its right neighbour on the second to the fourth,
+// which leads it.
+uint64_t SplitApart(FakeCluster* cluster) {
+  const uint64_t right = SplitInTwo(cluster);
+  admin::v1::ChangeReplicasRequest change;
+  change.set_range_id(right);
+  change.set_add_store_id(4);
+  change.set_remove_store_id(1);
+  EXPECT_TRUE(cluster->Call(1, Method::kChangeReplicas, change).ok());
+  cluster->SetLeader(right, 4);
+  cluster->SetLeader(2, 3);  // Leaderships are even: balance moves none.
+  for (uint64_t node = 1; node <= 4; ++node) {
+    cluster->front(node).OnLeader(RangeId(1), StoreId(1));
+    cluster->front(node).OnLeader(RangeId(right), StoreId(4));
+  }
+  cluster->TellObservers(2);
+  cluster->TellObservers(right);
+  cluster->reviews[2] = Quiet();
+  cluster->reviews[right] = Quiet();
+  return right;
+}
+
+TEST(Autopilot, NeighboursOnDifferentStoresAreBroughtTogetherByPlacementAndMerged) {
+  FrontOptions options = WithAutopilot();
+  options.placement = true;
+  FakeCluster cluster(4, options, 3);
+  const uint64_t right = SplitApart(&cluster);
+  for (int i = 0; i < 400 && cluster.RangeCount() > 2; ++i) {
+    // A new leader has measured nothing yet.
+    if (cluster.Leader(right) != 4) {
+      cluster.reviews[right].load.set_age_seconds(1);
+      cluster.reviews[right].load.set_observed_seconds(1);
+    }
+    cluster.Advance(milliseconds(100));
+  }
+  EXPECT_EQ(cluster.RangeCount(), 2u);
+  const FakeCall call = cluster.Call(2, Method::kGetPlan, admin::v1::GetPlanRequest());
+  const auto plan = call.Body<admin::v1::GetPlanResponse>();
+  int aligned = 0;
+  for (const auto& one : plan.done()) {
+    aligned += one.reason().find("it is to be merged with range 2") != std::string::npos;
+  }
+  EXPECT_EQ(aligned, 2) << "a handover and a replica: " << plan.DebugString();
+  const auto outcomes = OutcomesOf(Describe(&cluster, 2), DECISION_KIND_MERGE);
+  const std::vector wanted{DECISION_OUTCOME_DONE, DECISION_OUTCOME_BEGUN};
+  EXPECT_NE(std::search(outcomes.begin(), outcomes.end(), wanted.begin(), wanted.end()),
+            outcomes.end());
+}
+
+TEST(Autopilot, SaysThatTheStoresStandAgainstAMerge) {
+  FakeCluster cluster(4, WithAutopilot(), 3);
+  const uint64_t right = SplitApart(&cluster);
+  for (int i = 0; i < 5; ++i) cluster.Advance(seconds(1));
+  const auto report = Describe(&cluster, 2);
+  ASSERT_GE(report.decisions_size(), 1);
+  EXPECT_NE(report.decisions(0).reason().find("replicas have to be moved first"),
+            std::string::npos);
+  EXPECT_EQ(cluster.requests_executed(kv::Operation::kMergeBegin), 0u);
+  // The wish ends with its reason: a new leader that has measured nothing is not believed.
+  cluster.reviews[right].load.set_peak_requests_per_second(2000);
+  for (int i = 0; i < 6; ++i) cluster.Advance(seconds(1));
+  cluster.reviews[right] = Quiet();
+  cluster.reviews[right].load.set_observed_seconds(1);
+  for (int i = 0; i < 6; ++i) cluster.Advance(seconds(1));
+  EXPECT_NE(Describe(&cluster, 2).decisions(0).reason().find("believed from"), std::string::npos);
+}
+
+TEST(Autopilot, NothingIsMovedForAMergeThatIsNotWanted) {
+  FrontOptions options = WithAutopilot();
+  options.placement = true;
+  FakeCluster cluster(4, options, 3);
+  const uint64_t right = SplitApart(&cluster);
+  cluster.reviews[right].load.set_size_bytes(100 << 20);
+  for (int i = 0; i < 300; ++i) cluster.Advance(milliseconds(100));
+  EXPECT_EQ(cluster.RangeCount(), 3u);
+  EXPECT_TRUE(client::HasMember(*cluster.RangeOf(Full("m")), 4));
 }
 
 TEST(ListLoads, GathersRangesAndDecisionsOfAllStoresThatAnswer) {

@@ -96,6 +96,9 @@ class Dispatcher {
   using UsualSource = std::function<std::optional<type::v1::Decision>(const ClockReading& now,
                                                                       const range::RangeReview&)>;
   void SetUsualSource(UsualSource source) { usual_source_ = std::move(source); }
+  // Says which merges wait for placement; a part of what this store reports of itself.
+  using WishSource = std::function<std::vector<type::v1::MergeWish>(const ClockReading&)>;
+  void SetWishSource(WishSource source) { wish_source_ = std::move(source); }
 
   // `done` is called exactly once, from Run, with the final outcome.
   void Send(const ClockReading& now, RangeCall call, Done done);
@@ -186,6 +189,7 @@ class Dispatcher {
   const DecisionLog* decisions_ = nullptr;
   UsualSource usual_source_;
   PlanSource plan_source_;
+  WishSource wish_source_;
 
   PeerReach reach_;
   uint64_t next_id_;  // Of flights, tickets, outbound requests and timers alike.

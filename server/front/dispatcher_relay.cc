@@ -258,6 +258,9 @@ Response Dispatcher::ExecuteHere(const ClockReading& now, ForwardKind kind, Rang
         *load.add_decisions() = std::move(decision);
       }
     }
+    if (wish_source_ != nullptr) {
+      for (auto& wish : wish_source_(now)) *load.add_merge_wishes() = std::move(wish);
+    }
     response.body = absl::Cord(load.SerializeAsString());
     return response;
   }
@@ -285,6 +288,17 @@ Response Dispatcher::ExecuteHere(const ClockReading& now, ForwardKind kind, Rang
   if (!replica.has_value()) {
     response.outcome = Outcome::kNotFound;
     response.message = "the store holds no replica of the range";
+    const auto absorbed = ports_.store->FindAbsorbed(range);
+    if (absorbed.has_value()) {
+      range::RangeDescriptor left;
+      left.set_range_id(absorbed->left_range_id());
+      left.set_generation(absorbed->generation());
+      left.set_start_key(absorbed->start_key());
+      left.set_end_key(absorbed->end_key());
+      response.descriptors.push_back(std::move(left));
+      response.message = absl::StrCat("range ", range.value(), " was absorbed by range ",
+                                      absorbed->left_range_id());
+    }
   } else if (kind == ForwardKind::kDescribeRange) {
     response.body = absl::Cord(DescribeHere(now, *replica, !body.empty()).SerializeAsString());
   } else if (!replica->serving) {

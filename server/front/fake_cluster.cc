@@ -142,6 +142,11 @@ struct FakeCluster::Node final : StorePort, PeerPort, StoresPort {
     }
     return summary;
   }
+  std::optional<storage::v1::AbsorbedRange> FindAbsorbed(RangeId range) const override {
+    const auto found = cluster->absorbed_.find(range.value());
+    if (found == cluster->absorbed_.end()) return std::nullopt;
+    return found->second;
+  }
   ReplicaCounts CountReplicas(const ClockReading&) const override {
     ReplicaCounts counts;
     for (const auto& [range_id, range] : cluster->ranges_) {
@@ -178,6 +183,10 @@ struct FakeCluster::Node final : StorePort, PeerPort, StoresPort {
     }
     (briefly ? cluster->described_briefly : cluster->described) += 1;
     return Review(found->second);
+  }
+  void CarryLoad(const ClockReading&, const RangeDescriptor& merged,
+                 const type::v1::RangeLoad& before) override {
+    cluster->carried[merged.range_id()] = before;
   }
   std::vector<type::v1::RangeLoad> ListLoads(const ClockReading& when, size_t max) override {
     std::vector<type::v1::RangeLoad> loads;
@@ -604,6 +613,11 @@ Response FakeCluster::ExecuteSplit(const range::Request& request) {
     response.message = std::string(valid.message());
     return response;
   }
+  for (const auto& [id, absorbed] : absorbed_) {
+    if (absorbed.left_range_id() == request.range.value() && command.child_range_id() <= id) {
+      return Refusal("the id of the new range is older than a merge of this one");
+    }
+  }
   storage::v1::SplitResult result;
   *result.mutable_right() = SplitSilently(command.split_key(), command.child_range_id());
   *result.mutable_left() = ranges_.at(request.range.value());
@@ -675,12 +689,27 @@ Response FakeCluster::Absorb(const range::Request& request, RangeDescriptor* lef
     return Refusal("no such merge is noted");
   }
   CHECK(right->second.has_frozen_by());
-  left->clear_merge();
-  left->set_end_key(frozen.end_key());
-  left->set_generation(std::max(left->generation(), frozen.generation()) + 1);
-  ranges_.erase(right);
+  Absorb(left, frozen);
   TellObservers(frozen.range_id());
   return {};
+}
+
+void FakeCluster::Absorb(RangeDescriptor* left, const RangeDescriptor& right) {
+  left->clear_merge();
+  left->set_end_key(right.end_key());
+  left->set_generation(std::max(left->generation(), right.generation()) + 1);
+  storage::v1::AbsorbedRange& absorbed = absorbed_[right.range_id()];
+  absorbed.set_range_id(right.range_id());
+  absorbed.set_left_range_id(left->range_id());
+  absorbed.set_generation(left->generation());
+  absorbed.set_start_key(left->start_key());
+  absorbed.set_end_key(left->end_key());
+  ranges_.erase(right.range_id());
+}
+
+void FakeCluster::MergeSilently(uint64_t left) {
+  RangeDescriptor& range = ranges_.at(left);
+  Absorb(&range, RangeDescriptor(*RangeOf(range.end_key())));
 }
 
 Response FakeCluster::StepBack(const range::Request& request, RangeDescriptor* range) {

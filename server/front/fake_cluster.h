@@ -81,6 +81,8 @@ class FakeCluster {
   // ---- The truth.
   // Splits without telling anybody: no event, no directory.
   range::RangeDescriptor SplitSilently(const std::string& full_key, uint64_t child_id);
+  // The range absorbs its right neighbour, in the same silence.
+  void MergeSilently(uint64_t left);
   const range::RangeDescriptor* RangeOf(const std::string& full_key) const;
   size_t RangeCount() const { return ranges_.size(); }
   void SetLeader(uint64_t range, uint64_t store);  // 0: nobody leads.
@@ -96,6 +98,8 @@ class FakeCluster {
 
   // What the leaders of ranges, by id, say about their load; the descriptor is put in.
   std::map<uint64_t, range::RangeReview> reviews;
+  // What the leaders were told that merged ranges had to do before, by id.
+  std::map<uint64_t, type::v1::RangeLoad> carried;
   int handovers_to_refuse = 0;  // The next so many.
   // By range, the store whose replica says that it lacks what only a snapshot can bring.
   std::map<uint64_t, uint64_t> lagging;
@@ -144,6 +148,7 @@ class FakeCluster {
   range::Response MergeBegin(const range::Request& request, range::RangeDescriptor* left);
   range::Response Freeze(const range::Request& request, range::RangeDescriptor* right);
   range::Response Absorb(const range::Request& request, range::RangeDescriptor* left);
+  void Absorb(range::RangeDescriptor* left, const range::RangeDescriptor& right);
   range::Response StepBack(const range::Request& request, range::RangeDescriptor* range);
   range::Response ExecuteDrop(uint64_t range);
   bool DeliverOne();
@@ -156,6 +161,7 @@ class FakeCluster {
   uint64_t next_version_ = 1;
   uint64_t front_ends_started_ = 0;
   std::map<uint64_t, range::RangeDescriptor> ranges_;
+  std::map<uint64_t, storage::v1::AbsorbedRange> absorbed_;
   std::map<uint64_t, uint64_t> leaders_;
   std::map<kv::Operation, uint64_t> executed_;
   std::deque<Frame> frames_;

@@ -64,6 +64,7 @@ class FrontEnd::Impl {
       return autopilot.WhyNotMerged(now, review);
     });
     dispatcher.SetPlanSource([this](const ClockReading& now) { return placement.Describe(now); });
+    dispatcher.SetWishSource([this](const ClockReading& now) { return autopilot.Wishes(now); });
   }
 
   void Start(const ClockReading& now, CallId id, ClientCall call, Instant deadline);

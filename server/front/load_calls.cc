@@ -101,6 +101,7 @@ void LoadCalls::Take(const std::shared_ptr<Gathering>& gathering, int place,
   load.clear_lagging_range_ids();
   load.clear_lagging_store_ids();
   load.clear_supporting_store_ids();
+  load.clear_merge_wishes();
   *status.mutable_load() = std::move(load);
 }
 

@@ -17,6 +17,9 @@ using type::v1::ReplicaDescriptor;
 
 namespace {
 
+// What a store wanted before it went silent counts for so long.
+constexpr Duration kWishSilenceMax = std::chrono::seconds(30);
+
 bool IsLearner(const ReplicaDescriptor& replica) {
   return replica.role() == type::v1::REPLICA_ROLE_LEARNER;
 }
@@ -93,7 +96,8 @@ void PlacementView::OnLoad(const ClockReading& now, const type::v1::StoreLoad& l
   heard_at_[store.value()] = now.boot;
   const auto before = loads_.find(store.value());
   news_ |=
-      before == loads_.end() || load.ranges_size() > 0 || before->second.ranges_size() > 0 ||
+      before == loads_.end() || load.ranges_size() > 0 || load.merge_wishes_size() > 0 ||
+      before->second.merge_wishes_size() > 0 || before->second.ranges_size() > 0 ||
       !std::equal(load.led_range_ids().begin(), load.led_range_ids().end(),
                   before->second.led_range_ids().begin(), before->second.led_range_ids().end()) ||
       load.lagging_range_ids_size() > 0 || before->second.lagging_range_ids_size() > 0;
@@ -181,7 +185,32 @@ PlacementSnapshot PlacementView::Snapshot(const ClockReading& now) const {
     if (rests != rests_until_.end() && now.boot < rests->second) range.blocked = true;
     snapshot.ranges.push_back(std::move(range));
   }
+  snapshot.pairs = Pairs(now);
   return snapshot;
+}
+
+std::vector<range::PlacementPair> PlacementView::Pairs(const ClockReading& now) const {
+  std::vector<std::pair<Instant, range::PlacementPair>> found;
+  for (const auto& [store, load] : loads_) {
+    if (Silent(now, store) >= kWishSilenceMax) continue;
+    for (const auto& wish : load.merge_wishes()) {
+      const auto left = ranges_.find(wish.left_range_id());
+      const auto right = ranges_.find(wish.right_range_id());
+      const auto leader = leaders_.find(wish.left_range_id());
+      if (left == ranges_.end() || right == ranges_.end() || leader == leaders_.end()) continue;
+      if (leader->second.value() != store) continue;
+      if (left->second.end_key() != right->second.start_key()) continue;
+      const Instant since = heard_at_.at(store) - std::chrono::milliseconds(wish.standing_ms());
+      found.push_back(
+          {since, {RangeId(wish.left_range_id()), RangeId(wish.right_range_id()), wish.reason()}});
+    }
+  }
+  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
+    return std::make_pair(a.first, a.second.left) < std::make_pair(b.first, b.second.left);
+  });
+  std::vector<range::PlacementPair> pairs;
+  for (auto& [since, pair] : found) pairs.push_back(std::move(pair));
+  return pairs;
 }
 
 std::vector<admin::v1::StoreStatus> PlacementView::Statuses(const ClockReading& now,
@@ -206,6 +235,7 @@ std::vector<admin::v1::StoreStatus> PlacementView::Statuses(const ClockReading& 
       status.mutable_load()->clear_lagging_range_ids();
       status.mutable_load()->clear_lagging_store_ids();
       status.mutable_load()->clear_supporting_store_ids();
+      status.mutable_load()->clear_merge_wishes();
     }
     statuses.push_back(std::move(status));
   }

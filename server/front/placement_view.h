@@ -59,6 +59,8 @@ class PlacementView {
 
  private:
   void PutRange(const ClockReading& now, const range::RangeDescriptor& range);
+  // Of neighbours, as those who lead the left ones want them, the oldest wish first.
+  std::vector<range::PlacementPair> Pairs(const ClockReading& now) const;
 
   std::map<uint64_t, range::RangeDescriptor> ranges_;
   std::map<uint64_t, type::v1::Collection> collections_;

@@ -143,13 +143,17 @@ class StorePort {
   // nullopt: the store holds no replica of the range.
   virtual std::optional<ReplicaSummary> FindReplica(const ClockReading& now,
                                                     RangeId range) const = 0;
+  // See range::Store::FindAbsorbed.
+  virtual std::optional<storage::v1::AbsorbedRange> FindAbsorbed(RangeId range) const = 0;
   virtual ReplicaCounts CountReplicas(const ClockReading& now) const = 0;
-  // See range::Store::ReviewRanges, DescribeLoad, ListLoads and TotalLoad.
+  // See range::Store::ReviewRanges, DescribeLoad, CarryLoad, ListLoads and TotalLoad.
   virtual std::vector<range::RangeReview> ReviewRanges(const ClockReading& now,
                                                        const range::ReviewOptions& options,
                                                        bool* more) = 0;
   virtual std::optional<range::RangeReview> DescribeLoad(const ClockReading& now, RangeId range,
                                                          bool briefly) = 0;
+  virtual void CarryLoad(const ClockReading& now, const range::RangeDescriptor& merged,
+                         const type::v1::RangeLoad& before) = 0;
   virtual std::vector<type::v1::RangeLoad> ListLoads(const ClockReading& now, size_t max) = 0;
   virtual type::v1::RangeLoad TotalLoad(const ClockReading& now) = 0;
   // Those with a valid lease, by id.
@@ -162,7 +166,9 @@ class StorePort {
 enum class ForwardKind : uint8_t {
   kRange = 1,  // A range::Request.
   // `range`; answered with an encoded admin.v1.DescribeRangeResponse. `body` is not empty: briefly,
-  // without operations and decisions.
+  // without operations and decisions. kNotFound: the store holds no replica; where it remembers
+  // that the range was absorbed, the one descriptor has id, bounds and generation of the range that
+  // absorbed it.
   kDescribeRange = 2,
   kTransferLease = 3,  // `range`, `target`; answered when the handover has begun.
   kStoreStatus = 4,    // Answered with an encoded admin.v1.StoreStatus without the descriptor.

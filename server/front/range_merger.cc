@@ -136,7 +136,8 @@ void RangeMerger::OnFound(const ClockReading& now, std::shared_ptr<Work> work) {
   work->left = *left;
   work->right = *right;
   work->right_generation = right->generation();
-  const std::string obstacle = range::MergeObstacle(work->left, work->right);
+  std::string obstacle = range::MergeObstacle(work->left, work->right);
+  if (obstacle.empty()) obstacle = range::StoresObstacle(work->left, work->right);
   if (!obstacle.empty()) return Finish(now, work, Refusal(obstacle));
   Begin(now, std::move(work));
 }

@@ -60,6 +60,10 @@ std::optional<ReplicaSummary> RangeStorePort::FindReplica(const ClockReading& no
   return summary;
 }
 
+std::optional<storage::v1::AbsorbedRange> RangeStorePort::FindAbsorbed(RangeId range) const {
+  return store_->FindAbsorbed(range);
+}
+
 ReplicaCounts RangeStorePort::CountReplicas(const ClockReading& now) const {
   const range::ReplicaCounts counts = store_->CountReplicas(now);
   return {counts.replicas, counts.serving};
@@ -74,6 +78,11 @@ std::vector<range::RangeReview> RangeStorePort::ReviewRanges(const ClockReading&
 std::optional<range::RangeReview> RangeStorePort::DescribeLoad(const ClockReading& now,
                                                                RangeId range, bool briefly) {
   return store_->DescribeLoad(now, range, briefly);
+}
+
+void RangeStorePort::CarryLoad(const ClockReading& now, const range::RangeDescriptor& merged,
+                               const type::v1::RangeLoad& before) {
+  store_->CarryLoad(now, merged, before);
 }
 
 std::vector<type::v1::RangeLoad> RangeStorePort::ListLoads(const ClockReading& now, size_t max) {

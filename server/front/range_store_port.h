@@ -24,12 +24,15 @@ class RangeStorePort final : public StorePort {
   void ChangeReplicas(const ClockReading& now, RangeId range, consensus::Generation generation,
                       const range::ReplicaChange& change, range::Completion* completion) override;
   std::optional<ReplicaSummary> FindReplica(const ClockReading& now, RangeId range) const override;
+  std::optional<storage::v1::AbsorbedRange> FindAbsorbed(RangeId range) const override;
   ReplicaCounts CountReplicas(const ClockReading& now) const override;
   std::vector<range::RangeReview> ReviewRanges(const ClockReading& now,
                                                const range::ReviewOptions& options,
                                                bool* more) override;
   std::optional<range::RangeReview> DescribeLoad(const ClockReading& now, RangeId range,
                                                  bool briefly) override;
+  void CarryLoad(const ClockReading& now, const range::RangeDescriptor& merged,
+                 const type::v1::RangeLoad& before) override;
   std::vector<type::v1::RangeLoad> ListLoads(const ClockReading& now, size_t max) override;
   type::v1::RangeLoad TotalLoad(const ClockReading& now) override;
   std::vector<LedRange> ListLed(const ClockReading& now) const override;
