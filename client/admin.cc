@@ -28,6 +28,14 @@ namespace {
 constexpr std::chrono::seconds kStepTime(5);
 constexpr std::chrono::milliseconds kStepTimeMin(100);
 
+template <typename Request>
+bool IsRepeatable(const Request& request) {
+  if constexpr (std::is_same_v<Request, admin::v1::MergeRangesRequest>) {
+    return request.right_range_id() != 0;
+  }
+  return true;
+}
+
 }  // namespace
 
 class Admin::Impl {
@@ -55,7 +63,7 @@ class Admin::Impl {
                                      const Request& request) {
     AttemptOptions options;
     options.deadline = deadline;
-    options.repeatable = !std::is_same_v<Request, admin::v1::MergeRangesRequest>;
+    options.repeatable = IsRepeatable(request);
     options.connect_time_max = options_.connect_time_max;
     options.mutation = mutation;
     options.seed = seed_.fetch_add(1);
@@ -164,9 +172,11 @@ absl::StatusOr<admin::v1::SplitRangeResponse> Admin::SplitRange(
   return impl_->Call<ClusterService>(true, &ClusterService::Stub::SplitRange, request);
 }
 
-absl::StatusOr<admin::v1::MergeRangesResponse> Admin::MergeRanges(uint64_t left_range_id) {
+absl::StatusOr<admin::v1::MergeRangesResponse> Admin::MergeRanges(uint64_t left_range_id,
+                                                                  uint64_t right_range_id) {
   admin::v1::MergeRangesRequest request;
   request.set_range_id(left_range_id);
+  request.set_right_range_id(right_range_id);
   return impl_->Call<ClusterService>(true, &ClusterService::Stub::MergeRanges, request);
 }
 

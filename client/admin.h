@@ -1,7 +1,7 @@
 // The C++ client of the services for operators: cluster, directory, collections.
 //
-// Any node answers; calls that changed nothing or may be repeated (all but MergeRanges) are
-// repeated until the deadline. Blocking; thread-safe.
+// Any node answers; calls that changed nothing or may be repeated (all but a MergeRanges that names
+// no right neighbour) are repeated until the deadline. Blocking; thread-safe.
 
 #ifndef RASPUTIN_CLIENT_ADMIN_H_
 #define RASPUTIN_CLIENT_ADMIN_H_
@@ -48,9 +48,10 @@ class Admin {
   absl::StatusOr<admin::v1::DescribeRangeResponse> DescribeRange(uint64_t range_id);
   absl::StatusOr<admin::v1::SplitRangeResponse> SplitRange(
       const admin::v1::SplitRangeRequest& request);
-  // A repetition would absorb the next neighbour: it is not repeated once it may have been
-  // executed.
-  absl::StatusOr<admin::v1::MergeRangesResponse> MergeRanges(uint64_t left_range_id);
+  // `right_range_id` 0: with whichever the right neighbour is. A repetition would absorb the next
+  // one: then it is not repeated once it may have been executed.
+  absl::StatusOr<admin::v1::MergeRangesResponse> MergeRanges(uint64_t left_range_id,
+                                                             uint64_t right_range_id = 0);
   absl::StatusOr<admin::v1::TransferLeaseResponse> TransferLease(uint64_t range_id,
                                                                  uint64_t target_store_id);
   // Asks again and again until the range is as asked for or the deadline has passed. `progress`,

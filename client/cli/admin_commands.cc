@@ -147,10 +147,16 @@ int RangeSplit(const Context& context) {
 int RangeMerge(const Context& context) {
   const absl::StatusOr<uint64_t> range_id = context.line.OperandNumber(0, "RANGE");
   if (!range_id.ok()) return context.FailUsage(range_id.status());
-  const auto response = Admin(context.options).MergeRanges(*range_id);
+  uint64_t right_id = 0;
+  if (!context.line.Operand(1).empty()) {
+    const absl::StatusOr<uint64_t> named = context.line.OperandNumber(1, "RIGHT");
+    if (!named.ok()) return context.FailUsage(named.status());
+    right_id = *named;
+  }
+  const auto response = Admin(context.options).MergeRanges(*range_id, right_id);
   if (!response.ok()) {
     const int code = context.Fail(response.status(), true);
-    if (OutcomeIsUnknown(response.status())) {
+    if (OutcomeIsUnknown(response.status()) && right_id == 0) {
       context.Note(
           "look with `rasputin range ls` before repeating it: a repetition absorbs the next "
           "neighbour");

@@ -101,9 +101,10 @@ std::vector<CommandRow> AdminCommands() {
        "Splits the range that holds KEY, so that KEY begins the right half. Repeating it is safe.",
        {kCollection, kHex}},
       {"range merge",
-       "RANGE",
-       "Merges a range, by its id, with its right neighbour, which must be on the same stores. Not "
-       "to be repeated without a look: a repetition absorbs the next neighbour.",
+       "RANGE [RIGHT]",
+       "Merges a range, by its id, with its right neighbour, which must be on the same stores. "
+       "With "
+       "the neighbour's id, RIGHT, it may be repeated; without, a repetition absorbs the next one.",
        {}},
       {"range replicas",
        "RANGE [CHANGE] [STORE] [NEW]",

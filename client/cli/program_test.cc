@@ -91,6 +91,16 @@ TEST_F(ProgramTest, MergesARangeOnceAndRepeatsNothingThatMayHaveHappened) {
   EXPECT_EQ(server_.Calls("MergeRanges"), calls + 1);
 }
 
+TEST_F(ProgramTest, AMergeThatNamesTheNeighbourIsRepeated) {
+  EXPECT_EQ(Rasputin({"range", "merge", "2", "three"}).code, 2);
+  FakeFailure broken;
+  broken.executed = true;
+  server_.Fail("MergeRanges", broken);
+  const int calls = server_.Calls("MergeRanges");
+  EXPECT_EQ(Rasputin({"range", "merge", "2", "3"}).code, 0);
+  EXPECT_EQ(server_.Calls("MergeRanges"), calls + 2);
+}
+
 TEST_F(ProgramTest, WithdrawsPromisesOnlyWithTheWordThatTheStoreIsDead) {
   for (const std::vector<std::string>& without :
        {std::vector<std::string>{"store", "withdraw", "3"},

@@ -320,7 +320,7 @@ void Autopilot::Merge(const ClockReading& now, const type::v1::RangeLoad& load,
   const uint64_t id = load.range_id();
   merging_.insert(id);
   Tell(now, DECISION_KIND_MERGE, DECISION_OUTCOME_BEGUN, id, reason);
-  merger_->Merge(now, id, now.boot + kMergeDuration,
+  merger_->Merge(now, id, 0, now.boot + kMergeDuration,
                  [this, id, load, reason](const ClockReading& when, const RangeAnswer& answer,
                                           const RangeDescriptor& merged) {
                    merging_.erase(id);

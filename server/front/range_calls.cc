@@ -296,7 +296,7 @@ void RangeCalls::Merge(const ClockReading& now, CallId id, const absl::Cord& req
                        Instant deadline) {
   const auto wanted = DecodeRequest<admin::v1::MergeRangesRequest>(request);
   if (!wanted.ok()) return calls_->Finish(id, RefuseInvalid(wanted.status()));
-  merger_->Merge(now, wanted->range_id(), deadline,
+  merger_->Merge(now, wanted->range_id(), wanted->right_range_id(), deadline,
                  [this, id](const ClockReading&, RangeAnswer answer, RangeDescriptor merged) {
                    if (answer.response.outcome != Outcome::kOk) {
                      return calls_->Finish(id, ToCallResult(answer, *router_));

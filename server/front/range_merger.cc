@@ -29,6 +29,7 @@ constexpr Duration kStepBackDuration = std::chrono::seconds(10);
 constexpr Duration kPublishDuration = std::chrono::seconds(10);
 // From the moment that a store leads a range that notes a merge.
 constexpr Duration kGrace = std::chrono::seconds(2);
+constexpr Duration kAskDuration = std::chrono::seconds(2);
 constexpr int kRoundsMax = 5;
 constexpr Duration kRoundPause = std::chrono::milliseconds(100);
 
@@ -74,6 +75,7 @@ bool IsRefusal(const RangeAnswer& answer) {
 
 struct RangeMerger::Work {
   uint64_t left_id = 0;
+  uint64_t wanted_right = 0;  // 0: whichever it is.
   Instant deadline;
   Done done;  // Null: nobody waits for what is being given up.
   int rounds = 0;
@@ -87,17 +89,24 @@ struct RangeMerger::Work {
 RangeMerger::RangeMerger(Directory* directory, Dispatcher* dispatcher, client::Router* router)
     : directory_(directory), dispatcher_(dispatcher), router_(router) {}
 
-void RangeMerger::Merge(const ClockReading& now, uint64_t left_range_id, Instant deadline,
-                        Done done) {
-  if (!working_.insert(left_range_id).second) {
-    return done(now, Refusal(absl::StrCat("a merge of range ", left_range_id, " is under way")),
-                {});
-  }
+void RangeMerger::Merge(const ClockReading& now, uint64_t left_range_id, uint64_t right_range_id,
+                        Instant deadline, Done done) {
   auto work = std::make_shared<Work>();
   work->left_id = left_range_id;
+  work->wanted_right = right_range_id;
   work->deadline = deadline;
   work->done = std::move(done);
-  FindBoth(now, std::move(work));
+  TakeUp(now, std::move(work));
+}
+
+void RangeMerger::TakeUp(const ClockReading& now, std::shared_ptr<Work> work) {
+  if (working_.insert(work->left_id).second) return FindBoth(now, std::move(work));
+  if (work->wanted_right == 0 || now.boot + kRoundPause >= work->deadline) {
+    return work->done(
+        now, Refusal(absl::StrCat("a merge of range ", work->left_id, " is under way")), {});
+  }
+  dispatcher_->After(now, kRoundPause,
+                     [this, work](const ClockReading& when) { TakeUp(when, work); });
 }
 
 // Both are read from the directory: what this node knows of the neighbour may be long out of date.
@@ -122,33 +131,95 @@ void RangeMerger::FindBoth(const ClockReading& now, std::shared_ptr<Work> work) 
 
 void RangeMerger::OnFound(const ClockReading& now, std::shared_ptr<Work> work) {
   const RangeDescriptor* left = router_->Find(work->left_id);
-  if (left != nullptr && left->end_key().empty()) {
-    return Finish(now, work,
-                  Refusal(absl::StrCat("range ", work->left_id, " has no right neighbour")));
-  }
-  const RangeDescriptor* right = left == nullptr ? nullptr : router_->Locate(left->end_key());
-  if (right == nullptr || right->start_key() != left->end_key()) {
+  const bool is_last = left != nullptr && left->end_key().empty();
+  const RangeDescriptor* right =
+      left == nullptr || is_last ? nullptr : router_->Locate(left->end_key());
+  if (!is_last && (right == nullptr || right->start_key() != left->end_key())) {
     return LookAgain(now, work,
                      Refusal(absl::StrCat("the directory does not show the right neighbour of "
                                           "range ",
                                           work->left_id, " yet: try again")));
   }
   work->left = *left;
-  work->right = *right;
+  if (right != nullptr) work->right = *right;
+  const uint64_t wanted = work->wanted_right;
+  if (wanted != 0 && (is_last || wanted != right->range_id())) {
+    std::vector<StoreId> stores;
+    for (const uint64_t store : StoresOf(work->left)) {
+      const bool leads = store == router_->Leader(work->left_id);
+      stores.insert(leads ? stores.begin() : stores.end(), StoreId(store));
+    }
+    return AskWhetherMerged(now, work, std::move(stores), true);
+  }
+  if (is_last) {
+    return Finish(now, work,
+                  Refusal(absl::StrCat("range ", work->left_id, " has no right neighbour")));
+  }
   work->right_generation = right->generation();
   std::string obstacle = range::MergeObstacle(work->left, work->right);
   if (obstacle.empty()) obstacle = range::StoresObstacle(work->left, work->right);
-  if (!obstacle.empty()) return Finish(now, work, Refusal(obstacle));
-  Begin(now, std::move(work));
+  if (obstacle.empty()) return Begin(now, std::move(work));
+  const bool noted = left->has_merge() && left->merge().right_range_id() == wanted;
+  const bool frozen = right->has_frozen_by() && right->frozen_by().left_range_id() == work->left_id;
+  if (wanted != 0 && (noted || frozen)) return LookAgain(now, work, Refusal(obstacle));
+  Finish(now, work, Refusal(obstacle));
+}
+
+// Each store that has applied a merge remembers it, the left range's leader among them.
+void RangeMerger::AskWhetherMerged(const ClockReading& now, std::shared_ptr<Work> work,
+                                   std::vector<StoreId> stores, bool all_answered) {
+  if (stores.empty()) {
+    std::string text = absl::StrCat("range ", work->wanted_right,
+                                    " is not the right neighbour of range ", work->left_id);
+    if (!all_answered) {
+      return LookAgain(now, work,
+                       Refusal(absl::StrCat(text,
+                                            ", and not every store that would know has said "
+                                            "whether it was: try again")));
+    }
+    const bool is_last = work->left.end_key().empty();
+    absl::StrAppend(&text, is_last ? ", which has none"
+                                   : absl::StrCat("; that is range ", work->right.range_id()));
+    return Finish(now, work, Refusal(std::move(text)));
+  }
+  RangeCall call;
+  call.kind = ForwardKind::kDescribeRange;
+  call.range = RangeId(work->wanted_right);
+  call.store = stores.front();
+  call.repeatable = true;
+  call.deadline = std::min(work->deadline, now.boot + kAskDuration);
+  stores.erase(stores.begin());
+  dispatcher_->Send(now, std::move(call),
+                    [this, work, stores = std::move(stores), all_answered](
+                        const ClockReading& when, const RangeAnswer& answer) {
+                      const auto& known = answer.response.descriptors;
+                      const bool answered = answer.response.outcome == Outcome::kOk ||
+                                            answer.response.outcome == Outcome::kNotFound;
+                      if (answer.response.outcome != Outcome::kNotFound || known.empty()) {
+                        return AskWhetherMerged(when, work, stores, all_answered && answered);
+                      }
+                      if (known[0].range_id() == work->left_id) {
+                        return Finish(when, work, RangeAnswer());
+                      }
+                      Finish(when, work, Refusal(answer.response.message));
+                    });
 }
 
 void RangeMerger::LookAgain(const ClockReading& now, std::shared_ptr<Work> work,
                             RangeAnswer answer) {
-  if (++work->rounds >= kRoundsMax || now.boot + kRoundPause >= work->deadline) {
+  const bool waits = work->wanted_right != 0;
+  if ((!waits && ++work->rounds >= kRoundsMax) || now.boot + kRoundPause >= work->deadline) {
     return Finish(now, work, std::move(answer));
   }
+  if (!waits) {
+    return dispatcher_->After(now, kRoundPause,
+                              [this, work](const ClockReading& when) { FindBoth(when, work); });
+  }
+  // What it waits for may be a merge that is to be given up here.
+  working_.erase(work->left_id);
+  has_news_ |= noted_.count(work->left_id) != 0;
   dispatcher_->After(now, kRoundPause,
-                     [this, work](const ClockReading& when) { FindBoth(when, work); });
+                     [this, work](const ClockReading& when) { TakeUp(when, work); });
 }
 
 void RangeMerger::Begin(const ClockReading& now, std::shared_ptr<Work> work) {

@@ -17,6 +17,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "server/front/directory.h"
 #include "server/front/dispatcher.h"
@@ -32,8 +33,11 @@ class RangeMerger {
 
   RangeMerger(Directory* directory, Dispatcher* dispatcher, client::Router* router);
 
-  // Merges the range of this id with its right neighbour.
-  void Merge(const ClockReading& now, uint64_t left_range_id, Instant deadline, Done done);
+  // Merges the range of this id with its right neighbour. `right_range_id` names the neighbour:
+  // where it is another range, that is refused; where the left range has absorbed it, it is kOk;
+  // and where somebody is at the same merge, the end of that is waited for. 0: whichever it is.
+  void Merge(const ClockReading& now, uint64_t left_range_id, uint64_t right_range_id,
+             Instant deadline, Done done);
   // Whether this node drives a merge of this left range, or gives one up.
   bool IsBusy(uint64_t left_range_id) const { return working_.count(left_range_id) != 0; }
 
@@ -56,12 +60,16 @@ class RangeMerger {
   };
 
   // The steps, in order.
+  void TakeUp(const ClockReading& now, std::shared_ptr<Work> work);
   void FindBoth(const ClockReading& now, std::shared_ptr<Work> work);
   void OnFound(const ClockReading& now, std::shared_ptr<Work> work);
   void Begin(const ClockReading& now, std::shared_ptr<Work> work);
   void Freeze(const ClockReading& now, std::shared_ptr<Work> work);
   void Absorb(const ClockReading& now, std::shared_ptr<Work> work);
   void Publish(const ClockReading& now, std::shared_ptr<Work> work);
+  // The range that was named is not the neighbour: it may have been absorbed already.
+  void AskWhetherMerged(const ClockReading& now, std::shared_ptr<Work> work,
+                        std::vector<StoreId> stores, bool all_answered);
   // Starts from the beginning with what is known by now, or gives the caller `answer`.
   void LookAgain(const ClockReading& now, std::shared_ptr<Work> work, RangeAnswer answer);
   // The steps back.

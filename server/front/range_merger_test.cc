@@ -37,9 +37,10 @@ class RangeMergerTest : public ::testing::Test {
     EXPECT_TRUE(Set(1, "z"));
   }
 
-  FakeCall Merge(uint64_t store, uint64_t left = kLeft) {
+  FakeCall Merge(uint64_t store, uint64_t left = kLeft, uint64_t right = 0) {
     admin::v1::MergeRangesRequest request;
     request.set_range_id(left);
+    request.set_right_range_id(right);
     return cluster_.Call(store, Method::kMergeRanges, request);
   }
 
@@ -236,6 +237,89 @@ TEST_F(RangeMergerTest, TwoMergesOfOneRangeAtOnceAreOneMerge) {
   EXPECT_EQ(calls[0].ok() + calls[1].ok(), 1);
   EXPECT_EQ(cluster_.RangeCount(), 2u);
   EXPECT_TRUE(Set(3, "z"));
+}
+
+TEST_F(RangeMergerTest, ANeighbourThatIsNamedIsAbsorbedOnce) {
+  admin::v1::SplitRangeRequest split;
+  split.set_split_key("t");
+  ASSERT_TRUE(cluster_.Call(1, Method::kSplitRange, split).ok());
+  const uint64_t next = cluster_.RangeOf(Full("t"))->range_id();
+  EXPECT_TRUE(Merge(3, kLeft, right_).ok());
+  const FakeCall again = Merge(2, kLeft, right_);
+  ASSERT_TRUE(again.ok()) << again.result->message;
+  const RangeDescriptor merged = again.Body<admin::v1::MergeRangesResponse>().range();
+  EXPECT_EQ(merged.range_id(), kLeft);
+  EXPECT_EQ(merged.end_key(), Full("t"));
+  EXPECT_EQ(cluster_.RangeCount(), 3u);
+  EXPECT_EQ(cluster_.requests_executed(Operation::kMerge), 1u);
+  EXPECT_TRUE(Merge(1, kLeft, next).ok());
+  EXPECT_TRUE(Merge(1, kLeft, right_).ok()) << "the last range remembers, too";
+  EXPECT_EQ(cluster_.RangeCount(), 2u);
+}
+
+TEST_F(RangeMergerTest, AnotherRangeThanTheNeighbourIsRefused) {
+  admin::v1::SplitRangeRequest split;
+  split.set_split_key("t");
+  ASSERT_TRUE(cluster_.Call(1, Method::kSplitRange, split).ok());
+  const uint64_t last = cluster_.RangeOf(Full("t"))->range_id();
+  const struct {
+    uint64_t left;
+    uint64_t right;
+    std::string text;
+  } cases[] = {
+      {kLeft, last, "; that is range " + std::to_string(right_)},
+      {kLeft, 4711, "; that is range " + std::to_string(right_)},
+      {last, right_, ", which has none"},
+  };
+  for (const auto& c : cases) {
+    const FakeCall call = Merge(3, c.left, c.right);
+    EXPECT_EQ(call.result->code, absl::StatusCode::kFailedPrecondition);
+    EXPECT_EQ(call.result->message, "range " + std::to_string(c.right) +
+                                        " is not the right neighbour of range " +
+                                        std::to_string(c.left) + c.text);
+  }
+  EXPECT_TRUE(Merge(1, right_, last).ok());
+  const FakeCall elsewhere = Merge(1, kLeft, last);
+  EXPECT_EQ(elsewhere.result->message,
+            "range " + std::to_string(last) + " was absorbed by range " + std::to_string(right_));
+}
+
+TEST_F(RangeMergerTest, TwoMergesThatNameTheSameNeighbourBothSucceed) {
+  FakeCall calls[3];
+  admin::v1::MergeRangesRequest request;
+  request.set_range_id(kLeft);
+  request.set_right_range_id(right_);
+  for (uint64_t i = 0; i < 3; ++i) {
+    cluster_.Start(i / 2 + 1, Method::kMergeRanges, request.SerializeAsString(), &calls[i]);
+  }
+  for (auto& call : calls) {
+    cluster_.RunUntilDone(call);
+    EXPECT_TRUE(call.ok()) << call.result->message;
+  }
+  EXPECT_EQ(cluster_.RangeCount(), 2u);
+  EXPECT_EQ(cluster_.requests_executed(Operation::kMerge), 1u);
+}
+
+TEST_F(RangeMergerTest, ARepetitionAfterItsDriverHasCrashedSucceeds) {
+  FakeCall lost;
+  cluster_.intercept = [&](StoreId,
+                           const range::Request& request) -> std::optional<range::Response> {
+    if (request.operation == Operation::kFreeze) cluster_.held = {{1, 3}, {2, 3}};
+    return std::nullopt;
+  };
+  admin::v1::MergeRangesRequest request;
+  request.set_range_id(kLeft);
+  request.set_right_range_id(right_);
+  cluster_.Start(3, Method::kMergeRanges, request.SerializeAsString(), &lost);
+  cluster_.Settle();
+  cluster_.BreakConnectionsOf(3);
+  cluster_.RestartFront(3);
+  cluster_.held.clear();
+  cluster_.intercept = nullptr;
+  // At the leader of the left range, which has to give up what the crashed node has left.
+  const FakeCall again = Merge(1, kLeft, right_);
+  EXPECT_TRUE(again.ok()) << again.result->message;
+  EXPECT_EQ(cluster_.RangeCount(), 2u);
 }
 
 }  // namespace

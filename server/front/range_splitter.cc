@@ -1,22 +1,53 @@
-// The steps of a split by hand; see range_splitter.h. Not thread-safe.
+// The steps of a split; see range_splitter.h. Not thread-safe.
 //
 // A repetition of the same command changes nothing: the parent's generation has moved on, and the
-// child refuses a split at its own start, which is how success is recognised.
+// child refuses a split at its own start, which is how success is recognised. Unless the child was
+// absorbed again meanwhile: then the range, which uses no id twice, refuses the id, as it does if a
+// younger child was. Nothing else stands against such a split, and another id is taken.
 
 #include "server/front/range_splitter.h"
 
 #include <memory>
 #include <utility>
 
+#include "range/descriptor.h"
+
 namespace rasputin::server {
 
 using range::Outcome;
+
+namespace {
+
+constexpr Duration kPause = std::chrono::milliseconds(100);
+constexpr int kIdsMax = 5;
+
+enum class Reason : uint8_t {
+  kPasses,   // A merge, or a change of members.
+  kIdIsOld,  // The child's id.
+  kStays,
+};
+
+// Why the range, at this descriptor, refused to be split.
+Reason WhyRefused(const range::RangeDescriptor& range, const std::string& full_key,
+                  uint64_t collection_id) {
+  if (range.range_id() == 0) return Reason::kStays;
+  const bool merging = range.has_merge() && !range.merge().abandoned();
+  if (merging || range.has_frozen_by() || range::ToConfiguration(range).IsJoint()) {
+    return Reason::kPasses;
+  }
+  return range::ValidateSplit(range, full_key, collection_id).ok() ? Reason::kIdIsOld
+                                                                   : Reason::kStays;
+}
+
+}  // namespace
 
 struct RangeSplitter::Work {
   std::string full_key;
   uint64_t collection_id = 0;
   Instant deadline;
   Done done;
+  uint64_t child_id = 0;
+  int ids_taken = 0;
   SplitRanges ranges;
 };
 
@@ -36,18 +67,23 @@ void RangeSplitter::Split(const ClockReading& now, const std::string& full_key,
     work->ranges.right = *known;
     return Publish(now, std::move(work));
   }
+  Begin(now, std::move(work));
+}
+
+void RangeSplitter::Begin(const ClockReading& now, std::shared_ptr<Work> work) {
+  ++work->ids_taken;
   directory_->AllocateRangeId(
-      now, deadline, [this, work](const ClockReading& when, RangeAnswer answer, uint64_t id) {
+      now, work->deadline, [this, work](const ClockReading& when, RangeAnswer answer, uint64_t id) {
         if (answer.response.outcome != Outcome::kOk) return work->done(when, std::move(answer), {});
-        SendSplit(when, work, id);
+        work->child_id = id;
+        SendSplit(when, work);
       });
 }
 
-void RangeSplitter::SendSplit(const ClockReading& now, std::shared_ptr<Work> work,
-                              uint64_t child_id) {
+void RangeSplitter::SendSplit(const ClockReading& now, std::shared_ptr<Work> work) {
   storage::v1::SplitCommand command;
   command.set_split_key(work->full_key);
-  command.set_child_range_id(child_id);
+  command.set_child_range_id(work->child_id);
   command.set_child_collection_id(work->collection_id);
   RangeCall call;
   call.operation = kv::Operation::kSplit;
@@ -55,6 +91,7 @@ void RangeSplitter::SendSplit(const ClockReading& now, std::shared_ptr<Work> wor
   call.first_key = work->full_key;
   call.mutates = true;
   call.repeatable = true;
+  call.wants_descriptor = true;
   call.deadline = work->deadline;
   dispatcher_->Send(
       now, std::move(call), [this, work](const ClockReading& when, RangeAnswer answer) {
@@ -80,12 +117,26 @@ void RangeSplitter::OnRefused(const ClockReading& now, std::shared_ptr<Work> wor
                        answer.response.outcome == Outcome::kInvalidArgument ||
                        answer.response.outcome == Outcome::kAlreadyExists;
   const auto* range = router_->Locate(work->full_key);
-  if (!refused || range == nullptr || range->start_key() != work->full_key ||
-      range->collection_id() != work->collection_id) {
-    return work->done(now, std::move(answer), {});
+  if (!refused) return work->done(now, std::move(answer), {});
+  if (range != nullptr && range->start_key() == work->full_key &&
+      range->collection_id() == work->collection_id) {
+    work->ranges.right = *range;
+    return Publish(now, std::move(work));
   }
-  work->ranges.right = *range;
-  Publish(now, std::move(work));
+  const bool precondition = answer.response.outcome == Outcome::kFailedPrecondition;
+  switch (precondition ? WhyRefused(answer.descriptor, work->full_key, work->collection_id)
+                       : Reason::kStays) {
+    case Reason::kPasses:
+      if (now.boot + kPause >= work->deadline) break;
+      return dispatcher_->After(now, kPause,
+                                [this, work](const ClockReading& when) { SendSplit(when, work); });
+    case Reason::kIdIsOld:
+      if (work->ids_taken >= kIdsMax) break;
+      return Begin(now, std::move(work));
+    case Reason::kStays:
+      break;
+  }
+  work->done(now, std::move(answer), {});
 }
 
 void RangeSplitter::Publish(const ClockReading& now, std::shared_ptr<Work> work) {

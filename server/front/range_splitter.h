@@ -1,8 +1,9 @@
 // Splitting a range at a key by hand, from the id of the child to the directory's entry.
 //
 // Idempotent: a key at which a range begins already is success, so a split whose outcome was
-// unknown, or that a crash interrupted, is finished by repeating it. Not responsible for deciding
-// where to split. Not thread-safe.
+// unknown, or that a crash interrupted, is finished by repeating it. What passes by itself (a merge
+// of the range, a change of its members) is waited for until the deadline. Not responsible for
+// deciding where to split. Not thread-safe.
 
 #ifndef RASPUTIN_SERVER_FRONT_RANGE_SPLITTER_H_
 #define RASPUTIN_SERVER_FRONT_RANGE_SPLITTER_H_
@@ -35,7 +36,9 @@ class RangeSplitter {
  private:
   struct Work;
 
-  void SendSplit(const ClockReading& now, std::shared_ptr<Work> work, uint64_t child_id);
+  // Asks for an id for the child, and splits.
+  void Begin(const ClockReading& now, std::shared_ptr<Work> work);
+  void SendSplit(const ClockReading& now, std::shared_ptr<Work> work);
   void OnRefused(const ClockReading& now, std::shared_ptr<Work> work, RangeAnswer answer);
   // Writes the ranges to the directory, then answers.
   void Publish(const ClockReading& now, std::shared_ptr<Work> work);
