@@ -38,7 +38,8 @@ MemberStep Ask(Kind kind, uint64_t store, std::string text) {
 
 }  // namespace
 
-MemberStep NextMemberStep(const range::RangeDescriptor& range, uint64_t add, uint64_t remove) {
+MemberStep NextMemberStep(const range::RangeDescriptor& range, uint64_t add, uint64_t remove,
+                          size_t voters_min) {
   const bool joint = std::any_of(
       range.replicas().begin(), range.replicas().end(),
       [](const ReplicaDescriptor& replica) { return !IsVoter(replica) && !IsLearner(replica); });
@@ -61,6 +62,14 @@ MemberStep NextMemberStep(const range::RangeDescriptor& range, uint64_t add, uin
               {},
               absl::StrCat("store ", remove, " holds the only voting replica of range ",
                            range.range_id(), ": add another one first")};
+    }
+    if (removes_voter && voters.size() < voters_min) {
+      return {MemberStep::Kind::kRefuse,
+              {},
+              absl::StrCat("range ", range.range_id(), " would have ", voters.size(),
+                           " voting replicas where ", voters_min,
+                           " were to be: others have changed "
+                           "its members meanwhile")};
     }
     return {MemberStep::Kind::kAsk,
             {Kind::kSetVoters, StoreId(), std::move(voters)},

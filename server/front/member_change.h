@@ -28,8 +28,10 @@ struct MemberStep {
   std::string text;  // What is being done or waited for, for the user.
 };
 
-// `add`: the store that shall hold a voter, `remove`: that shall hold no replica; 0: none.
-MemberStep NextMemberStep(const range::RangeDescriptor& range, uint64_t add, uint64_t remove);
+// `add`: the store that shall hold a voter, `remove`: that shall hold no replica; 0: none. Refused
+// is a removal that leaves fewer voters than `voters_min`.
+MemberStep NextMemberStep(const range::RangeDescriptor& range, uint64_t add, uint64_t remove,
+                          size_t voters_min);
 
 // The body of a forwarded step.
 absl::Cord EncodeReplicaChange(const range::ReplicaChange& change);

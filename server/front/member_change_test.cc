@@ -67,7 +67,7 @@ TEST(MemberChange, ChoosesTheNextStepFromTheRangeAlone) {
       {"vl", 2, 1, Kind::kAsk, Step::kSetVoters, {2}},
   };
   for (const Case& test : cases) {
-    const MemberStep next = NextMemberStep(Range(test.members), test.add, test.remove);
+    const MemberStep next = NextMemberStep(Range(test.members), test.add, test.remove, 0);
     const std::string name =
         test.members + " +" + std::to_string(test.add) + " -" + std::to_string(test.remove);
     EXPECT_EQ(next.kind, test.kind) << name;
@@ -79,6 +79,21 @@ TEST(MemberChange, ChoosesTheNextStepFromTheRangeAlone) {
     for (const StoreId store : next.change.voters) stores.push_back(store.value());
     EXPECT_EQ(stores, test.stores) << name;
   }
+}
+
+// Planned when 3 of three was to be replaced by 4, after somebody else let 4 take the place of 2.
+TEST(MemberChange, LeavesAsManyVotersAsWereToBe) {
+  const range::RangeDescriptor others = Range("v-vv");
+  EXPECT_EQ(NextMemberStep(others, 4, 3, 0).kind, Kind::kAsk);
+  const MemberStep step = NextMemberStep(others, 4, 3, 3);
+  EXPECT_EQ(step.kind, Kind::kRefuse);
+  EXPECT_EQ(step.text,
+            "range 7 would have 2 voting replicas where 3 were to be: others have changed its "
+            "members meanwhile");
+  EXPECT_EQ(NextMemberStep(Range("vvvl"), 4, 3, 3).kind, Kind::kAsk);
+  EXPECT_EQ(NextMemberStep(Range("vvvv"), 0, 3, 3).kind, Kind::kAsk);
+  // What adds is never too few.
+  EXPECT_EQ(NextMemberStep(Range("vl"), 2, 0, 3).kind, Kind::kAsk);
 }
 
 TEST(MemberChange, AStepSurvivesItsWayToTheLeader) {

@@ -46,6 +46,7 @@ constexpr size_t kDoneMax = 100;
 constexpr int kMutantRemovesFirst = 80;
 constexpr int kMutantAskedIsHeard = 81;
 constexpr int kMutantDrainForgotten = 82;
+constexpr int kMutantMembersAssumed = 83;
 // A drop that somebody began is gone on with after so long: until then its call may live.
 constexpr Duration kDropAfter = std::chrono::seconds(90);
 constexpr Duration kDropDuration = std::chrono::seconds(60);
@@ -361,6 +362,13 @@ Decision PlacementController::DecisionOf(const ClockReading& now, const Placemen
   return decision;
 }
 
+size_t PlacementController::VotersAfter(const PlacementMove& move) const {
+  const size_t voters = view_.CountVoters(move.range);
+  if (move.kind == MoveKind::kAdd) return voters + 1;
+  const bool less = move.kind == MoveKind::kRemove && view_.IsVoter(move.range, move.from);
+  return less ? voters - 1 : voters;
+}
+
 void PlacementController::Start(const ClockReading& now, const PlacementMove& move) {
   const uint64_t id = next_running_++;
   auto owned = std::make_unique<Running>(id, &ended_);
@@ -386,8 +394,10 @@ void PlacementController::Start(const ClockReading& now, const PlacementMove& mo
   if (options_.mutants.Has(kMutantRemovesFirst) && move.kind == MoveKind::kReplace) {
     request.clear_add_store_id();
   }
+  const bool assumed =
+      options_.mutants.Has(kMutantMembersAssumed) || options_.mutants.Has(kMutantRemovesFirst);
   range_calls_->ChangeReplicas(now, running->call, absl::Cord(request.SerializeAsString()),
-                               now.boot + kChangeDuration);
+                               now.boot + kChangeDuration, assumed ? 0 : VotersAfter(move));
 }
 
 void PlacementController::OnEnded(const ClockReading& now, const Ended& ended) {

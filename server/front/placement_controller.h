@@ -85,6 +85,8 @@ class PlacementController {
   // The store that keeps the move from going on: its target, or the range's leader; 0: none does.
   uint64_t SilentStoreOf(const ClockReading& now, const range::PlacementMove& move) const;
   void Start(const ClockReading& now, const range::PlacementMove& move);
+  // As the directory has the range: how many are to be left by the move.
+  size_t VotersAfter(const range::PlacementMove& move) const;
   void OnEnded(const ClockReading& now, const Ended& ended);
   void Retire(const ClockReading& now, StoreId store);
   // Collections whose drop was begun and is not finished by whoever began it.

@@ -29,6 +29,10 @@ bool IsPlainVoter(const ReplicaDescriptor& replica) {
          replica.role() == type::v1::REPLICA_ROLE_VOTER;
 }
 
+bool WillVote(const ReplicaDescriptor& replica) {
+  return IsPlainVoter(replica) || replica.role() == type::v1::REPLICA_ROLE_INCOMING;
+}
+
 bool HasLearner(const RangeDescriptor& range) {
   return std::any_of(range.replicas().begin(), range.replicas().end(), IsLearner);
 }
@@ -124,6 +128,22 @@ void PlacementView::OnLoad(const ClockReading& now, const type::v1::StoreLoad& l
     if (stores_.count(other) != 0) heard_at_[other] = now.boot;
   }
   loads_[store.value()] = load;
+}
+
+size_t PlacementView::CountVoters(RangeId range) const {
+  const auto at = ranges_.find(range.value());
+  if (at == ranges_.end()) return 0;
+  const auto& replicas = at->second.replicas();
+  return static_cast<size_t>(std::count_if(replicas.begin(), replicas.end(), WillVote));
+}
+
+bool PlacementView::IsVoter(RangeId range, StoreId store) const {
+  const auto at = ranges_.find(range.value());
+  if (at == ranges_.end()) return false;
+  const auto& replicas = at->second.replicas();
+  return std::any_of(replicas.begin(), replicas.end(), [store](const ReplicaDescriptor& one) {
+    return one.store_id() == store.value() && WillVote(one);
+  });
 }
 
 Duration PlacementView::Silent(const ClockReading& now, uint64_t store) const {

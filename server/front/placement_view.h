@@ -46,6 +46,9 @@ class PlacementView {
   bool TakeNews() { return std::exchange(news_, false); }
 
   const std::map<uint64_t, type::v1::StoreDescriptor>& stores() const { return stores_; }
+  // As the directory has the range; of a change under way, as it is to be.
+  size_t CountVoters(RangeId range) const;
+  bool IsVoter(RangeId range, StoreId store) const;
   size_t range_count() const { return ranges_.size(); }
   // Whether it answered since it is known here, and how long ago it was heard last, here or by a
   // store that answered: one that this store alone does not hear is not silent.

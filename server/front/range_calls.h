@@ -32,8 +32,10 @@ class RangeCalls {
   void Merge(const ClockReading& now, CallId id, const absl::Cord& request, Instant deadline);
   void TransferLease(const ClockReading& now, CallId id, const absl::Cord& request,
                      Instant deadline);
+  // `voters_min`: that the change may leave, whoever else changes the range meanwhile. An operator
+  // means what is asked for; who plans by what the directory says may be behind.
   void ChangeReplicas(const ClockReading& now, CallId id, const absl::Cord& request,
-                      Instant deadline);
+                      Instant deadline, size_t voters_min = 0);
 
  private:
   struct Change;

@@ -58,6 +58,7 @@ struct RangeCalls::Change {
   uint64_t range = 0;
   uint64_t add = 0;
   uint64_t remove = 0;
+  size_t voters_min = 0;
   Instant deadline;
   bool answered = false;  // The store to be added did.
   std::optional<Instant> asked_since;

@@ -34,7 +34,7 @@ CallResult RefusePrecondition(std::string text) {
 }  // namespace
 
 void RangeCalls::ChangeReplicas(const ClockReading& now, CallId id, const absl::Cord& request,
-                                Instant deadline) {
+                                Instant deadline, size_t voters_min) {
   const auto wanted = DecodeRequest<admin::v1::ChangeReplicasRequest>(request);
   if (!wanted.ok()) return calls_->Finish(id, RefuseInvalid(wanted.status()));
   if (wanted->add_store_id() == wanted->remove_store_id()) {
@@ -46,6 +46,7 @@ void RangeCalls::ChangeReplicas(const ClockReading& now, CallId id, const absl::
   change->range = wanted->range_id();
   change->add = wanted->add_store_id();
   change->remove = wanted->remove_store_id();
+  change->voters_min = voters_min;
   change->deadline = deadline;
   CheckAddedStore(now, std::move(change));
 }
@@ -97,7 +98,8 @@ void RangeCalls::StepChange(const ClockReading& now, std::shared_ptr<Change> cha
 
 void RangeCalls::TakeStep(const ClockReading& now, std::shared_ptr<Change> change,
                           const admin::v1::DescribeRangeResponse& report) {
-  const MemberStep step = NextMemberStep(report.range(), change->add, change->remove);
+  const MemberStep step =
+      NextMemberStep(report.range(), change->add, change->remove, change->voters_min);
   change->waits_for = step.text;
   switch (step.kind) {
     case MemberStep::Kind::kDone:

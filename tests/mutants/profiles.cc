@@ -101,6 +101,13 @@ void Placement(ClusterOptions* cluster, WorkloadOptions*, FaultPlan* plan) {
   plan->operator_interval_mean = 800 * kMillisecond;
 }
 
+// With an operator who replaces members too, and other controllers now and then.
+void PlacementWithChanges(ClusterOptions* cluster, WorkloadOptions* load, FaultPlan* plan) {
+  Placement(cluster, load, plan);
+  plan->changes = plan->transfers = true;
+  plan->operator_interval_mean = 300 * kMillisecond;
+}
+
 constexpr Profile kProfiles[] = {
     {"", nullptr},
     {"wall-steps", WallSteps},
@@ -115,6 +122,7 @@ constexpr Profile kProfiles[] = {
     {"suspends", Suspends},
     {"front-ends", FrontEnds},
     {"placement", Placement},
+    {"placement-changes", PlacementWithChanges},
 };
 
 }  // namespace

@@ -26,6 +26,7 @@ ABSL_FLAG(uint64_t, seeds, 100, "how many seeds");
 ABSL_FLAG(int64_t, seconds, 60, "simulated seconds with faults, per seed");
 ABSL_FLAG(bool, liveness, false, "liveness mode: frozen random topologies instead of any fault");
 ABSL_FLAG(bool, damage, false, "also damage the disks of a minority, which has to be replaced");
+ABSL_FLAG(bool, placement, false, "placement controllers act in every seed, not just in some");
 ABSL_FLAG(bool, trace, false, "print every event to standard error");
 ABSL_FLAG(bool, twice, false, "run each seed twice and compare the hashes");
 ABSL_FLAG(bool, keep_going, true, "go on after a failing seed");
@@ -215,6 +216,7 @@ SimulationOptions OptionsFromFlags(uint64_t seed) {
   options.length = absl::GetFlag(FLAGS_seconds) * kSecond;
   options.liveness = absl::GetFlag(FLAGS_liveness);
   options.damage = absl::GetFlag(FLAGS_damage);
+  options.placement = absl::GetFlag(FLAGS_placement);
   options.trace = absl::GetFlag(FLAGS_trace);
   for (const std::string& name : absl::GetFlag(FLAGS_without)) options.without.insert(name);
   options.stores_max = absl::GetFlag(FLAGS_stores);

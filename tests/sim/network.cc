@@ -32,7 +32,10 @@ void Network::HealBoth(int a, int b) {
 }
 
 void Network::HealAll() {
-  for (Link& link : links_) link.is_cut = false;
+  for (Link& link : links_) {
+    link.is_cut = false;
+    link.last_arrival = 0;
+  }
 }
 
 void Network::Send(int from, int to, const char* label, bool may_repeat,

@@ -46,6 +46,7 @@ class Network {
   void CutBoth(int a, int b);
   void Heal(int from, int to) { link(from, to).is_cut = false; }
   void HealBoth(int a, int b);
+  // What is sent from here on does not wait for what is late already, as on new connections.
   void HealAll();
   bool IsCut(int from, int to) const { return link(from, to).is_cut; }
 

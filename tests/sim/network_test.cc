@@ -56,5 +56,22 @@ TEST(Network, ACutIsOneWayAndSparesWhatIsUnderWay) {
   EXPECT_EQ(back, 1);
 }
 
+TEST(Network, WhatIsSentOnHealedLinksWaitsForNothing) {
+  Scheduler scheduler;
+  Network network(&scheduler, Random(3), 2);
+  LinkBehaviour late;
+  late.delay_min = 10 * kSecond;
+  network.SetBehaviour(late);
+  std::vector<int> arrived;
+  network.Send(0, 1, "message", false, [&] { arrived.push_back(1); });
+  network.SetBehaviour(LinkBehaviour());
+  network.HealAll();
+  network.Send(0, 1, "message", false, [&] { arrived.push_back(2); });
+  scheduler.RunUntil(kSecond);
+  EXPECT_EQ(arrived, std::vector<int>({2}));
+  scheduler.RunUntil(20 * kSecond);
+  EXPECT_EQ(arrived, std::vector<int>({2, 1}));
+}
+
 }  // namespace
 }  // namespace rasputin::sim

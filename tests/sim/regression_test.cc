@@ -24,6 +24,8 @@ bool Parse(absl::string_view flags, SimulationOptions* options) {
     int64_t number = 0;
     if (flag == "--liveness") {
       options->liveness = true;
+    } else if (flag == "--placement") {
+      options->placement = true;
     } else if (absl::ConsumePrefix(&flag, "--without=")) {
       for (const absl::string_view name : absl::StrSplit(flag, ',')) {
         options->without.insert(std::string(name));

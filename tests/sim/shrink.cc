@@ -90,6 +90,7 @@ std::string FlagsOf(const SimulationOptions& options) {
       absl::StrCat("--seed=", options.seed, " --seconds=", options.length / kSecond);
   if (options.liveness) flags += " --liveness";
   if (options.damage) flags += " --damage";
+  if (options.placement) flags += " --placement";
   if (!options.without.empty()) {
     absl::StrAppend(&flags, " --without=", absl::StrJoin(options.without, ","));
   }

@@ -88,7 +88,7 @@ void DrawAutopilot(ClusterOptions* cluster, Random random) {
 // generator of its own, as autopilots.
 void DrawPlacement(const SimulationOptions& options, ClusterOptions* cluster) {
   Random random = Random(options.seed).Fork(9);
-  cluster->placement = cluster->front_ends && random.Chance(1.0 / 3);
+  cluster->placement = cluster->front_ends && (random.Chance(1.0 / 3) || options.placement);
   if (!cluster->placement) return;
   cluster->spares = static_cast<int>(random.Below(3));
   if (options.stores_max != 0) {
@@ -134,7 +134,7 @@ ClusterOptions DrawCluster(const SimulationOptions& options, Random* random) {
   int members = random->Chance(0.6) ? 3 : 5;
   if (options.stores_max != 0) members = std::min(members, options.stores_max);
   cluster.replicas = members == 5 && random->Chance(0.5) ? 5 : 3;
-  cluster.front_ends = random->Chance(0.5);
+  cluster.front_ends = random->Chance(0.5) || options.placement;
   cluster.fair = DrawFair(options.seed);
   // A front end on a store without any range would have to be told of the meta range.
   cluster.spares = cluster.front_ends ? 0 : static_cast<int>(random->Below(3));
@@ -348,8 +348,10 @@ void SafetyRun::Recover() {
   nemesis_->StopAndHeal();
   const RealTime healed = cluster_->scheduler().now();
   const RealTime lease = cluster_->options().store.lease_duration.count();
+  // Of those that are left when a store is lost one may need a snapshot before it makes a majority.
+  const bool lost = fates_ != nullptr && fates_->counters().lost > 0;
   const bool recovered = WaitUntil([&] { return workload_->last_mutation() > healed; },
-                                   kRecoveryLeases * lease + kSecond);
+                                   kRecoveryLeases * lease + kSecond + (lost ? kRepairMax : 0));
   report_.recovery = workload_->last_mutation() - healed;
   if (!recovered && !Failed()) Violate("Liveness", "no write succeeded after all faults had ended");
 }

@@ -29,7 +29,8 @@ struct SimulationOptions {
   uint64_t seed = 1;
   RealTime length = 60 * kSecond;  // With faults; the end with none comes on top.
   bool liveness = false;
-  bool damage = false;  // Disks of a minority are damaged as well.
+  bool damage = false;     // Disks of a minority are damaged as well.
+  bool placement = false;  // Placement controllers act in every seed, not just in some.
   bool trace = false;
   consensus::Mutants mutants;
   // Changes what a seed of the safety mode drew, for hunts that need a situation; may be null.
