@@ -226,6 +226,24 @@ TEST(MetaRange, IsFoundAgainThroughAnyNodeThatKnowsWhereItWent) {
   EXPECT_TRUE(call.ok()) << call.result->message;
 }
 
+TEST(MetaRange, IsFoundAgainThoughTheStoreThatLedItLivesOnWithoutIt) {
+  FakeCluster cluster(4, {}, 3);
+  ASSERT_TRUE(cluster.Call(4, Method::kListCollections, admin::v1::ListCollectionsRequest()).ok());
+  const uint64_t left = cluster.Leader(1);
+  cluster.SetLeader(1, left % 3 + 1);
+  // It knows nothing newer than who asks.
+  cluster.intercept = [left](StoreId store, const range::Request& request) {
+    std::optional<range::Response> answer;
+    if (store == StoreId(left) && request.range == RangeId(1)) {
+      answer.emplace().outcome = range::Outcome::kRangeMismatch;
+    }
+    return answer;
+  };
+  const FakeCall call =
+      cluster.Call(4, Method::kListCollections, admin::v1::ListCollectionsRequest());
+  EXPECT_TRUE(call.ok()) << call.result->message;
+}
+
 admin::v1::UpdateCollectionRequest Update(const std::string& name, uint32_t replicas,
                                           uint64_t split_bytes) {
   admin::v1::UpdateCollectionRequest request;

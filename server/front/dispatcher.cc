@@ -349,6 +349,10 @@ void Dispatcher::OnMismatch(const ClockReading& now, Flight* flight, Response re
   const range::RangeDescriptor* range = router_->Locate(flight->call.first_key);
   const bool better = range != nullptr && (range->range_id() != flight->range.value() ||
                                            range->generation() != flight->generation.value());
+  // Whoever was asked holds the range as it is now, or leads it no more, if it ever did.
+  const range::RangeDescriptor* known = router_->Find(flight->range.value());
+  const bool holds = better && known != nullptr && client::HasMember(*known, flight->asked.value());
+  if (!holds) router_->LearnLeader(flight->range.value(), 0);
   // Without anything better the directory is asked. The meta range has none above it: it stays.
   if (!better && flight->range.value() != client::kMetaRangeId) {
     router_->Forget(flight->range.value());
