@@ -372,7 +372,11 @@ void SafetyRun::JudgeRepair() {
 // each range has the replicas that it should have.
 void SafetyRun::JudgePlacement() {
   if (WaitUntil([&] { return fates_->Problem().empty(); }, kPlacementMax) || Failed()) return;
-  Violate("Placement", fates_->Problem());
+  const std::string problem = fates_->Problem();
+  std::optional<std::string> plan;
+  fates_->AskPlan([&plan](std::string said) { plan = std::move(said); });
+  WaitUntil([&] { return plan.has_value(); }, 20 * kSecond);
+  Violate("Placement", absl::StrCat(problem, "; the controller says: ", plan.value_or("nothing")));
 }
 
 void SafetyRun::Settle() {

@@ -269,6 +269,21 @@ std::string StoreFates::ProblemOf(const RangeDescriptor& range) {
   return "";
 }
 
+void StoreFates::AskPlan(std::function<void(std::string)> done) {
+  if (caller_.busy()) return done("");
+  Call call;
+  call.method = server::Method::kGetPlan;
+  call.is_read = true;
+  caller_.Start(std::move(call), [done = std::move(done)](const CallResult& result) {
+    admin::v1::GetPlanResponse plan;
+    if (result.outcome == CallOutcome::kAnswered) {
+      CHECK(plan.ParseFromString(std::string(result.response.body)));
+    }
+    plan.clear_done();
+    done(plan.ShortDebugString());
+  });
+}
+
 std::string StoreFates::Problem() {
   if (!read_) return "the list of stores could not be read";
   const Ranges& ranges = AllRanges();

@@ -9,8 +9,8 @@
 #define RASPUTIN_TESTS_SIM_STORE_FATES_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
-#include <optional>
 #include <set>
 #include <string>
 
@@ -43,6 +43,8 @@ class StoreFates {
   // What the controllers have not done yet of what they have to; empty: nothing, as of the last
   // look at the list of stores.
   std::string Problem();
+  // What the controller says about it; `done` is called later, with nothing if it did not answer.
+  void AskPlan(std::function<void(std::string)> done);
   const Counters& counters() const { return counters_; }
 
  private:
