@@ -144,6 +144,7 @@ class Store::Impl {
     RangeDescriptor descriptor;  // For its bounds.
     consensus::Instant at;
     std::optional<storage::v1::AbsorbedRange> absorbed;  // Why, if it was.
+    consensus::Instant waits_until;  // For its releases, once it was to go; unset: not yet.
   };
   // One that left the range and may not know.
   struct Departed {
@@ -193,6 +194,7 @@ class Store::Impl {
   absl::Status RunMembership(const ClockReading& now);
   void ApplyMembership(const ClockReading& now, const MembershipEffect& effect);
   void RemoveLater(const ClockReading& now, const RangeDescriptor& descriptor, ReplicaId up_to);
+  bool StillReleases(const ClockReading& now, Replica* replica, Removal* removal);
   absl::Status RemoveReplicas(const ClockReading& now);
   absl::Status RemoveState(const Removal& removal);
   void DropReplica(RangeId range);

@@ -19,6 +19,10 @@ using consensus::log::RangeAppend;
 constexpr int kTellDepartedTries = 3;
 constexpr consensus::Duration kFullDiskRetry = std::chrono::seconds(1);
 constexpr size_t kStrangersMax = 4096;
+// For so many leases a replica that led waits for members that may be dead to learn that it
+// released them.
+constexpr int kReleaseLeases = 3;
+constexpr int kReleaseLeasesAlive = 10;
 constexpr int kMutantStoppedKeepsBound = 59;
 constexpr int kMutantTombstoneIgnored = 61;
 
@@ -304,7 +308,28 @@ void Store::Impl::AnswerStranger(const ClockReading& now, const Message& message
 void Store::Impl::RemoveLater(const ClockReading& now, const RangeDescriptor& descriptor,
                               ReplicaId up_to) {
   const RangeId range(descriptor.range_id());
-  removals_.emplace(range, Removal{up_to, descriptor, now.boot, std::nullopt});
+  removals_.emplace(range, Removal{up_to, descriptor, now.boot, std::nullopt, {}});
+}
+
+// Who is bound to it does not campaign while its store lives [H-8]. Counter-example to leaving
+// after D: the store is cut off while it leaves, for so long that its releases are not delivered
+// and not so long that its promises are withdrawn; nobody leads the range any more. Whoever
+// supports this store is waited for longer than others, who withdraw what they promised, or are
+// dead; but not for ever: it may have left the range, too, and has nothing to answer with.
+bool Store::Impl::StillReleases(const ClockReading& now, Replica* replica, Removal* removal) {
+  if (!replica->started() || options_.mutants.Has(kMutantStoppedKeepsBound)) return false;
+  const consensus::Core& core = replica->group().core();
+  if (!core.releasing(/*alive=*/false)) return false;
+  if (removal->waits_until == consensus::Instant{}) {
+    removal->waits_until = now.boot + kReleaseLeases * options_.lease_duration;
+  }
+  const auto longer = (kReleaseLeasesAlive - kReleaseLeases) * options_.lease_duration;
+  const bool waits = now.boot < removal->waits_until ||
+                     (now.boot < removal->waits_until + longer && core.releasing(/*alive=*/true));
+  if (!waits) return false;
+  Wake(replica);
+  removal->at = now.boot + options_.lease_duration / 4;
+  return true;
 }
 
 absl::Status Store::Impl::RemoveReplicas(const ClockReading& now) {
@@ -325,6 +350,10 @@ absl::Status Store::Impl::RemoveReplicas(const ClockReading& now) {
       replica->group().core().Abdicate(now);  // [H-7]: nothing is served from here any more.
       Wake(replica);
       removal.at = now.boot + options_.lease_duration;
+      ++it;
+      continue;
+    }
+    if (replica != nullptr && StillReleases(now, replica, &removal)) {
       ++it;
       continue;
     }

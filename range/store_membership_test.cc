@@ -215,6 +215,44 @@ TEST(StoreMembership, ALeaderMayRemoveItself) {
   EXPECT_TRUE(cluster.RunUntil([&] { return !Holds(&cluster, leader, 2); }));
 }
 
+// None of its releases arrives for three leases, during which its store goes on to be supported.
+TEST(StoreMembership, WhoLedLeavesOnlyWhenItsReleasesHaveArrived) {
+  TestCluster cluster(Small(3, 4));
+  WriteMuch(&cluster, 2, "a", 10);
+  ASSERT_TRUE(cluster.AddVoter(2, 4));
+  const int leader = cluster.Leader(2);
+  std::vector<int> others;
+  for (int id = 1; id <= 4; ++id) {
+    if (id != leader) others.push_back(id);
+  }
+  cluster.drop = [leader](const consensus::Message& message) {
+    return std::holds_alternative<consensus::Release>(message.body) &&
+           message.from_store.value() == static_cast<uint64_t>(leader);
+  };
+  ASSERT_TRUE(cluster.SetVoters(2, others));
+  cluster.RunFor(6000);
+  EXPECT_EQ(cluster.Leader(2), 0) << "whom the others are bound to is there";
+  cluster.drop = nullptr;
+  ASSERT_TRUE(cluster.RunUntil([&] { return cluster.Leader(2) != 0; }))
+      << "its followers were not released";
+  EXPECT_TRUE(cluster.RunUntil([&] { return !Holds(&cluster, leader, 2); }));
+}
+
+// A member that never answers keeps nobody.
+TEST(StoreMembership, WhoLedLeavesADeadMemberUnreleased) {
+  TestCluster cluster(Small(3, 4));
+  WriteMuch(&cluster, 2, "a", 10);
+  ASSERT_TRUE(cluster.AddVoter(2, 4));
+  const int leader = cluster.Leader(2);
+  std::vector<int> others;
+  for (int id = 1; id <= 4; ++id) {
+    if (id != leader) others.push_back(id);
+  }
+  cluster.Crash(others.back());
+  ASSERT_TRUE(cluster.SetVoters(2, others));
+  EXPECT_TRUE(cluster.RunUntil([&] { return !Holds(&cluster, leader, 2); }));
+}
+
 // [H-7]: nobody else can, and they would stay bound for as long as its store is there.
 TEST(StoreMembership, AStoreReleasesThoseWhoAreBoundToAReplicaThatItDoesNotHave) {
   TestCluster cluster(Small(3, 3));

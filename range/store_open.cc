@@ -204,8 +204,8 @@ absl::Status Store::Impl::Recover(const ClockReading& now) {
     }
     if (FindStore(descriptor, id_) == nullptr) {
       // Left the range, and ended before its rows were removed.
-      removals_[RangeId(descriptor.range_id())] = {ReplicaId(descriptor.next_replica_id() - 1),
-                                                   descriptor, now.boot, std::nullopt};
+      removals_[RangeId(descriptor.range_id())] = {
+          ReplicaId(descriptor.next_replica_id() - 1), descriptor, now.boot, std::nullopt, {}};
       continue;
     }
     if (absl::Status status = RecoverReplica(descriptor, &recovered); !status.ok()) return status;

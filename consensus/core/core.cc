@@ -335,6 +335,7 @@ std::vector<MemberProgress> Core::ListProgress(const ClockReading& now) const {
 }
 Index Core::held_by_all() const { return impl_->held_by_all(); }
 bool Core::log_damaged() const { return impl_->damaged_; }
+bool Core::releasing(bool alive) const { return impl_->IsReleasing(alive); }
 Instant Core::NextDeadline() const { return impl_->NextDeadline(); }
 bool Core::IsDueToCampaign(const ClockReading& now) const { return impl_->IsDueToCampaign(now); }
 void Core::PostponeCampaign(const ClockReading& now) { impl_->PostponeCampaign(now); }

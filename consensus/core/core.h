@@ -198,6 +198,9 @@ class Core {
   Index held_by_all() const;
   // The log could not be read: the replica has stopped for good [H-18]. It answers nothing.
   bool log_damaged() const;
+  // Members were released [H-11] of whom it is not known that they have learnt it; with `alive`,
+  // such whose stores support this one as of the last call with a time.
+  bool releasing(bool alive) const;
   // Earliest instant at which Tick() has something to do; Instant::max(): only an input wakes it.
   Instant NextDeadline() const;
   // The next Tick begins a campaign, for lack of a leader.

@@ -163,6 +163,7 @@ class Core::Impl {
   void CheckLease();
   void ApplyRelease(Term released, ReplicaId target);
   void SendReleases(bool all);
+  bool IsReleasing(bool alive) const;
   void TickReleases();
   void SendReleaseQuery();
   void OnRelease(const Message& m, const Release& release);

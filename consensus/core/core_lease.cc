@@ -121,6 +121,12 @@ void Core::Impl::SendReleases(bool all) {
   ++release_failures_;
 }
 
+bool Core::Impl::IsReleasing(bool alive) const {
+  return std::any_of(pending_releases_.begin(), pending_releases_.end(), [&](const auto& pending) {
+    return !alive || !leases_->HeldSupportFrom(pending.second.store).until.EndedForHolder(now_);
+  });
+}
+
 void Core::Impl::TickReleases() {
   if (pending_releases_.empty()) return;
   if (release_retry_at_ == Instant::max() || now_.boot >= release_retry_at_) SendReleases(false);
