@@ -22,7 +22,7 @@ constexpr size_t kStrangersMax = 4096;
 // For so many leases a replica that led waits for members that may be dead to learn that it
 // released them.
 constexpr int kReleaseLeases = 3;
-constexpr int kReleaseLeasesAlive = 10;
+constexpr int kReleaseLeasesAlive = 5;
 constexpr int kMutantStoppedKeepsBound = 59;
 constexpr int kMutantTombstoneIgnored = 61;
 

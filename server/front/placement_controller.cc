@@ -297,6 +297,11 @@ void PlacementController::Plan(const ClockReading& now) {
   GiveUpOnSilentStores(now);
   range::PlacementSnapshot snapshot = view_.Snapshot(now);
   for (const auto& [id, running] : running_) snapshot.under_way.push_back(running->move);
+  // Whoever plans leads the meta range, also a store that is off the list and tells nobody.
+  for (range::PlacementRange& range : snapshot.ranges) {
+    const bool meta = range.id.value() == client::kMetaRangeId;
+    if (meta && !range.leader.IsSet()) range.leader = dispatcher_->self();
+  }
   if (options_.mutants.Has(kMutantDrainForgotten)) {
     for (range::PlacementStore& store : snapshot.stores) store.state = type::v1::STORE_STATE_ACTIVE;
   }
