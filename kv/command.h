@@ -41,6 +41,20 @@ enum class Operation : uint8_t {
 
 // True iff the operation goes through the log.
 constexpr bool IsWrite(Operation operation) { return operation >= Operation::kSet; }
+// What clients ask of keys; everything else keeps ranges going.
+constexpr bool IsOfClients(Operation operation) {
+  switch (operation) {
+    case Operation::kGet:
+    case Operation::kScan:
+    case Operation::kSet:
+    case Operation::kCas:
+    case Operation::kDelete:
+    case Operation::kBatch:
+      return true;
+    default:
+      return false;
+  }
+}
 
 // From rasputin.type.v1.RequestId; absent: the request is not deduplicated.
 struct RequestId {

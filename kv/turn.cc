@@ -23,8 +23,8 @@ bool InRange(absl::string_view key, absl::string_view begin, absl::string_view e
 
 Turn::Turn(Engine* engine)
     : engine_(engine),
-      latest_(0, EditHash{&batch_}, EditEqual{&batch_}),
-      ordered_(EditLess{&batch_}) {}
+      latest_(0, EditHash{{&batch_}}, EditEqual{{&batch_}}),
+      ordered_(EditLess{{&batch_}}) {}
 
 // Sorts what it needs, or walks the turn's order where there is one.
 class Turn::OwnKeys {

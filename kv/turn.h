@@ -60,30 +60,26 @@ class Turn {
 
  private:
   // The overlay is a set of positions in the batch, found by the key of the edit there: no second
-  // copy of keys or values. Looked up only; never iterated, since its order is not that of keys.
-  struct EditHash {
-    using is_transparent = void;
-    const EngineBatch* batch;
-    size_t operator()(absl::string_view key) const { return absl::HashOf(key); }
-    size_t operator()(uint32_t edit) const { return (*this)(batch->edits()[edit].key); }
-  };
-  struct EditEqual {
+  // copy of keys or values.
+  struct EditKey {
     using is_transparent = void;
     const EngineBatch* batch;
     absl::string_view Key(absl::string_view key) const { return key; }
     absl::string_view Key(uint32_t edit) const { return batch->edits()[edit].key; }
+  };
+  struct EditHash : EditKey {
+    template <typename A>
+    size_t operator()(const A& a) const {
+      return absl::HashOf(Key(a));
+    }
+  };
+  struct EditEqual : EditKey {
     template <typename A, typename B>
     bool operator()(const A& a, const B& b) const {
       return Key(a) == Key(b);
     }
   };
-
-  // Positions of puts, by key. `std::less` of the key.
-  struct EditLess {
-    using is_transparent = void;
-    const EngineBatch* batch;
-    absl::string_view Key(absl::string_view key) const { return key; }
-    absl::string_view Key(uint32_t edit) const { return batch->edits()[edit].key; }
+  struct EditLess : EditKey {
     template <typename A, typename B>
     bool operator()(const A& a, const B& b) const {
       return Key(a) < Key(b);
@@ -92,12 +88,14 @@ class Turn {
 
   // The keys of [begin, end) that were put in this turn, in order, each once.
   class OwnKeys;
+
   void Index();  // Makes the last edit the one that its key is found by.
   // The edit that decides about `key`; null: none, ask the engine.
   const EngineBatch::Edit* Find(absl::string_view key) const;
 
   Engine* const engine_;
   EngineBatch batch_;
+  // Looked up only; never iterated, since its order is not that of keys.
   absl::flat_hash_set<uint32_t, EditHash, EditEqual> latest_;
   std::vector<uint32_t> range_deletions_;  // Positions, ascending.
   // One put of each key, once ForEach was asked often enough (`walks_`): a directory that is

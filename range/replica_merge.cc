@@ -30,11 +30,6 @@ constexpr int kMutantFreezeWithoutAll = 74;
 constexpr int kMutantMergeIgnoresAbandonment = 75;
 constexpr int kMutantVersionFloorNotCarried = 77;
 
-bool IsOfClients(Operation operation) {
-  return operation == Operation::kGet || operation == Operation::kScan ||
-         (operation >= Operation::kSet && operation <= Operation::kBatch);
-}
-
 Response Refuse(Outcome outcome, std::string message) {
   Response response;
   response.outcome = outcome;
@@ -67,7 +62,7 @@ std::optional<Response> Replica::RefuseClosed(const Request& request) const {
   // that still knows the collection by its name must not write there.
   const bool of_another =
       !absl::StartsWith(request.first_key, CollectionPrefix(descriptor_.collection_id()));
-  if (IsOfClients(operation) && (descriptor_.dropped() || of_another)) {
+  if (kv::IsOfClients(operation) && (descriptor_.dropped() || of_another)) {
     return Refuse(Outcome::kNotFound, "the collection was dropped");
   }
   return std::nullopt;

@@ -34,6 +34,14 @@ struct LoadTest : testing::Test {
     leader = cluster.Leader(kRange);
   }
   Store& store() { return cluster.store(leader); }
+  // The right half is range 10.
+  void SplitAtM() {
+    ASSERT_EQ(cluster
+                  .CallLeader(kRange, kv::Operation::kSplit, Key("m"),
+                              SplitBody(Key("m"), 10, kDefaultCollectionId))
+                  .outcome,
+              Outcome::kOk);
+  }
 
   TestCluster cluster{3};
   int leader = 0;
@@ -80,11 +88,7 @@ TEST_F(LoadTest, OnlyTheLeaderHasALoad) {
 }
 
 TEST_F(LoadTest, QuietRangesAreReviewedInTurn) {
-  ASSERT_EQ(cluster
-                .CallLeader(kRange, kv::Operation::kSplit, Key("m"),
-                            SplitBody(Key("m"), 10, kDefaultCollectionId))
-                .outcome,
-            Outcome::kOk);
+  SplitAtM();
   ASSERT_TRUE(cluster.RunUntil([this] { return cluster.Leader(10) == leader; }));
   ReviewOptions one;
   one.quiet_max = 1;
@@ -99,11 +103,7 @@ TEST_F(LoadTest, QuietRangesAreReviewedInTurn) {
 }
 
 TEST_F(LoadTest, AReviewMayBeDoneAFewRangesAtATime) {
-  ASSERT_EQ(cluster
-                .CallLeader(kRange, kv::Operation::kSplit, Key("m"),
-                            SplitBody(Key("m"), 10, kDefaultCollectionId))
-                .outcome,
-            Outcome::kOk);
+  SplitAtM();
   ASSERT_TRUE(cluster.RunUntil([this] { return cluster.Leader(10) == leader; }));
   cluster.RunFor(1000);
   store().ReviewRanges(cluster.Now(), NoQuiet());
@@ -131,11 +131,7 @@ TEST_F(LoadTest, ASplitBeginsANewMeasurement) {
   for (int i = 0; i < 20; ++i) ASSERT_EQ(Set(&cluster, "a", 1000).outcome, Outcome::kOk);
   cluster.RunFor(5000);
   EXPECT_GT(store().DescribeLoad(cluster.Now(), RangeId(kRange))->load.writes_per_second(), 1);
-  ASSERT_EQ(cluster
-                .CallLeader(kRange, kv::Operation::kSplit, Key("m"),
-                            SplitBody(Key("m"), 10, kDefaultCollectionId))
-                .outcome,
-            Outcome::kOk);
+  SplitAtM();
   cluster.RunFor(2000);
   const RangeReview left = *store().DescribeLoad(cluster.Now(), RangeId(kRange));
   EXPECT_EQ(left.load.writes_per_second(), 0);
@@ -148,11 +144,7 @@ TEST_F(LoadTest, ASplitBeginsANewMeasurement) {
 }
 
 TEST_F(LoadTest, AMergedRangeIsNewUnlessItIsSaidWhatItsHalvesWereLike) {
-  ASSERT_EQ(cluster
-                .CallLeader(kRange, kv::Operation::kSplit, Key("m"),
-                            SplitBody(Key("m"), 10, kDefaultCollectionId))
-                .outcome,
-            Outcome::kOk);
+  SplitAtM();
   MergeSteps steps(&cluster);
   ASSERT_EQ(steps.Merge(kRange, 10).outcome, Outcome::kOk);
   const auto load = [this] { return store().DescribeLoad(cluster.Now(), RangeId(kRange))->load; };

@@ -200,15 +200,27 @@ TEST(StoreMembership, AReplicaWhoseFellowsAllCameBackUnderOtherIdsLearnsThatItHa
   EXPECT_TRUE(cluster.RunUntil([&] { return !Holds(&cluster, away, 2); }));
 }
 
-TEST(StoreMembership, ALeaderMayRemoveItself) {
-  TestCluster cluster(Small(3, 4));
-  WriteMuch(&cluster, 2, "a", 10);
-  ASSERT_TRUE(cluster.AddVoter(2, 4));
-  const int leader = cluster.Leader(2);
-  std::vector<int> others;
-  for (int id = 1; id <= 4; ++id) {
-    if (id != leader) others.push_back(id);
+// Range 2 on four stores, to be left by its leader.
+struct FourVoters {
+  FourVoters() {
+    WriteMuch(&cluster, 2, "a", 10);
+    EXPECT_TRUE(cluster.AddVoter(2, 4));
+    leader = cluster.Leader(2);
+    for (int id = 1; id <= 4; ++id) {
+      if (id != leader) others.push_back(id);
+    }
   }
+
+  TestCluster cluster{Small(3, 4)};
+  int leader = 0;
+  std::vector<int> others;
+};
+
+TEST(StoreMembership, ALeaderMayRemoveItself) {
+  FourVoters four;
+  TestCluster& cluster = four.cluster;
+  const int leader = four.leader;
+  const std::vector<int>& others = four.others;
   ASSERT_TRUE(cluster.SetVoters(2, others));
   ASSERT_TRUE(cluster.RunUntil([&] { return cluster.Leader(2) != 0; }, 1500))
       << "its followers were not released";
@@ -219,14 +231,10 @@ TEST(StoreMembership, ALeaderMayRemoveItself) {
 
 // None of its releases arrives for three leases, during which its store goes on to be supported.
 TEST(StoreMembership, WhoLedLeavesOnlyWhenItsReleasesHaveArrived) {
-  TestCluster cluster(Small(3, 4));
-  WriteMuch(&cluster, 2, "a", 10);
-  ASSERT_TRUE(cluster.AddVoter(2, 4));
-  const int leader = cluster.Leader(2);
-  std::vector<int> others;
-  for (int id = 1; id <= 4; ++id) {
-    if (id != leader) others.push_back(id);
-  }
+  FourVoters four;
+  TestCluster& cluster = four.cluster;
+  const int leader = four.leader;
+  const std::vector<int>& others = four.others;
   cluster.drop = [leader](const consensus::Message& message) {
     return std::holds_alternative<consensus::Release>(message.body) &&
            message.from_store.value() == static_cast<uint64_t>(leader);
@@ -242,14 +250,10 @@ TEST(StoreMembership, WhoLedLeavesOnlyWhenItsReleasesHaveArrived) {
 
 // A member that never answers keeps nobody.
 TEST(StoreMembership, WhoLedLeavesADeadMemberUnreleased) {
-  TestCluster cluster(Small(3, 4));
-  WriteMuch(&cluster, 2, "a", 10);
-  ASSERT_TRUE(cluster.AddVoter(2, 4));
-  const int leader = cluster.Leader(2);
-  std::vector<int> others;
-  for (int id = 1; id <= 4; ++id) {
-    if (id != leader) others.push_back(id);
-  }
+  FourVoters four;
+  TestCluster& cluster = four.cluster;
+  const int leader = four.leader;
+  const std::vector<int>& others = four.others;
   cluster.Crash(others.back());
   ASSERT_TRUE(cluster.SetVoters(2, others));
   EXPECT_TRUE(cluster.RunUntil([&] { return !Holds(&cluster, leader, 2); }));

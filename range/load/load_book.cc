@@ -7,20 +7,10 @@
 namespace rasputin::range {
 namespace {
 
+// The directory is served like any other range.
 bool IsLoad(kv::Operation operation) {
-  switch (operation) {
-    case kv::Operation::kGet:
-    case kv::Operation::kScan:
-    case kv::Operation::kSet:
-    case kv::Operation::kCas:
-    case kv::Operation::kDelete:
-    case kv::Operation::kBatch:
-    case kv::Operation::kMeta:
-    case kv::Operation::kMetaRead:
-      return true;
-    default:
-      return false;
-  }
+  return kv::IsOfClients(operation) || operation == kv::Operation::kMeta ||
+         operation == kv::Operation::kMetaRead;
 }
 
 }  // namespace

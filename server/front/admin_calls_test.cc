@@ -81,20 +81,9 @@ class CreationCrash : public ::testing::TestWithParam<int> {};
 
 TEST_P(CreationCrash, IsFinishedByRepeatingTheCallAtAnotherNode) {
   FakeCluster cluster;
-  FakeCall lost;
-  // Node 3 leads nothing, so every step is a message; its n-th answer never comes.
-  int answers = 0;
-  cluster.Start(3, Method::kCreateCollection, Create("orders").SerializeAsString(), &lost);
-  cluster.held = {{1, 3}, {2, 3}};
-  while (answers < GetParam() && !lost.result.has_value()) {
-    cluster.Settle();
-    cluster.held.clear();
-    if (++answers < GetParam()) cluster.DeliverOnly(3);
-    cluster.held = {{1, 3}, {2, 3}};
-  }
-  cluster.BreakConnectionsOf(3);
-  cluster.RestartFront(3);
-  cluster.held.clear();
+  // Node 3 leads nothing, so every step is a message.
+  cluster.CrashDuring(3, Method::kCreateCollection, Create("orders").SerializeAsString(),
+                      GetParam());
 
   const FakeCall call = cluster.Call(2, Method::kCreateCollection, Create("orders"));
   ASSERT_TRUE(call.ok()) << call.result->message;

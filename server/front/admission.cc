@@ -20,21 +20,6 @@ namespace {
 constexpr uint64_t kScanBytesAtFirst = 64 << 10;
 constexpr size_t kFreeMax = 1024;
 
-// What clients ask of keys; everything else keeps ranges going.
-bool IsOfClients(kv::Operation operation) {
-  switch (operation) {
-    case kv::Operation::kGet:
-    case kv::Operation::kScan:
-    case kv::Operation::kSet:
-    case kv::Operation::kCas:
-    case kv::Operation::kDelete:
-    case kv::Operation::kBatch:
-      return true;
-    default:
-      return false;
-  }
-}
-
 }  // namespace
 
 // A request that waits, or that the store has.
@@ -70,7 +55,7 @@ FairItem Admission::ItemOf(const range::Request& request) const {
 }
 
 uint64_t Admission::Submit(const ClockReading& now, range::Request request) {
-  if (!IsOfClients(request.operation)) {
+  if (!kv::IsOfClients(request.operation)) {
     store_->Submit(now, std::move(request));
     return 0;
   }

@@ -419,20 +419,8 @@ TEST_P(DropCrash, IsFinishedByRepeatingTheCallAtAnotherNode) {
                               .Body<admin::v1::CreateCollectionResponse>()
                               .collection();
   ASSERT_TRUE(cluster.Call(1, Method::kSplitRange, SplitAt("orders", "m")).ok());
-  FakeCall lost;
-  // Node 3 leads nothing, so every step is a message; its n-th answer never comes.
-  int answers = 0;
-  cluster.Start(3, Method::kDropCollection, Drop("orders").SerializeAsString(), &lost);
-  cluster.held = {{1, 3}, {2, 3}};
-  while (answers < GetParam() && !lost.result.has_value()) {
-    cluster.Settle();
-    cluster.held.clear();
-    if (++answers < GetParam()) cluster.DeliverOnly(3);
-    cluster.held = {{1, 3}, {2, 3}};
-  }
-  cluster.BreakConnectionsOf(3);
-  cluster.RestartFront(3);
-  cluster.held.clear();
+  // Node 3 leads nothing, so every step is a message.
+  cluster.CrashDuring(3, Method::kDropCollection, Drop("orders").SerializeAsString(), GetParam());
 
   const FakeCall call = cluster.Call(2, Method::kDropCollection, Drop("orders"));
   // After the last step there is nothing left to drop.

@@ -439,6 +439,27 @@ void FakeCluster::TellObservers(uint64_t range) {
   }
 }
 
+void FakeCluster::CrashDuring(uint64_t store, Method method, const std::string& request,
+                              int answers) {
+  FakeCall lost;
+  const auto hold = [&] {
+    for (const auto& [other, node] : nodes_) {
+      if (other != store) held.insert({other, store});
+    }
+  };
+  Start(store, method, request, &lost);
+  hold();
+  for (int answer = 1; answer <= answers && !lost.result.has_value(); ++answer) {
+    Settle();
+    held.clear();
+    if (answer < answers) DeliverOnly(store);
+    hold();
+  }
+  BreakConnectionsOf(store);
+  RestartFront(store);
+  held.clear();
+}
+
 void FakeCluster::BreakConnectionsOf(uint64_t store, bool not_sent) {
   std::map<uint64_t, std::vector<uint64_t>> held_by;
   for (const Frame& f : frames_) {

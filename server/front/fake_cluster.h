@@ -77,6 +77,9 @@ class FakeCluster {
   void DeliverOnly(uint64_t store);
   // Replaces a node's front end by a new one that knows only its manifest, and has another seed.
   void RestartFront(uint64_t store);
+  // Starts the call and restarts the front end without the `answers`-th answer to what it asked of
+  // other stores: that was executed, and the call never learns it.
+  void CrashDuring(uint64_t store, Method method, const std::string& request, int answers);
 
   // ---- The truth.
   // Splits without telling anybody: no event, no directory.
