@@ -246,7 +246,6 @@ class Store::Impl {
   consensus::Index NeededAfterTransfers(RangeId range) const;
   consensus::Instant TransferDeadline() const;
   consensus::Duration IncomingPatience() const;
-  void DropSilentTransfers(const ClockReading& now);
   bool IsSilent(const ClockReading& now, const Incoming& incoming) const;
 
   // store_install.cc

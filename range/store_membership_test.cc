@@ -8,10 +8,8 @@
 
 #include "kv/range_snapshot.h"
 #include "range/descriptor.h"
-#include "range/snapshot_trailer.h"
 #include "range/store.h"
 #include "range/test_cluster.h"
-#include "rasputin/storage/v1/storage.pb.h"
 
 namespace rasputin::range {
 namespace {
@@ -424,40 +422,6 @@ TEST(StoreSnapshot, AReplicaBehindTheCutLogCatchesUp) {
   Set(&cluster, 2, "d", "1");
   EXPECT_TRUE(cluster.Converges(2));
   EXPECT_EQ(cluster.store(away).counters().snapshots_installed, 1u) << "the log goes on";
-}
-
-// A store is lost for good while it sends a snapshot, of a range that nobody sends here again.
-TEST(StoreSnapshot, AnUnfinishedTransferKeepsItsPlaceForAWhileOnly) {
-  TestClusterOptions options = Small(3, 4);
-  options.store.snapshots_max = 1;
-  TestCluster cluster(options);
-  WriteMuch(&cluster, 2, "a", 10);
-  storage::v1::SnapshotHeader header;
-  header.set_format(1);
-  header.mutable_range()->set_range_id(99);
-  header.mutable_range()->set_start_key(Key("z"));
-  for (uint64_t store = 3; store <= 4; ++store) {
-    auto* replica = header.mutable_range()->add_replicas();
-    replica->set_store_id(store);
-    replica->set_replica_id(store);
-  }
-  header.mutable_range()->set_next_replica_id(5);
-  consensus::SnapshotChunk chunk;
-  chunk.snapshot_id = 7;
-  chunk.position = {consensus::Term(1), consensus::Index(50)};
-  chunk.data = absl::Cord(header.SerializeAsString());
-  chunk.crc32c = ChecksumOf(chunk.data);
-  consensus::Message message;
-  message.range = RangeId(99);
-  message.from = ReplicaId(3);
-  message.to = ReplicaId(4);
-  message.from_store = StoreId(3);
-  message.to_store = StoreId(4);
-  message.term = consensus::Term(1);
-  message.body = chunk;
-  cluster.store(4).Step(cluster.Now(), {message});
-  cluster.RunFor(100);
-  EXPECT_TRUE(cluster.AddVoter(2, 4)) << "its place was not given to another one";
 }
 
 // Wherever the power fails: before, while and after a snapshot is put in place.

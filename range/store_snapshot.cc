@@ -6,7 +6,6 @@
 #include <glog/logging.h>
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "kv/key.h"
@@ -181,16 +180,6 @@ bool Store::Impl::IsSilent(const ClockReading& now, const Incoming& incoming) co
   return now.boot >= incoming.receiver->heard_at() + 2 * options_.lease_duration;
 }
 
-// Counter-example to keeping them until somebody sends the same range: two stores are lost while
-// they send, or one that sends two; nobody else ever sends these ranges here, and no snapshot is
-// taken any more. What is whole waits for its installation, and is not asked to speak.
-void Store::Impl::DropSilentTransfers(const ClockReading& now) {
-  for (auto it = incoming_snapshots_.begin(); it != incoming_snapshots_.end();) {
-    const bool dropped = !it->second.receiver->complete() && IsSilent(now, it->second);
-    it = dropped ? incoming_snapshots_.erase(it) : std::next(it);
-  }
-}
-
 std::optional<SnapshotStatus> Store::Impl::BeginReceiving(const ClockReading& now,
                                                           const Message& message) {
   const auto& chunk = std::get<SnapshotChunk>(message.body);
@@ -211,7 +200,6 @@ std::optional<SnapshotStatus> Store::Impl::BeginReceiving(const ClockReading& no
     if (!anew && !IsSilent(now, found->second)) return SnapshotStatus::kBusy;
     incoming_snapshots_.erase(found);
   }
-  DropSilentTransfers(now);
   if (incoming_snapshots_.size() >= options_.snapshots_max) return SnapshotStatus::kBusy;
   incoming.replaced = ReplacedBy(header.range(), incoming.giving_way);
   std::vector<kv::KeySpan> spans = kv::SpansOf(BoundsOf(incoming.replaced));
