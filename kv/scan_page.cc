@@ -19,21 +19,29 @@ absl::StatusOr<ScanPageSummary> SummarizeScanPage(const absl::Cord& page) {
   ScanPageSummary summary;
   const CordBytes bytes(page);
   WireReader reader(page);
-  bool known = true;
-  while (known && reader.Next()) {
+  bool well = true;
+  while (well && reader.Next()) {
     const bool is_bytes = reader.type() == WireType::kBytes;
-    if (reader.field() == kRows && is_bytes) {
-      ++summary.rows;
-    } else if (reader.field() == kMore && reader.type() == WireType::kVarint) {
-      summary.more = reader.number() != 0;
-    } else if (reader.field() == kResumeKey && is_bytes) {
-      summary.resume_key.clear();
-      bytes.AppendTo(reader.span(), &summary.resume_key);
-    } else {
-      known = false;
+    switch (reader.field()) {
+      case kRows:
+        well = is_bytes;
+        ++summary.rows;
+        break;
+      case kMore:
+        well = reader.type() == WireType::kVarint;
+        summary.more = reader.number() != 0;
+        break;
+      case kResumeKey:
+        well = is_bytes;
+        if (!well) break;
+        summary.resume_key.clear();
+        bytes.AppendTo(reader.span(), &summary.resume_key);
+        break;
+      default:  // Of a store that is newer.
+        break;
     }
   }
-  if (!known || !reader.ok()) {
+  if (!well || !reader.ok()) {
     return absl::DataLossError("the range answered with something that is no page of a scan");
   }
   return summary;

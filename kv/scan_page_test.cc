@@ -39,8 +39,14 @@ TEST(SummarizeScanPage, RefusesWhatIsNoPage) {
   const std::string whole = PageOf(3).SerializeAsString();
   EXPECT_EQ(SummarizeScanPage(absl::Cord(whole.substr(0, whole.size() - 1))).status().code(),
             absl::StatusCode::kDataLoss);
-  EXPECT_FALSE(SummarizeScanPage(absl::Cord("\x22\x01x")).ok()) << "a field that no page has";
+  EXPECT_FALSE(SummarizeScanPage(absl::Cord("\x18\x01")).ok()) << "a key that is a number";
   EXPECT_FALSE(SummarizeScanPage(absl::Cord("\x08\x01")).ok()) << "rows that are a number";
+}
+
+TEST(SummarizeScanPage, LetsFieldsOfANewerStorePass) {
+  absl::Cord page(PageOf(3).SerializeAsString());
+  page.Append("\x22\x01x");
+  EXPECT_EQ(SummarizeScanPage(page)->rows, 3u);
 }
 
 TEST(SetMore, WinsOverWhatThePageSaid) {
