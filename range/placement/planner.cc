@@ -83,10 +83,14 @@ void Planner::PlanNeeds() {
     std::vector<PlacementNeed> needs = FindNeeds(model_, i, &obstacles_);
     if (!needs.empty()) ranges.push_back(std::move(needs));
   }
-  std::stable_sort(ranges.begin(), ranges.end(), [](const auto& a, const auto& b) {
-    return std::make_pair(a.front().kind != MoveKind::kTransferLease, a.front().cause) <
-           std::make_pair(b.front().kind != MoveKind::kTransferLease, b.front().cause);
-  });
+  // Handovers cost little and go first, but for those of an alignment: it waits for all repairs.
+  const auto order = [](const std::vector<PlacementNeed>& needs) {
+    const PlacementNeed& first = needs.front();
+    const bool early = first.kind == MoveKind::kTransferLease && first.cause != MoveCause::kAlign;
+    return std::make_pair(!early, first.cause);
+  };
+  std::stable_sort(ranges.begin(), ranges.end(),
+                   [&order](const auto& a, const auto& b) { return order(a) < order(b); });
   for (const std::vector<PlacementNeed>& needs : ranges) {
     for (const PlacementNeed& need : needs) {
       if (PlanNeed(need)) break;

@@ -204,6 +204,10 @@ constexpr Case kPairs[] = {
     {"ItsLeaderGoesLastAndHandsOverFirst",
      "store 1\nstore 2\nstore 3\nstore 4\nrange 7 1* 2 3\nrange 8 1 2 4*\npair 7 8\n",
      "lease 8 4->2 align\n"},
+    {"ItsHandoverWaitsForRepairs",
+     "store 1\nstore 2\nstore 3\nstore 4\nstore 5 silent=300\nrange 7 1* 2 3\nrange 8 1 2 4*\n"
+     "range 9 1* 2 5\npair 7 8\n",
+     "replace 9 5->3 dead-store\n"},
     {"TheOnlyReplicaMovesWithItsLeadership",
      "store 1\nstore 2\ncollection 2 factor=1\nrange 7 1*\nrange 8 2*\npair 7 8\n",
      "replace 8 2->1 align\n"},

@@ -329,11 +329,14 @@ void PlacementController::RoundAfter(const ClockReading& now, Duration wait) {
 
 uint64_t PlacementController::SilentStoreOf(const ClockReading& now,
                                             const PlacementMove& move) const {
-  const StoreId leader = view_.Leader(move.range);
-  for (const uint64_t store : {move.to.value(), leader.value()}) {
+  const uint64_t leader = view_.Leader(move.range).value();
+  for (const uint64_t store : {move.to.value(), leader}) {
     if (store == 0) continue;
-    const bool silent = view_.stores().count(store) == 0 ||
-                        view_.Silent(now, store) >= options_.placement_rules.store_suspect_after;
+    const bool listed = view_.stores().count(store) != 0;
+    // A leader that is off the list is asked nothing, and yet the move is made through it.
+    if (!listed && store == leader) continue;
+    const bool silent =
+        !listed || view_.Silent(now, store) >= options_.placement_rules.store_suspect_after;
     if (silent) return store;
   }
   return 0;

@@ -287,6 +287,34 @@ TEST(PlacementView, AStoreThatOthersHearIsNotSilent) {
   EXPECT_EQ(view.Silent(now, 3), Duration(seconds(100)));
 }
 
+// Store 1 led the range and said who lags; store 2 leads it now and has said so, too.
+TEST(PlacementView, ALateReportOfAnEarlierLeaderTakesNothingBack) {
+  PlacementView view;
+  ClockReading now;
+  now.boot = Instant(seconds(1));
+  std::vector<type::v1::StoreDescriptor> stores(3);
+  for (uint64_t id = 1; id <= 3; ++id) stores[id - 1].set_store_id(id);
+  view.OnStores(now, stores);
+  storage::v1::MetaQueryResult changes;
+  changes.add_ranges()->set_range_id(7);
+  view.OnChanges(now, changes);
+  for (const uint64_t leader : {1, 2}) {
+    type::v1::StoreLoad load;
+    load.set_store_id(leader);
+    load.add_led_range_ids(7);
+    load.add_lagging_range_ids(7);
+    load.add_lagging_store_ids(3);
+    view.OnLoad(now, load);
+  }
+  type::v1::StoreLoad late;
+  late.set_store_id(1);
+  view.OnLoad(now, late);
+  const range::PlacementSnapshot snapshot = view.Snapshot(now);
+  ASSERT_EQ(snapshot.ranges.size(), 1u);
+  EXPECT_EQ(snapshot.ranges[0].leader, StoreId(2));
+  EXPECT_THAT(snapshot.ranges[0].lagging, ElementsAre(StoreId(3)));
+}
+
 TEST_F(PlacementTest, AControllerWhoseFirstReadBreaksOffReadsEverythingAgain) {
   Pause(true);
   for (uint64_t i = 0; i < 1100; ++i) {

@@ -70,6 +70,7 @@ void PlacementView::OnChanges(const ClockReading& now,
     range_loads_.erase(gone);
     learner_since_.erase(gone);
     moved_at_.erase(gone);
+    lagging_.erase(gone);
     rests_until_.erase(gone);
   }
 }
@@ -111,8 +112,8 @@ void PlacementView::OnLoad(const ClockReading& now, const type::v1::StoreLoad& l
       if (leader == leaders_.end() || leader->second != store) continue;
       leaders_.erase(leader);
       range_loads_.erase(range);
+      lagging_.erase(range);  // Whoever leads it by now has told, or will.
     }
-    for (const uint64_t range : before->second.lagging_range_ids()) lagging_.erase(range);
   }
   for (int i = 0; i < load.led_range_ids_size(); ++i) {
     leaders_[load.led_range_ids(i)] = store;

@@ -236,10 +236,9 @@ void RangeCalls::Describe(const ClockReading& now, CallId id, const absl::Cord& 
 void RangeCalls::AddPlacement(const ClockReading& now, CallId id,
                               admin::v1::DescribeRangeResponse report, Instant deadline) {
   const uint64_t controller = router_->Leader(client::kMetaRangeId);
-  // The store that answered has told of its own decisions already.
-  if (controller == 0 || controller == report.store_id()) {
-    return calls_->Finish(id, OkResult(report));
-  }
+  if (controller == 0) return calls_->Finish(id, OkResult(report));
+  // The store that answered has told what it did itself, but not what it plans.
+  const bool knows_done = controller == report.store_id();
   RangeCall call;
   call.kind = ForwardKind::kPlan;
   call.range = RangeId(report.range().range_id());
@@ -248,14 +247,15 @@ void RangeCalls::AddPlacement(const ClockReading& now, CallId id,
   call.deadline = std::min(deadline, now.boot + options_.status_wait);
   dispatcher_->Send(
       now, std::move(call),
-      [this, id, report = std::move(report)](const ClockReading&, RangeAnswer answer) mutable {
+      [this, id, knows_done, report = std::move(report)](const ClockReading&,
+                                                         RangeAnswer answer) mutable {
         admin::v1::GetPlanResponse plan;
         const bool told = answer.response.outcome == Outcome::kOk &&
                           plan.ParseFromString(std::string(answer.response.body));
         if (told) {
           std::vector<type::v1::Decision> all(report.decisions().begin(), report.decisions().end());
           all.insert(all.end(), plan.planned().begin(), plan.planned().end());
-          all.insert(all.end(), plan.done().begin(), plan.done().end());
+          if (!knows_done) all.insert(all.end(), plan.done().begin(), plan.done().end());
           std::stable_sort(all.begin(), all.end(), [](const auto& one, const auto& other) {
             return one.at_ms() > other.at_ms();
           });
