@@ -63,8 +63,9 @@ void Store::Impl::OnLeaseUpdates(const ClockReading& now, std::vector<LeaseUpdat
 std::vector<StoreId> Store::Impl::ListSupporting(const ClockReading& now) const {
   std::vector<StoreId> supporting;
   for (const auto& [store, peer] : peers_) {
-    const consensus::DualInstant until = leases_.SupportFrom(store).until;
-    if (store != id_ && now.boot < until.boot && now.raw < until.raw) supporting.push_back(store);
+    if (store != id_ && !leases_.SupportFrom(store).until.EndedForHolder(now)) {
+      supporting.push_back(store);
+    }
   }
   return supporting;
 }

@@ -226,6 +226,8 @@ void Store::Impl::RefuseGrowth(const ClockReading& now, Replica* replica) {
   meter->cap.Follow(size_bytes, CollectionThresholds(*replica).size_bytes());
   meter->full_until = Instant::min();
   if (size_bytes <= meter->cap.bytes()) return;
+  // What is about to be merged is not split now, which says nothing about its data.
+  if (replica->descriptor().has_merge() || replica->descriptor().has_frozen_by()) return;
   const bool known =
       meter->searched.has_value() && now.boot < *meter->searched + options_.split.pause;
   if (!known) FindMiddle(now, replica);

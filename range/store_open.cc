@@ -359,10 +359,13 @@ absl::Status Store::Impl::StartRecovered(const Recovered& recovered, const Clock
 absl::Status Store::Impl::StartAgain(const ClockReading& now, Replica* replica,
                                      const HardState& hard_state) {
   absl::StatusOr<consensus::Index> committed = consensus::Index();
-  if (!orphans_.empty()) {
-    committed = replica->LastSplitInto([this](RangeId child) {
-      return orphans_.count(child) != 0 && log_->Start(child).index.value() >= kFirstIndex;
-    });
+  std::set<RangeId> children;
+  for (const auto& [orphan, state] : orphans_) {
+    if (log_->Start(orphan).index.value() >= kFirstIndex) children.insert(orphan);
+  }
+  if (!children.empty()) {
+    committed =
+        replica->LastSplitInto([&children](RangeId child) { return children.count(child) != 0; });
   }
   if (!committed.ok()) return committed.status();
   const bool leads_first_term = options_.mutants.Has(kMutantLeadsFirstTermAgain) &&

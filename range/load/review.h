@@ -51,7 +51,7 @@ struct ReviewOptions {
   // At the end of them, so many of the ranges that had nothing to do are reviewed as well, in turn.
   size_t quiet_max = 32;
   // Verdicts to split that the caller carries out now. Beyond them a range is told to wait, which
-  // counts as no attempt and costs no search for a key.
+  // counts as no attempt; a key is searched only where it is beyond its cap.
   size_t splits_max = SIZE_MAX;
   // False: nobody splits ranges by itself. Then nobody is refused data because of their size.
   bool refuse_growth = true;

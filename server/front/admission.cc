@@ -19,6 +19,8 @@ namespace {
 
 constexpr uint64_t kScanBytesAtFirst = 64 << 10;
 constexpr size_t kFreeMax = 1024;
+// Beyond so many, what their scans have answered is forgotten and learnt again.
+constexpr size_t kCollectionsMax = 4096;
 
 }  // namespace
 
@@ -37,9 +39,14 @@ struct Admission::Held final : range::Completion {
 };
 
 Admission::Admission(const FairOptions& options, StorePort* store, FrontCounters* counters)
-    : store_(store), counters_(counters), queue_(options), scan_bytes_(kScanBytesAtFirst) {}
+    : store_(store), counters_(counters), queue_(options) {}
 
 Admission::~Admission() = default;
+
+uint64_t Admission::ScanBytes(uint64_t collection) const {
+  const auto found = scan_bytes_.find(collection);
+  return found == scan_bytes_.end() ? kScanBytesAtFirst : found->second;
+}
 
 FairItem Admission::ItemOf(const range::Request& request) const {
   FairItem item;
@@ -48,7 +55,7 @@ FairItem Admission::ItemOf(const range::Request& request) const {
   item.writes = kv::IsWrite(request.operation);
   item.bytes = request.body.size() + request.first_key.size() + request.last_key.size();
   item.cost = item.writes                                 ? CostOfWrite(item.bytes)
-              : request.operation == kv::Operation::kScan ? CostOfRead(scan_bytes_)
+              : request.operation == kv::Operation::kScan ? CostOfRead(ScanBytes(item.collection))
                                                           : CostOfRead(0);
   item.deadline = request.deadline;
   return item;
@@ -143,7 +150,11 @@ void Admission::OnDone(Held* held, Response response) {
   if (!held->item.writes && response.outcome == Outcome::kOk) {
     const uint64_t bytes = response.body.size();
     held->cost = CostOfRead(bytes);
-    if (held->operation == kv::Operation::kScan) scan_bytes_ = (7 * scan_bytes_ + bytes) / 8;
+    if (held->operation == kv::Operation::kScan) {
+      const uint64_t before = ScanBytes(held->item.collection);
+      if (scan_bytes_.size() >= kCollectionsMax) scan_bytes_.clear();
+      scan_bytes_[held->item.collection] = (7 * before + bytes) / 8;
+    }
     ends = bytes < AnswerGauge::kBytesMin;
     if (!ends) response.body = answers_.Watch(now_, id, response.body);
   }

@@ -51,6 +51,7 @@ class Admission {
  private:
   struct Held;
 
+  uint64_t ScanBytes(uint64_t collection) const;
   FairItem ItemOf(const range::Request& request) const;
   void OnDone(Held* held, range::Response response);
   void End(uint64_t id);
@@ -67,7 +68,8 @@ class Admission {
   absl::flat_hash_map<uint64_t, std::unique_ptr<Held>> held_;
   std::vector<std::unique_ptr<Held>> free_;  // To be used again.
   std::vector<FairQueue::Evicted> evicted_;
-  uint64_t scan_bytes_;  // What a scan has answered lately.
+  // What a scan of a collection has answered lately, in bytes; looked up by id only.
+  absl::flat_hash_map<uint64_t, uint64_t> scan_bytes_;
 };
 
 // One sentence: whose limit a refusal is, and which flag sets it.

@@ -254,8 +254,8 @@ void CollectionCalls::Drop(const ClockReading& now, CallId id, const absl::Cord&
                   if (answer.response.outcome != Outcome::kOk) {
                     if (ranges_emptied > 0) {
                       absl::StrAppend(&answer.response.message, " (", ranges_emptied,
-                                      " ranges were emptied; the rest follows by itself within "
-                                      "minutes, or at once if the call is repeated)");
+                                      " ranges were emptied; repeat the call for the rest, which "
+                                      "placement, where it is on, also goes on with in minutes)");
                     }
                     return calls_->Finish(id, ToCallResult(answer, *router_));
                   }

@@ -7,9 +7,9 @@
 // for each range, collection and node. Pure: time comes as an argument. Not responsible for what
 // requests are (admission.h). Not thread-safe.
 //
-// Invariants: a lane keeps its order; a collection waits for at most one quantum, and the request
-// that exceeds it, of each other one; where a collection (node) is full, it is refused who holds
-// the most.
+// Invariants: a lane keeps its order; a collection that owes nothing (of what earlier requests cost
+// beyond their estimate) waits for at most one quantum, and the request that exceeds it, of each
+// other one; where a collection (node) is full, it is refused who holds the most.
 
 #ifndef RASPUTIN_SERVER_FRONT_FAIR_QUEUE_H_
 #define RASPUTIN_SERVER_FRONT_FAIR_QUEUE_H_

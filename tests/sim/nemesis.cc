@@ -499,7 +499,7 @@ void Nemesis::MergeSome() {
   Call call;
   call.method = server::Method::kMergeRanges;
   call.body = absl::Cord(request.SerializeAsString());
-  call.is_read = true;  // May be repeated.
+  call.repeatable = true;
   member_caller_.Start(std::move(call), [this](const CallResult& result) {
     if (result.outcome == CallOutcome::kAnswered) ++counters_.merges_done;
   });
@@ -563,7 +563,7 @@ void Nemesis::ChangeByFrontEnd(const range::RangeDescriptor& descriptor) {
   Call call;
   call.method = server::Method::kChangeReplicas;
   call.body = absl::Cord(request.SerializeAsString());
-  call.is_read = true;  // May be repeated.
+  call.repeatable = true;
   member_caller_.Start(std::move(call), [this](const CallResult& result) {
     if (result.outcome == CallOutcome::kAnswered) ++counters_.changes_done;
   });

@@ -87,7 +87,7 @@ void StoreFates::Ask(uint64_t store, StoreState state) {
   Call call;
   call.method = server::Method::kDrainStore;
   call.body = absl::Cord(request.SerializeAsString());
-  call.is_read = true;  // May be repeated.
+  call.repeatable = true;
   caller_.Start(std::move(call), [this, store, state](const CallResult& result) {
     if (result.outcome != CallOutcome::kAnswered) return;
     ++counters_.granted;
