@@ -19,7 +19,7 @@ SnapshotSender::SnapshotSender(const SnapshotSenderOptions& options, absl::Cord 
     : options_(options),
       source_(std::move(source)),
       header_(std::move(header)),
-      heard_at_(now),
+      waits_since_(now),
       retry_at_(now) {}
 
 bool SnapshotSender::MakeChunk() {
@@ -51,7 +51,7 @@ bool SnapshotSender::MakeChunk() {
 std::vector<SnapshotChunk> SnapshotSender::Pump(Instant now, TokenBucket* bucket) {
   std::vector<SnapshotChunk> out;
   if (state_ != State::kSending) return out;
-  if (now >= heard_at_ + options_.patience) {
+  if (!unacked_.empty() && now >= waits_since_ + options_.patience) {
     state_ = State::kGivenUp;
     return out;
   }
@@ -67,6 +67,7 @@ std::vector<SnapshotChunk> SnapshotSender::Pump(Instant now, TokenBucket* bucket
     retry_at_ = now + options_.retry_interval;
   }
   while (MayMake() && bucket->MayTake(now)) {
+    if (unacked_.empty()) waits_since_ = now;
     if (!MakeChunk()) return {};
     send(unacked_.back());
     retry_at_ = now + options_.retry_interval;
@@ -76,7 +77,7 @@ std::vector<SnapshotChunk> SnapshotSender::Pump(Instant now, TokenBucket* bucket
 
 void SnapshotSender::OnAck(Instant now, const SnapshotAck& ack) {
   if (state_ != State::kSending || ack.snapshot_id != options_.snapshot_id) return;
-  heard_at_ = now;
+  waits_since_ = now;
   switch (ack.status) {
     case SnapshotStatus::kReceiving:
       break;
@@ -98,8 +99,10 @@ void SnapshotSender::OnAck(Instant now, const SnapshotAck& ack) {
 
 Instant SnapshotSender::NextDeadline(const TokenBucket& bucket) const {
   if (state_ != State::kSending) return Instant::max();
-  Instant at = heard_at_ + options_.patience;
-  if (!unacked_.empty()) at = std::min(at, std::max(retry_at_, bucket.NextAt()));
+  Instant at = Instant::max();
+  if (!unacked_.empty()) {
+    at = std::min(waits_since_ + options_.patience, std::max(retry_at_, bucket.NextAt()));
+  }
   if (MayMake()) at = std::min(at, bucket.NextAt());
   return at;
 }

@@ -28,7 +28,8 @@ struct SnapshotSenderOptions {
   uint64_t snapshot_id = 0;
   consensus::LogPosition position;
   consensus::Duration retry_interval = std::chrono::milliseconds(500);
-  // Given up when the receiver has said nothing for so long.
+  // Given up when the receiver has left a chunk unanswered for so long. A time in which the bucket
+  // let nothing leave does not count: nobody was asked.
   consensus::Duration patience = std::chrono::seconds(30);
 };
 
@@ -80,7 +81,7 @@ class SnapshotSender {
   absl::Cord header_;
   uint32_t crc_ = 0;  // Of the data of all chunks so far.
   uint64_t bytes_sent_ = 0;
-  consensus::Instant heard_at_;
+  consensus::Instant waits_since_;  // For an answer; of no meaning while unacked_ is empty.
   consensus::Instant retry_at_;
 };
 

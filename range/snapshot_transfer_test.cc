@@ -199,6 +199,21 @@ TEST(SnapshotSender, GivesUpWhenItHearsNothingOrIsToldTo) {
   }
 }
 
+TEST(SnapshotSender, ATimeInWhichNothingMayLeaveIsNoSilenceOfTheReceiver) {
+  auto sender = NewSender(1, 5);
+  TokenBucket bucket(1000, 100, kStart);
+  ASSERT_EQ(sender->Pump(kStart, &bucket).size(), 1u);
+  sender->OnAck(kStart, Acked(1, 1));
+  bucket.Take(100'000);  // By another transfer.
+  EXPECT_TRUE(sender->Pump(kStart + seconds(90), &bucket).empty());
+  EXPECT_EQ(sender->NextDeadline(bucket), bucket.NextAt());
+  const Instant paid = bucket.NextAt();
+  ASSERT_EQ(sender->Pump(paid, &bucket).size(), 1u);
+  EXPECT_EQ(sender->state(), SnapshotSender::State::kSending);
+  sender->Pump(paid + seconds(30), &bucket);
+  EXPECT_EQ(sender->state(), SnapshotSender::State::kGivenUp);
+}
+
 TEST(SnapshotSender, KeepsToTheRateOfItsBucket) {
   auto sender = NewSender(1, 1000);
   TokenBucket bucket(10'000, 2'000, kStart);

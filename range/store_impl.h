@@ -235,6 +235,7 @@ class Store::Impl {
   void BeginTransfers(const ClockReading& now);
   void BeginTransfer(const ClockReading& now, const Transfer& transfer);
   absl::Status PumpTransfers(const ClockReading& now);
+  absl::Status PumpTransfer(const ClockReading& now, const Transfer& transfer);
   void OnSnapshotChunk(const ClockReading& now, const consensus::Message& message);
   void OnSnapshotAck(const ClockReading& now, const consensus::Message& message);
   consensus::SnapshotAck TakeChunk(const ClockReading& now, const consensus::Message& message);
@@ -354,6 +355,7 @@ class Store::Impl {
   TokenBucket snapshot_bucket_;
   std::set<Transfer> snapshots_wanted_;
   std::map<Transfer, Outgoing> outgoing_snapshots_;
+  Transfer sent_last_;
   std::map<RangeId, Incoming> incoming_snapshots_;
   std::map<RangeId, Removal> removals_;
   std::map<RangeId, ReplicaId> tombstones_;  // Highest removed replica id.

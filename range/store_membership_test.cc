@@ -467,6 +467,37 @@ TEST(StoreSnapshot, ACrashOfTheSenderOnlyDelays) {
   EXPECT_TRUE(cluster.Converges(2));
 }
 
+// What may be sent is shared in turn, in chunks of which each is soon sent: neither is silent for
+// as long as the patience of its receiver, and the small one is not kept until the large one is
+// through, which may be all that its range needs to have a leader again (simulator, seed 3052075).
+TEST(StoreSnapshot, ASmallOneArrivesWhileALargeOneIsOnItsWay) {
+  TestClusterOptions options = Small(3, 4);
+  options.store.snapshot_bytes_per_second = 20000;
+  TestCluster cluster(options);
+  ASSERT_NO_FATAL_FAILURE(WriteMuch(&cluster, 2, "a"));
+  ASSERT_NO_FATAL_FAILURE(WriteMuch(&cluster, 2, "n"));
+  const int leader = cluster.Leader(2);
+  ASSERT_EQ(cluster
+                .CallLeader(2, kv::Operation::kSplit, Key("m"),
+                            SplitBody(Key("m"), 10, kDefaultCollectionId))
+                .outcome,
+            Outcome::kOk);
+  ASSERT_TRUE(cluster.RunUntil([&] { return cluster.Leader(10) == leader; }));
+  for (int i = 0; i < 8; ++i) {
+    ASSERT_EQ(Set(&cluster, 2, "b" + std::to_string(i), std::string(50'000, 'v')).outcome,
+              Outcome::kOk);
+  }
+  ASSERT_NO_FATAL_FAILURE(WriteMuch(&cluster, 10, "z"));
+  ASSERT_TRUE(cluster.AddLearner(2, 4));
+  ASSERT_TRUE(cluster.RunUntil(
+      [&] { return cluster.store(leader).counters().snapshot_bytes_sent > 100'000; }));
+  ASSERT_TRUE(cluster.AddLearner(10, 4));
+  ASSERT_TRUE(cluster.RunUntil([&] { return Holds(&cluster, 4, 10); }));
+  EXPECT_FALSE(Holds(&cluster, 4, 2));
+  ASSERT_TRUE(cluster.RunUntil([&] { return Holds(&cluster, 4, 2); }));
+  EXPECT_EQ(cluster.store(leader).counters().snapshots_begun, 2u) << "one was given up";
+}
+
 // The follower's engine stalls before it has applied the split; the child's leader offers it the
 // child meanwhile.
 TEST(StoreSnapshot, AChildIsNotTakenBeforeTheSplitOfItsParentIsApplied) {

@@ -25,9 +25,21 @@ using consensus::SnapshotStatus;
 constexpr uint32_t kSnapshotFormat = 1;
 // In lease lengths: how long a side that hears nothing keeps a transfer.
 constexpr int kPatienceLeases = 15;
+// A chunk takes at most 1/kChunksPerLease of a lease to send at the rate that snapshots may have,
+// so that transfers which share it are all heard of: at 16 KiB/s chunks of 128 KiB took 8 s each,
+// and of two transfers each was silent for longer than its receiver's patience.
+constexpr int kChunksPerLease = 8;
+constexpr uint64_t kChunkBytesMin = 1 << 10;
 
 kv::RangeBounds BoundsOf(const RangeDescriptor& descriptor) {
   return {descriptor.range_id(), descriptor.start_key(), descriptor.end_key()};
+}
+
+uint64_t ChunkBytesMax(const StoreOptions& options) {
+  const double leases = std::chrono::duration<double>(options.lease_duration).count();
+  const double bytes =
+      static_cast<double>(options.snapshot_bytes_per_second) * leases / kChunksPerLease;
+  return std::clamp(static_cast<uint64_t>(bytes), kChunkBytesMin, kv::kSnapshotChunkBytesMax);
 }
 
 // Where the rows of absorbed ranges lie, in order: all that a replica has of its own but the
@@ -91,8 +103,8 @@ void Store::Impl::BeginTransfer(const ClockReading& now, const Transfer& transfe
   header.set_format(kSnapshotFormat);
   *header.mutable_range() = replica->descriptor();
   TellAbsorbed(replica->descriptor(), &header);
-  auto reader =
-      std::make_shared<kv::RangeSnapshotReader>(*ports_.engine, BoundsOf(replica->descriptor()));
+  auto reader = std::make_shared<kv::RangeSnapshotReader>(
+      *ports_.engine, BoundsOf(replica->descriptor()), ChunkBytesMax(options_));
   Outgoing outgoing;
   outgoing.to_store = member->store;
   outgoing.sender = std::make_unique<SnapshotSender>(
@@ -102,36 +114,47 @@ void Store::Impl::BeginTransfer(const ClockReading& now, const Transfer& transfe
   ++counters_.snapshots_begun;
 }
 
+// In turn, beginning behind the one that sent last: else a small snapshot that its range cannot
+// elect a leader without waits for all of a large one.
 absl::Status Store::Impl::PumpTransfers(const ClockReading& now) {
-  for (auto it = outgoing_snapshots_.begin(); it != outgoing_snapshots_.end();) {
-    const auto [range, member] = it->first;
-    SnapshotSender& sender = *it->second.sender;
-    Replica* replica = Find(range);
-    Message message;
-    message.range = range;
-    message.from = replica->self();
-    message.to = member;
-    message.from_store = id_;
-    message.to_store = it->second.to_store;
-    message.term = replica->group().core().term();
-    // Nobody has begun to take it, and the log does not go on from there any more: a newer one.
-    if (!sender.wanted() && sender.position().index < log_->Start(range).index) sender.GiveUp();
-    for (SnapshotChunk& chunk : sender.Pump(now.boot, &snapshot_bucket_)) {
-      counters_.snapshot_bytes_sent += chunk.data.size();
-      message.body = std::move(chunk);
-      effects_.messages.push_back(message);
-    }
-    if (sender.state() == SnapshotSender::State::kSending) {
-      ++it;
-      continue;
-    }
-    if (sender.state() == SnapshotSender::State::kFailed) return sender.failure();
-    const bool installed = sender.state() == SnapshotSender::State::kInstalled;
-    if (installed) ++counters_.snapshots_sent;
-    replica->group().core().OnSnapshotSent(now, member, installed);
-    Wake(replica);
-    it = outgoing_snapshots_.erase(it);
+  std::vector<Transfer> in_turn;
+  for (const auto& [transfer, outgoing] : outgoing_snapshots_) in_turn.push_back(transfer);
+  std::rotate(in_turn.begin(), std::upper_bound(in_turn.begin(), in_turn.end(), sent_last_),
+              in_turn.end());
+  for (const Transfer& transfer : in_turn) {
+    absl::Status pumped = PumpTransfer(now, transfer);
+    if (!pumped.ok()) return pumped;
   }
+  return absl::OkStatus();
+}
+
+absl::Status Store::Impl::PumpTransfer(const ClockReading& now, const Transfer& transfer) {
+  const auto [range, member] = transfer;
+  const auto found = outgoing_snapshots_.find(transfer);
+  SnapshotSender& sender = *found->second.sender;
+  Replica* replica = Find(range);
+  Message message;
+  message.range = range;
+  message.from = replica->self();
+  message.to = member;
+  message.from_store = id_;
+  message.to_store = found->second.to_store;
+  message.term = replica->group().core().term();
+  // Nobody has begun to take it, and the log does not go on from there any more: a newer one.
+  if (!sender.wanted() && sender.position().index < log_->Start(range).index) sender.GiveUp();
+  for (SnapshotChunk& chunk : sender.Pump(now.boot, &snapshot_bucket_)) {
+    counters_.snapshot_bytes_sent += chunk.data.size();
+    message.body = std::move(chunk);
+    effects_.messages.push_back(message);
+    sent_last_ = transfer;
+  }
+  if (sender.state() == SnapshotSender::State::kSending) return absl::OkStatus();
+  if (sender.state() == SnapshotSender::State::kFailed) return sender.failure();
+  const bool installed = sender.state() == SnapshotSender::State::kInstalled;
+  if (installed) ++counters_.snapshots_sent;
+  replica->group().core().OnSnapshotSent(now, member, installed);
+  Wake(replica);
+  outgoing_snapshots_.erase(found);
   return absl::OkStatus();
 }
 
