@@ -211,6 +211,31 @@ absl::StatusOr<uint64_t> CountRangesOn(uint64_t store_id, const kv::Turn& turn) 
   return count;
 }
 
+// The range that ends at the first keys that are in no range of the directory; nullopt: all are in
+// one. The meta range is never missing.
+absl::StatusOr<std::optional<uint64_t>> RangeBeforeAHole(const kv::Turn& turn) {
+  std::string end = CollectionPrefix(kMetaCollectionId);  // Of `last`.
+  uint64_t last = 0;
+  bool hole = false;
+  absl::Status parsed;
+  const absl::Status read = turn.ForEachWhile(View(Row("r")), View(EndOfKind('r')),
+                                              [&](absl::string_view, absl::string_view value) {
+                                                RangeDescriptor range;
+                                                parsed.Update(Parse(value, &range));
+                                                hole = range.start_key() > end;
+                                                if (!parsed.ok() || hole) return false;
+                                                last = range.range_id();
+                                                end = range.end_key();
+                                                return true;
+                                              });
+  if (!read.ok()) return read;
+  if (!parsed.ok()) return parsed;
+  return hole || !end.empty() ? std::optional<uint64_t>(last) : std::nullopt;
+}
+
+// Whoever gives a store a vote makes sure that the directory says of it, and only then that the
+// store is listed. So nothing on it is missed here, except where the directory does not know the
+// ranges: of a split the left half may be entered, and moved away, before the right one is.
 absl::StatusOr<kv::Outcome> RetireStore(uint64_t store_id, kv::Turn* turn) {
   absl::StatusOr<Allocator> ids = LoadAllocator(*turn);
   if (!ids.ok()) return ids.status();
@@ -227,6 +252,14 @@ absl::StatusOr<kv::Outcome> RetireStore(uint64_t store_id, kv::Turn* turn) {
         kv::OutcomeCode::kFailedPrecondition,
         absl::StrCat(*ranges, *ranges == 1 ? " range has" : " ranges have", " a replica on store ",
                      store_id, ": replace the store, or remove these replicas, first"));
+  }
+  absl::StatusOr<std::optional<uint64_t>> before = RangeBeforeAHole(*turn);
+  if (!before.ok()) return before.status();
+  if (before->has_value()) {
+    return Refusal(kv::OutcomeCode::kFailedPrecondition,
+                   absl::StrCat("the directory does not know yet which range lies behind range ",
+                                **before, ", and so not whether it has a replica on store ",
+                                store_id, ": repeat the call in a moment"));
   }
   turn->Delete(StoreRow(store_id));
   if (absl::Status status = meta::NoteStore(store_id, turn); !status.ok()) return status;

@@ -322,5 +322,28 @@ TEST_F(MetaStateTest, AStoreIsRetiredForGoodOnceNoRangeHasAReplicaThere) {
   EXPECT_EQ(Apply(retire).code, kv::OutcomeCode::kNotFound);
 }
 
+// The left half of a split is entered, and has left the store, before the right half is.
+TEST_F(MetaStateTest, NoStoreIsRetiredWhileARangeIsNotEnteredYet) {
+  RangeDescriptor left = Range(2, 2, CollectionPrefix(2), CollectionPrefix(2) + "m");
+  RangeDescriptor middle = Range(4, 2, left.end_key(), CollectionPrefix(2) + "t");
+  const RangeDescriptor right = Range(5, 2, middle.end_key(), "");
+  middle.add_replicas()->set_store_id(3);
+  MetaCommand retire;
+  retire.mutable_retire_store()->set_store_id(3);
+  Put(left);
+  EXPECT_EQ(Apply(retire).code, kv::OutcomeCode::kFailedPrecondition) << "a hole at the end";
+  Put(right);
+  const kv::Outcome hole = Apply(retire);
+  EXPECT_EQ(hole.code, kv::OutcomeCode::kFailedPrecondition);
+  EXPECT_NE(hole.message.find("which range lies behind range 2"), std::string::npos)
+      << hole.message;
+  Put(middle);
+  EXPECT_EQ(Apply(retire).message.find("1 range has a replica on store 3"), 0u);
+  middle.set_generation(3);
+  middle.clear_replicas();
+  Put(middle);
+  EXPECT_EQ(Apply(retire).code, kv::OutcomeCode::kOk);
+}
+
 }  // namespace
 }  // namespace rasputin::range

@@ -169,6 +169,38 @@ TEST_F(ChangeReplicasTest, AStoreIsTakenOffTheListOnceItIsEmpty) {
   EXPECT_EQ(stores.statuses(2).store().store_id(), 4u);
 }
 
+// The store is retired between the step that gives it a copy and the one that gives it a vote.
+TEST_F(ChangeReplicasTest, AStoreThatWasTakenOffTheListMeanwhileGetsNoVote) {
+  cluster_.intercept = [this](StoreId, const range::Request& request) {
+    if (request.operation == kv::Operation::kMeta && Members(2) == "1 2 3 4(learner)") {
+      cluster_.intercept = nullptr;
+      storage::v1::MetaCommand retire;
+      retire.mutable_retire_store()->set_store_id(4);
+      cluster_.ApplyToMeta(retire);
+    }
+    return std::optional<range::Response>();
+  };
+  const FakeCall call = cluster_.Call(1, Method::kChangeReplicas, Change(2, 4, 3));
+  ASSERT_EQ(cluster_.intercept, nullptr) << "the store was not retired";
+  EXPECT_EQ(call.result->code, absl::StatusCode::kNotFound);
+  EXPECT_THAT(call.result->message, HasSubstr("there is no store 4 on the list of stores"));
+  EXPECT_EQ(Members(2), "1 2 3 4(learner)");
+}
+
+TEST_F(ChangeReplicasTest, AStoreWhoseCopyCatchesUpStaysOnTheList) {
+  cluster_.copies_catch_up = false;
+  FakeCall change;
+  cluster_.Start(4, Method::kChangeReplicas, Change(2, 4, 3).SerializeAsString(), &change);
+  cluster_.Settle();
+  cluster_.Advance(seconds(1));
+  ASSERT_FALSE(change.result.has_value());
+  admin::v1::DecommissionStoreRequest forget;
+  forget.set_store_id(4);
+  const FakeCall early = cluster_.Call(1, Method::kDecommissionStore, forget);
+  EXPECT_EQ(early.result->code, absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(early.result->message, HasSubstr("1 range has a replica on store 4"));
+}
+
 TEST_F(ChangeReplicasTest, TheListOfStoresTellsTheDeadFromTheLivingAndWhatTheyHold) {
   cluster_.disconnected = {{1, 3}};
   const FakeCall call = cluster_.Call(1, Method::kListStores, admin::v1::ListStoresRequest());

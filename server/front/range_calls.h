@@ -61,7 +61,9 @@ class RangeCalls {
   void AskForHandover(const ClockReading& now, std::shared_ptr<Transfer> transfer, StoreId leader);
   void RetryTransfer(const ClockReading& now, std::shared_ptr<Transfer> transfer);
   // The steps of ChangeReplicas, in order.
-  void CheckAddedStore(const ClockReading& now, std::shared_ptr<Change> change);
+  void CheckListing(const ClockReading& now, std::shared_ptr<Change> change);
+  void CheckPromotion(const ClockReading& now, std::shared_ptr<Change> change,
+                      const range::RangeDescriptor& range);
   void StepChange(const ClockReading& now, std::shared_ptr<Change> change);
   void TakeStep(const ClockReading& now, std::shared_ptr<Change> change,
                 const admin::v1::DescribeRangeResponse& report);

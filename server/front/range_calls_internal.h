@@ -62,6 +62,8 @@ struct RangeCalls::Change {
   Instant deadline;
   bool answered = false;  // The store to be added did.
   std::optional<Instant> asked_since;
+  // The store to be added cannot leave the list while the range has this generation.
+  uint64_t listed_for = 0;
   uint32_t rounds = 0;
   std::string waits_for;  // For the user.
 };

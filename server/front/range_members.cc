@@ -24,7 +24,6 @@ namespace {
 // Configurations are committed in a round trip or two; a copy takes as long as it takes.
 constexpr Duration kRoundMin = std::chrono::milliseconds(10);
 constexpr Duration kRoundMax = std::chrono::milliseconds(200);
-constexpr uint32_t kStoresMax = 1000;
 
 CallResult RefusePrecondition(std::string text) {
   return RefuseCall(absl::StatusCode::kFailedPrecondition,
@@ -48,32 +47,50 @@ void RangeCalls::ChangeReplicas(const ClockReading& now, CallId id, const absl::
   change->remove = wanted->remove_store_id();
   change->voters_min = voters_min;
   change->deadline = deadline;
-  CheckAddedStore(now, std::move(change));
+  if (change->add == 0) return StepChange(now, std::move(change));
+  CheckListing(now, std::move(change));
 }
 
-void RangeCalls::CheckAddedStore(const ClockReading& now, std::shared_ptr<Change> change) {
-  if (change->add == 0) return StepChange(now, std::move(change));
+void RangeCalls::CheckListing(const ClockReading& now, std::shared_ptr<Change> change) {
   storage::v1::MetaQuery query;
   query.set_stores(true);
-  query.set_limit(kStoresMax);
-  directory_->Query(
-      now, query, change->deadline,
-      [this, change](const ClockReading& when, RangeAnswer answer,
-                     storage::v1::MetaQueryResult result) {
-        if (answer.response.outcome != Outcome::kOk) {
-          return calls_->Finish(change->id, ToCallResult(answer, *router_));
-        }
-        const bool known =
-            std::any_of(result.stores().begin(), result.stores().end(),
-                        [&change](const auto& store) { return store.store_id() == change->add; });
-        if (!known) {
-          return calls_->Finish(
-              change->id,
-              RefuseCall(absl::StatusCode::kNotFound, rasputin::v1::ERROR_REASON_NOT_FOUND,
-                         absl::StrCat("there is no store ", change->add)));
-        }
-        StepChange(when, change);
-      });
+  query.set_from_id(change->add);
+  query.set_limit(1);
+  directory_->Query(now, query, change->deadline,
+                    [this, change](const ClockReading& when, RangeAnswer answer,
+                                   storage::v1::MetaQueryResult result) {
+                      if (answer.response.outcome != Outcome::kOk) {
+                        return calls_->Finish(change->id, ToCallResult(answer, *router_));
+                      }
+                      if (result.stores_size() == 0 || result.stores(0).store_id() != change->add) {
+                        return calls_->Finish(
+                            change->id, RefuseCall(absl::StatusCode::kNotFound,
+                                                   rasputin::v1::ERROR_REASON_NOT_FOUND,
+                                                   absl::StrCat("there is no store ", change->add,
+                                                                " on the list of stores")));
+                      }
+                      StepChange(when, change);
+                    });
+}
+
+// A store is taken off the list when no range in the directory names it [ranges.md]. So the range
+// goes there with its learner first: from then on the store stays listed while this generation
+// holds, and the step is refused under another one. Counter-example: a change was begun, its node
+// cut off; the next controller found nothing on the store and retired it; the change went on and
+// gave a range a voter that no other store speaks to.
+void RangeCalls::CheckPromotion(const ClockReading& now, std::shared_ptr<Change> change,
+                                const RangeDescriptor& range) {
+  storage::v1::MetaCommand command;
+  *command.mutable_put_ranges()->add_ranges() = range;
+  directory_->Command(now, command, /*repeatable=*/true, change->deadline,
+                      [this, change, generation = range.generation()](
+                          const ClockReading& when, RangeAnswer answer, storage::v1::MetaResult) {
+                        if (answer.response.outcome != Outcome::kOk) {
+                          return calls_->Finish(change->id, ToCallResult(answer, *router_));
+                        }
+                        change->listed_for = generation;
+                        CheckListing(when, change);
+                      });
 }
 
 void RangeCalls::StepChange(const ClockReading& now, std::shared_ptr<Change> change) {
@@ -113,6 +130,12 @@ void RangeCalls::TakeStep(const ClockReading& now, std::shared_ptr<Change> chang
   }
   const bool adds = step.change.kind == range::ReplicaChange::Kind::kAddLearner;
   if (adds && !change->answered) return AskAddedStore(now, std::move(change));
+  const auto& voters = step.change.voters;
+  const bool promotes =
+      change->add != 0 && std::count(voters.begin(), voters.end(), StoreId(change->add)) > 0;
+  if (promotes && change->listed_for != report.range().generation()) {
+    return CheckPromotion(now, std::move(change), report.range());
+  }
   RangeCall call;
   call.kind = ForwardKind::kChangeReplicas;
   call.range = RangeId(change->range);

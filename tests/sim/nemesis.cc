@@ -518,8 +518,9 @@ void Nemesis::ChangeMembers() {
       chosen->first == range::RangeId(client::kMetaRangeId)) {
     return;
   }
-  // By both ways: an operator's calls go to any front end, which does all the steps.
-  if (cluster_->options().front_ends && random_.Chance(0.5)) {
+  // By both ways: an operator's calls go to any front end, which does all the steps. Only that way
+  // looks whether a store is still on the list.
+  if (cluster_->options().front_ends && (fates_ != nullptr || random_.Chance(0.5))) {
     return ChangeByFrontEnd(chosen->second);
   }
   const int leader = cluster_->LeadingNode(chosen->first);

@@ -143,6 +143,7 @@ bool StoreFates::SurvivesLossOf(int node) {
 void StoreFates::Watch() {
   cluster_->scheduler().After(kInterval, "fates", 0, [this] { Watch(); });
   const Ranges& ranges = AllRanges();
+  CheckVotersAreListed(ranges);
   NoteDrains(ranges);
   NoteLosses(ranges);
   for (const uint64_t store : retired_) {
@@ -156,6 +157,18 @@ void StoreFates::Watch() {
   }
   retired_.clear();
   ReadStores();
+}
+
+void StoreFates::CheckVotersAreListed(const Ranges& ranges) {
+  if (gone_.empty()) return;
+  for (const auto& [id, range] : ranges) {
+    for (const auto& replica : range.replicas()) {
+      if (IsLearner(replica) || gone_.count(replica.store_id()) == 0) continue;
+      cluster_->checkers().Report("Listed Voters",
+                                  absl::StrCat("range ", id.value(), " has a voter on store ",
+                                               replica.store_id(), ", which is off the list"));
+    }
+  }
 }
 
 void StoreFates::NoteDrains(const Ranges& ranges) {
@@ -209,7 +222,9 @@ void StoreFates::OnRead(const storage::v1::MetaQueryResult& answer) {
   std::map<uint64_t, StoreState> listed;
   for (const auto& store : answer.stores()) listed[store.store_id()] = store.state();
   for (const auto& [store, state] : listed_) {
-    if (listed.count(store) == 0) retired_.insert(store);
+    if (listed.count(store) != 0) continue;
+    retired_.insert(store);
+    gone_.insert(store);
   }
   listed_ = std::move(listed);
 }

@@ -57,6 +57,8 @@ class StoreFates {
   void Watch();
   void ReadStores();
   void OnRead(const storage::v1::MetaQueryResult& answer);
+  // No other store speaks to one that is off the list: none may count on its vote.
+  void CheckVotersAreListed(const Ranges& ranges);
   void NoteDrains(const Ranges& ranges);
   void NoteLosses(const Ranges& ranges);
   const Ranges& AllRanges() const { return cluster_->checkers().ranges(); }
@@ -73,7 +75,8 @@ class StoreFates {
   bool read_ = false;
   std::set<uint64_t> drains_;   // That led something when they were asked to drain.
   std::set<uint64_t> losses_;   // Whose replicas have not all been replaced.
-  std::set<uint64_t> retired_;  // Taken off the list.
+  std::set<uint64_t> retired_;  // Taken off the list since the last look.
+  std::set<uint64_t> gone_;     // Taken off the list.
   Counters counters_;
 };
 
