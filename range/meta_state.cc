@@ -36,6 +36,8 @@ using type::v1::StoreDescriptor;
 
 constexpr uint32_t kDefaultQueryRows = 100;
 
+constexpr int kMutantRetiresOverAHole = 85;
+
 std::string StoreRow(uint64_t id) { return IdRow('s', id); }
 std::string JoinRow(uint64_t token) { return IdRow('j', token); }
 std::string AllocatorRow() { return Row("i"); }
@@ -236,7 +238,8 @@ absl::StatusOr<std::optional<uint64_t>> RangeBeforeAHole(const kv::Turn& turn) {
 // Whoever gives a store a vote makes sure that the directory says of it, and only then that the
 // store is listed. So nothing on it is missed here, except where the directory does not know the
 // ranges: of a split the left half may be entered, and moved away, before the right one is.
-absl::StatusOr<kv::Outcome> RetireStore(uint64_t store_id, kv::Turn* turn) {
+absl::StatusOr<kv::Outcome> RetireStore(uint64_t store_id, const consensus::Mutants& mutants,
+                                        kv::Turn* turn) {
   absl::StatusOr<Allocator> ids = LoadAllocator(*turn);
   if (!ids.ok()) return ids.status();
   if (store_id == 0 || store_id >= ids->store) {
@@ -255,7 +258,7 @@ absl::StatusOr<kv::Outcome> RetireStore(uint64_t store_id, kv::Turn* turn) {
   }
   absl::StatusOr<std::optional<uint64_t>> before = RangeBeforeAHole(*turn);
   if (!before.ok()) return before.status();
-  if (before->has_value()) {
+  if (before->has_value() && !mutants.Has(kMutantRetiresOverAHole)) {
     return Refusal(kv::OutcomeCode::kFailedPrecondition,
                    absl::StrCat("the directory does not know yet which range lies behind range ",
                                 **before, ", and so not whether it has a replica on store ",
@@ -336,7 +339,7 @@ absl::StatusOr<kv::Outcome> ApplyMetaCommand(const absl::Cord& body, kv::Turn* t
     case MetaCommand::kPutStore:
       return PutStore(command.put_store(), turn);
     case MetaCommand::kRetireStore:
-      return RetireStore(command.retire_store().store_id(), turn);
+      return RetireStore(command.retire_store().store_id(), mutants, turn);
     case MetaCommand::kSetStoreState:
       return SetStoreState(command.set_store_state(), turn);
     case MetaCommand::kSetPlacement:

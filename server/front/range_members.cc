@@ -25,6 +25,8 @@ namespace {
 constexpr Duration kRoundMin = std::chrono::milliseconds(10);
 constexpr Duration kRoundMax = std::chrono::milliseconds(200);
 
+constexpr int kMutantUnlistedVotes = 84;
+
 CallResult RefusePrecondition(std::string text) {
   return RefuseCall(absl::StatusCode::kFailedPrecondition,
                     rasputin::v1::ERROR_REASON_FAILED_PRECONDITION, std::move(text));
@@ -133,7 +135,9 @@ void RangeCalls::TakeStep(const ClockReading& now, std::shared_ptr<Change> chang
   const auto& voters = step.change.voters;
   const bool promotes =
       change->add != 0 && std::count(voters.begin(), voters.end(), StoreId(change->add)) > 0;
-  if (promotes && change->listed_for != report.range().generation()) {
+  const bool checked = change->listed_for == report.range().generation() ||
+                       options_.mutants.Has(kMutantUnlistedVotes);
+  if (promotes && !checked) {
     return CheckPromotion(now, std::move(change), report.range());
   }
   RangeCall call;

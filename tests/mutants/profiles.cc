@@ -108,6 +108,13 @@ void PlacementWithChanges(ClusterOptions* cluster, WorkloadOptions* load, FaultP
   plan->operator_interval_mean = 300 * kMillisecond;
 }
 
+// And with splits that the directory often hears of late.
+void LeavingStores(ClusterOptions* cluster, WorkloadOptions* load, FaultPlan* plan) {
+  PlacementWithChanges(cluster, load, plan);
+  plan->splits = plan->isolations = plan->kills = true;
+  plan->store_losses = false;
+}
+
 constexpr Profile kProfiles[] = {
     {"", nullptr},
     {"wall-steps", WallSteps},
@@ -123,6 +130,7 @@ constexpr Profile kProfiles[] = {
     {"front-ends", FrontEnds},
     {"placement", Placement},
     {"placement-changes", PlacementWithChanges},
+    {"leaving-stores", LeavingStores},
 };
 
 }  // namespace
