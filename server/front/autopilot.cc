@@ -303,7 +303,7 @@ void Autopilot::Decide(const ClockReading& now, std::shared_ptr<Candidate> candi
   type::v1::RangeLoad both = range::LoadOfBoth(candidate->left, right, right_load);
   // The right range's age may be that of the leader which the alignment gave it.
   if (stands) both.set_age_seconds(candidate->left.load.age_seconds());
-  Merge(now, both, verdict.reason);
+  Merge(now, right, both, verdict.reason);
 }
 
 void Autopilot::Wish(const ClockReading& now, const RangeDescriptor& left,
@@ -315,25 +315,27 @@ void Autopilot::Wish(const ClockReading& now, const RangeDescriptor& left,
   NoteUsual(now, left.range_id(), text);
 }
 
-void Autopilot::Merge(const ClockReading& now, const type::v1::RangeLoad& load,
-                      const std::string& reason) {
+// The verdict is about these two: where somebody else has merged them meanwhile, the next range is
+// not absorbed in their place. What the range has become since then is not as old as they were.
+void Autopilot::Merge(const ClockReading& now, const RangeDescriptor& right,
+                      const type::v1::RangeLoad& load, const std::string& reason) {
   const uint64_t id = load.range_id();
   merging_.insert(id);
   Tell(now, DECISION_KIND_MERGE, DECISION_OUTCOME_BEGUN, id, reason);
-  merger_->Merge(now, id, 0, now.boot + kMergeDuration,
-                 [this, id, load, reason](const ClockReading& when, const RangeAnswer& answer,
-                                          const RangeDescriptor& merged) {
-                   merging_.erase(id);
-                   if (answer.response.outcome == Outcome::kOk) {
-                     failures_.erase(id);
-                     wishes_.Drop(id);
-                     store_->CarryLoad(when, merged, load);
-                     return Tell(when, DECISION_KIND_MERGE, DECISION_OUTCOME_DONE, id, reason);
-                   }
-                   PutOff(when, &failures_[id]);
-                   Tell(when, DECISION_KIND_MERGE, DECISION_OUTCOME_FAILED, id,
-                        FailureOf(reason, answer));
-                 });
+  merger_->Merge(
+      now, id, right.range_id(), now.boot + kMergeDuration,
+      [this, id, end = right.end_key(), load, reason](
+          const ClockReading& when, const RangeAnswer& answer, const RangeDescriptor& merged) {
+        merging_.erase(id);
+        if (answer.response.outcome == Outcome::kOk) {
+          failures_.erase(id);
+          wishes_.Drop(id);
+          if (merged.end_key() == end) store_->CarryLoad(when, merged, load);
+          return Tell(when, DECISION_KIND_MERGE, DECISION_OUTCOME_DONE, id, reason);
+        }
+        PutOff(when, &failures_[id]);
+        Tell(when, DECISION_KIND_MERGE, DECISION_OUTCOME_FAILED, id, FailureOf(reason, answer));
+      });
 }
 
 void Autopilot::PutOff(const ClockReading& now, Failures* failures) {

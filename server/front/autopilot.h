@@ -71,7 +71,8 @@ class Autopilot {
   void Wish(const ClockReading& now, const range::RangeDescriptor& left,
             const range::RangeDescriptor& right, const std::string& reason);
   // `load` is of both together.
-  void Merge(const ClockReading& now, const type::v1::RangeLoad& load, const std::string& reason);
+  void Merge(const ClockReading& now, const range::RangeDescriptor& right,
+             const type::v1::RangeLoad& load, const std::string& reason);
   // Another merge of the range has failed.
   static void PutOff(const ClockReading& now, Failures* failures);
   void Tell(const ClockReading& now, type::v1::DecisionKind kind, type::v1::DecisionOutcome outcome,

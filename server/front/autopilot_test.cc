@@ -181,6 +181,46 @@ TEST(Autopilot, MergesQuietNeighboursWhoeverLeadsThem) {
   EXPECT_EQ(cluster.carried[2].age_seconds(), 100'000u) << "the next merge need not wait";
 }
 
+// The verdict is about two ranges: the next one is not absorbed in the place of one that is gone.
+TEST(Autopilot, WhatSomebodyElseHasMergedMeanwhileIsNotFollowedByOneMore) {
+  FakeCluster cluster(3, WithAutopilot());
+  const uint64_t right = SplitInTwo(&cluster);
+  admin::v1::SplitRangeRequest split;
+  split.set_split_key("t");
+  ASSERT_TRUE(cluster.Call(1, Method::kSplitRange, split).ok());
+  const uint64_t next = cluster.RangeOf(Full("t"))->range_id();
+  cluster.reviews[2] = Quiet();
+  cluster.reviews[right] = Quiet();
+  cluster.reviews[next] = Quiet();
+  cluster.reviews[next].load.set_peak_requests_per_second(2000);
+  bool merged = false;
+  // Between the verdict and the merge, when its driver looks for both.
+  cluster.intercept = [&](StoreId,
+                          const range::Request& request) -> std::optional<range::Response> {
+    storage::v1::MetaQuery query;
+    const bool looks = request.operation == kv::Operation::kMetaRead &&
+                       query.ParseFromString(std::string(request.body)) && query.limit() == 2;
+    if (!looks || merged) return std::nullopt;
+    merged = true;
+    cluster.MergeSilently(2);
+    cluster.reviews.erase(right);
+    storage::v1::MetaCommand command;
+    *command.mutable_put_ranges()->add_ranges() = *cluster.RangeOf(Full("a"));
+    cluster.ApplyToMeta(command);
+    return std::nullopt;
+  };
+  for (int i = 0; i < 20 && !merged; ++i) cluster.Advance(milliseconds(100));
+  for (int i = 0; i < 3; ++i) cluster.Advance(milliseconds(100));
+  EXPECT_TRUE(merged);
+  EXPECT_EQ(cluster.requests_executed(kv::Operation::kMergeBegin), 0u);
+  EXPECT_EQ(cluster.RangeOf(Full("z"))->range_id(), next);
+  EXPECT_EQ(cluster.carried[2].age_seconds(), 100'000u);
+  const auto report = Describe(&cluster, 2);
+  EXPECT_EQ(report.range().replicas_size(), 3) << "what was learned of the absorbed range's place";
+  EXPECT_EQ(OutcomesOf(report, DECISION_KIND_MERGE),
+            (std::vector{DECISION_OUTCOME_DONE, DECISION_OUTCOME_BEGUN}));
+}
+
 TEST(Autopilot, ABusyNeighbourIsNotAbsorbed) {
   FakeCluster cluster(3, WithAutopilot());
   const uint64_t right = SplitInTwo(&cluster);

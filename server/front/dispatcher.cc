@@ -301,7 +301,11 @@ void Dispatcher::LookUp(const ClockReading& now, Flight* flight) {
 void Dispatcher::OnAnswer(const ClockReading& now, Flight* flight, StoreId from,
                           Response response) {
   flight->waits_for = 0;
-  for (const auto& descriptor : response.descriptors) router_->Learn(descriptor);
+  // Of a range that has absorbed the one asked about some stores know the bounds alone: nobody
+  // could be routed by them.
+  for (const auto& descriptor : response.descriptors) {
+    if (!descriptor.replicas().empty()) router_->Learn(descriptor);
+  }
   if (flight->call.kind != ForwardKind::kRange) {
     const bool refused = from != flight->meant && response.outcome == Outcome::kNotLeader &&
                          response.leader_store == flight->meant;

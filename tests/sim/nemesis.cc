@@ -496,6 +496,11 @@ void Nemesis::MergeSome() {
   std::advance(chosen, static_cast<long>(random_.Below(known.size())));
   admin::v1::MergeRangesRequest request;
   request.set_range_id(chosen->first.value());
+  // As the operator sees it, so that a repetition does not merge one more range.
+  for (const auto& [id, descriptor] : known) {
+    const bool is_next = descriptor.start_key() == chosen->second.end_key();
+    if (is_next && !descriptor.start_key().empty()) request.set_right_range_id(id.value());
+  }
   Call call;
   call.method = server::Method::kMergeRanges;
   call.body = absl::Cord(request.SerializeAsString());
