@@ -65,11 +65,21 @@ void SetRates(const LoadRates& rates, RangeLoad* load) {
   load->set_cpu_cores(rates.cpu_cores);
 }
 
+void SetPeaks(const LoadPeaks& peaks, RangeLoad* load) {
+  load->set_peak_requests_per_second(peaks.requests);
+  load->set_peak_read_bytes_per_second(peaks.read_bytes);
+  load->set_peak_written_bytes_per_second(peaks.written_bytes);
+  load->set_peak_cpu_cores(peaks.cpu_cores);
+}
+
 // What was measured before a merge counts for as long as it would if it were measured still. False:
 // it does not count any more.
-bool TakeCarried(Instant now, const CarriedLoad& carried, LoadRates* rates, double* peak) {
+bool TakeCarried(Instant now, const CarriedLoad& carried, LoadRates* rates, LoadPeaks* peaks) {
   if (now >= carried.merged + std::chrono::seconds(LoadWindow::kPeakSeconds)) return false;
-  *peak = std::max(*peak, carried.peak_requests_per_second);
+  peaks->requests = std::max(peaks->requests, carried.peaks.requests);
+  peaks->read_bytes = std::max(peaks->read_bytes, carried.peaks.read_bytes);
+  peaks->written_bytes = std::max(peaks->written_bytes, carried.peaks.written_bytes);
+  peaks->cpu_cores = std::max(peaks->cpu_cores, carried.peaks.cpu_cores);
   if (now >= carried.merged + std::chrono::seconds(LoadWindow::kSeconds)) return true;
   rates->reads = std::max(rates->reads, carried.rates.reads);
   rates->writes = std::max(rates->writes, carried.rates.writes);
@@ -143,11 +153,11 @@ RangeLoad Store::Impl::LoadOf(const ClockReading& now, Replica* replica) {
   load.set_observed_seconds(std::min<uint64_t>(age, LoadWindow::kPeakSeconds));
   if (state.meter == nullptr) return load;
   LoadRates rates = state.meter->window.Mean(now.boot);
-  double peak = state.meter->window.Peak(now.boot);
+  LoadPeaks peaks = state.meter->window.Peaks(now.boot);
   std::unique_ptr<CarriedLoad>& carried = state.meter->carried;
-  if (carried != nullptr && !TakeCarried(now.boot, *carried, &rates, &peak)) carried.reset();
+  if (carried != nullptr && !TakeCarried(now.boot, *carried, &rates, &peaks)) carried.reset();
   SetRates(rates, &load);
-  load.set_peak_requests_per_second(peak);
+  SetPeaks(peaks, &load);
   return load;
 }
 
@@ -166,7 +176,8 @@ void Store::Impl::CarryLoad(const ClockReading& now, const RangeDescriptor& merg
   carried->rates = {before.reads_per_second(), before.writes_per_second(),
                     before.read_bytes_per_second(), before.written_bytes_per_second(),
                     before.cpu_cores()};
-  carried->peak_requests_per_second = before.peak_requests_per_second();
+  carried->peaks = {before.peak_requests_per_second(), before.peak_read_bytes_per_second(),
+                    before.peak_written_bytes_per_second(), before.peak_cpu_cores()};
   carried->merged = now.boot;
 }
 
@@ -353,7 +364,7 @@ RangeLoad Store::Impl::TotalLoad(const ClockReading& now) {
   RangeLoad load;
   LoadWindow& total = loads_.total();
   SetRates(total.Mean(now.boot), &load);
-  load.set_peak_requests_per_second(total.Peak(now.boot));
+  SetPeaks(total.Peaks(now.boot), &load);
   load.set_observed_seconds(static_cast<uint64_t>(total.ObservedSeconds(now.boot)));
   load.set_size_bytes(ports_.engine->ApproximateBytes("", "") +
                       log_->stats().segments * options_.log_segment_bytes);

@@ -155,6 +155,9 @@ TEST_F(LoadTest, AMergedRangeIsNewUnlessItIsSaidWhatItsHalvesWereLike) {
   before.set_writes_per_second(50);
   before.set_cpu_cores(0.1);
   before.set_peak_requests_per_second(70);
+  before.set_peak_read_bytes_per_second(7000);
+  before.set_peak_written_bytes_per_second(8000);
+  before.set_peak_cpu_cores(0.3);
   for (int id = 1; id <= 3; ++id) cluster.store(id).CarryLoad(cluster.Now(), merged, before);
   EXPECT_EQ(load().age_seconds(), 1000u);
   EXPECT_EQ(load().observed_seconds(), 300u);
@@ -163,9 +166,13 @@ TEST_F(LoadTest, AMergedRangeIsNewUnlessItIsSaidWhatItsHalvesWereLike) {
   cluster.RunFor(11'000);
   EXPECT_EQ(load().writes_per_second(), 0) << "its own ten seconds count by now";
   EXPECT_EQ(load().peak_requests_per_second(), 70);
+  EXPECT_EQ(load().peak_read_bytes_per_second(), 7000);
+  EXPECT_EQ(load().peak_written_bytes_per_second(), 8000);
+  EXPECT_EQ(load().peak_cpu_cores(), 0.3);
   EXPECT_EQ(load().age_seconds(), 1011u);
   cluster.RunFor(290'000);
   EXPECT_EQ(load().peak_requests_per_second(), 0);
+  EXPECT_EQ(load().peak_read_bytes_per_second(), 0);
   EXPECT_EQ(load().age_seconds(), 1301u);
   // Said too late: the range has changed since.
   merged.set_generation(merged.generation() - 1);
@@ -178,6 +185,16 @@ TEST_F(LoadTest, AMergedRangeIsNewUnlessItIsSaidWhatItsHalvesWereLike) {
                 .outcome,
             Outcome::kOk);
   EXPECT_EQ(load().age_seconds(), 0u) << "a split begins anew";
+}
+
+TEST_F(LoadTest, WhatWasWrittenIsRememberedForFiveMinutes) {
+  for (int i = 0; i < 20; ++i) ASSERT_EQ(Set(&cluster, "a", 100'000).outcome, Outcome::kOk);
+  const auto load = [this] { return store().DescribeLoad(cluster.Now(), RangeId(kRange))->load; };
+  cluster.RunFor(11'000);
+  EXPECT_GE(load().peak_written_bytes_per_second(), 200'000);
+  cluster.RunFor(100'000);
+  EXPECT_EQ(load().written_bytes_per_second(), 0);
+  EXPECT_GE(load().peak_written_bytes_per_second(), 200'000);
 }
 
 TEST_F(LoadTest, ACollectionsThresholdsCount) {

@@ -121,6 +121,9 @@ Json LoadJson(const RangeLoad& load) {
   json["written_bytes_per_second"] = load.written_bytes_per_second();
   json["cpu_cores"] = load.cpu_cores();
   json["peak_requests_per_second"] = load.peak_requests_per_second();
+  json["peak_read_bytes_per_second"] = load.peak_read_bytes_per_second();
+  json["peak_written_bytes_per_second"] = load.peak_written_bytes_per_second();
+  json["peak_cpu_cores"] = load.peak_cpu_cores();
   json["observed_seconds"] = load.observed_seconds();
   json["age_seconds"] = load.age_seconds();
   return json;

@@ -39,6 +39,13 @@ void LoadCounts::Add(const LoadCounts& other) {
 
 LoadWindow::LoadWindow(consensus::Instant start) : start_(SecondOf(start)), second_(start_) {}
 
+void LoadWindow::Sums::Raise(const Sums& other) {
+  requests = std::max(requests, other.requests);
+  read_bytes = std::max(read_bytes, other.read_bytes);
+  written_bytes = std::max(written_bytes, other.written_bytes);
+  cpu_ns = std::max(cpu_ns, other.cpu_ns);
+}
+
 void LoadWindow::MoveTo(consensus::Instant now) {
   const int64_t target = SecondOf(now);
   if (target <= second_) return;
@@ -53,9 +60,11 @@ void LoadWindow::MoveTo(consensus::Instant now) {
     ++second_;
     slots_[static_cast<size_t>(second_ % kSlots)] = {};
     const LoadCounts window = Sum(second_, kSeconds);
-    float& peak = peaks_[static_cast<size_t>(second_ / kSeconds % kPeaks)];
-    if (second_ % kSeconds == 0) peak = 0;
-    peak = std::max(peak, static_cast<float>(window.reads) + static_cast<float>(window.writes));
+    Sums& peak = peaks_[static_cast<size_t>(second_ / kSeconds % kPeaks)];
+    if (second_ % kSeconds == 0) peak = {};
+    peak.Raise({static_cast<float>(window.reads) + static_cast<float>(window.writes),
+                static_cast<float>(window.read_bytes), static_cast<float>(window.written_bytes),
+                static_cast<float>(window.cpu_ns)});
   }
 }
 
@@ -95,10 +104,17 @@ std::optional<LoadRates> LoadWindow::Sustained(consensus::Instant now, int64_t s
   return lesser;
 }
 
-double LoadWindow::Peak(consensus::Instant now) {
+LoadPeaks LoadWindow::Peaks(consensus::Instant now) {
   MoveTo(now);
-  const float most = *std::max_element(peaks_.begin(), peaks_.end());
-  return static_cast<double>(most) / static_cast<double>(kSeconds);
+  Sums most;
+  for (const Sums& sums : peaks_) most.Raise(sums);
+  constexpr auto kPerSecond = static_cast<double>(kSeconds);
+  LoadPeaks peaks;
+  peaks.requests = static_cast<double>(most.requests) / kPerSecond;
+  peaks.read_bytes = static_cast<double>(most.read_bytes) / kPerSecond;
+  peaks.written_bytes = static_cast<double>(most.written_bytes) / kPerSecond;
+  peaks.cpu_cores = static_cast<double>(most.cpu_ns) / 1e9 / kPerSecond;
+  return peaks;
 }
 
 int64_t LoadWindow::ObservedSeconds(consensus::Instant now) {

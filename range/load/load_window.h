@@ -1,8 +1,8 @@
-// How much a range had to do: counts by the second, their mean over 10 seconds and the peak of five
-// minutes.
+// How much a range had to do: counts by the second, their mean over 10 seconds and the peaks of
+// five minutes.
 //
 // Seconds are those of the store's boot clock; only seconds that are over count. Adding is a few
-// additions; a new second costs a few dozen. No allocation, under 600 bytes. Deterministic; not
+// additions; a new second costs a few dozen. No allocation, under 900 bytes. Deterministic; not
 // thread-safe.
 
 #ifndef RASPUTIN_RANGE_LOAD_LOAD_WINDOW_H_
@@ -37,6 +37,15 @@ struct LoadRates {
   double requests() const { return reads + writes; }
 };
 
+// The most a second of any 10 seconds in the last five minutes; of each measure on its own, so that
+// they need not be of the same time.
+struct LoadPeaks {
+  double requests = 0;
+  double read_bytes = 0;
+  double written_bytes = 0;
+  double cpu_cores = 0;
+};
+
 class LoadWindow {
  public:
   static constexpr int64_t kSeconds = 10;
@@ -53,14 +62,23 @@ class LoadWindow {
   // of that time, so that a burst does not count that is shorter than half of it. nullopt: the
   // window is not that old.
   std::optional<LoadRates> Sustained(consensus::Instant now, int64_t seconds);
-  // The most requests a second of any 10 seconds in the last five minutes.
-  double Peak(consensus::Instant now);
+  LoadPeaks Peaks(consensus::Instant now);
   // Whole seconds since the start, at most 300.
   int64_t ObservedSeconds(consensus::Instant now);
 
  private:
   static constexpr int64_t kSlots = kSeconds + 1;  // And the second that is not over.
   static constexpr int64_t kPeaks = kPeakSeconds / kSeconds + 1;
+
+  // Sums of 10 seconds.
+  struct Sums {
+    float requests = 0;
+    float read_bytes = 0;
+    float written_bytes = 0;
+    float cpu_ns = 0;
+
+    void Raise(const Sums& other);
+  };
 
   void MoveTo(consensus::Instant now);
   // Of the `count` seconds before `end`, `end` not included.
@@ -69,7 +87,7 @@ class LoadWindow {
   int64_t start_;  // All in seconds.
   int64_t second_;
   std::array<LoadCounts, kSlots> slots_{};
-  std::array<float, kPeaks> peaks_{};  // By ten seconds.
+  std::array<Sums, kPeaks> peaks_{};  // The most of each, by ten seconds.
 };
 
 }  // namespace rasputin::range

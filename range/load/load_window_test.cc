@@ -82,13 +82,29 @@ TEST(LoadWindow, ReadsMayTakeThePlaceOfWrites) {
 TEST(LoadWindow, ThePeakIsOfFiveMinutes) {
   LoadWindow window(At(7));
   Feed(20, 30, 40, &window);
-  EXPECT_EQ(window.Peak(At(31)), 40);
-  EXPECT_EQ(window.Peak(At(300)), 40);
-  EXPECT_EQ(window.Peak(At(345)), 0);
+  EXPECT_EQ(window.Peaks(At(31)).requests, 40);
+  EXPECT_EQ(window.Peaks(At(300)).requests, 40);
+  EXPECT_EQ(window.Peaks(At(345)).requests, 0);
   // Also where nothing was added or asked in between, and after a very long time.
   Feed(400, 402, 5, &window);
-  EXPECT_EQ(window.Peak(At(404)), 1);
-  EXPECT_EQ(window.Peak(At(1'000'000)), 0);
+  EXPECT_EQ(window.Peaks(At(404)).requests, 1);
+  EXPECT_EQ(window.Peaks(At(1'000'000)).requests, 0);
+}
+
+TEST(LoadWindow, EachMeasureHasItsOwnPeak) {
+  LoadWindow window(At(0));
+  window.Add(At(0.5), {0, 0, 3'000'000'000, 0, 0});
+  window.Add(At(40.5), {10, 20, 0, 4000, 0});
+  window.Add(At(80.5), {0, 0, 1000, 500, 500'000'000});
+  const LoadPeaks peaks = window.Peaks(At(100));
+  EXPECT_EQ(peaks.requests, 3);
+  EXPECT_EQ(peaks.read_bytes, 300'000'000);
+  EXPECT_EQ(peaks.written_bytes, 400);
+  EXPECT_NEAR(peaks.cpu_cores, 0.05, 1e-6);
+  EXPECT_EQ(window.Peaks(At(330)).read_bytes, 100);
+  EXPECT_EQ(window.Peaks(At(400)).written_bytes, 0);
+  EXPECT_EQ(window.Peaks(At(400)).cpu_cores, 0);
+  EXPECT_LE(sizeof(LoadWindow), 900u);
 }
 
 TEST(LoadWindow, ObservesAtMostFiveMinutes) {
@@ -128,7 +144,7 @@ TEST(LoadWindow, AgreesWithAModel) {
       ASSERT_DOUBLE_EQ(window.Mean(At(static_cast<double>(now))).reads, expected);
       peak_low = std::max(peak_low, static_cast<double>(in_window) / 10);
       if (now - start < 290) {
-        ASSERT_GE(window.Peak(At(static_cast<double>(now))) * 1.0001, peak_low);
+        ASSERT_GE(window.Peaks(At(static_cast<double>(now))).requests * 1.0001, peak_low);
       }
     }
   }

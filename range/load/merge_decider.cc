@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "range/descriptor.h"
 #include "range/load/figures.h"
+#include "range/load/load_window.h"
 
 namespace rasputin::range {
 namespace {
@@ -61,34 +62,53 @@ std::string TooYoung(const RangeDescriptor& range, const char* which, const Rang
   return "";
 }
 
-std::string TooBusy(const RangeLoad& left, const RangeLoad& right,
-                    const SplitThresholds& thresholds, const MergeRules& rules) {
+// What a range had to do at most in the last five minutes. Not less than it has now: a range that
+// was split just now has not been measured for as long as a peak is the mean of, and a leader of an
+// older version names the peak of requests alone.
+LoadPeaks PeaksOf(const RangeLoad& load) {
+  LoadPeaks peaks;
+  peaks.requests =
+      std::max(load.peak_requests_per_second(), load.reads_per_second() + load.writes_per_second());
+  peaks.read_bytes = std::max(load.peak_read_bytes_per_second(), load.read_bytes_per_second());
+  peaks.written_bytes =
+      std::max(load.peak_written_bytes_per_second(), load.written_bytes_per_second());
+  peaks.cpu_cores = std::max(load.peak_cpu_cores(), load.cpu_cores());
+  return peaks;
+}
+
+LoadPeaks PeaksOfBoth(const RangeLoad& left, const RangeLoad& right) {
+  const LoadPeaks a = PeaksOf(left);
+  const LoadPeaks b = PeaksOf(right);
+  return {a.requests + b.requests, a.read_bytes + b.read_bytes, a.written_bytes + b.written_bytes,
+          a.cpu_cores + b.cpu_cores};
+}
+
+std::string TooBusy(const LoadPeaks& both, const SplitThresholds& thresholds,
+                    const MergeRules& rules) {
   const double part = static_cast<double>(rules.load_percent) / 100;
-  const double peak = left.peak_requests_per_second() + right.peak_requests_per_second();
-  const double peak_max = part * static_cast<double>(thresholds.requests_per_second());
-  if (peak >= peak_max) {
-    return absl::StrCat("together they had up to ", FormatCount(peak),
+  const double requests_max = part * static_cast<double>(thresholds.requests_per_second());
+  if (both.requests >= requests_max) {
+    return absl::StrCat("together they had up to ", FormatCount(both.requests),
                         " requests/s in five minutes, ranges are merged below ",
-                        FormatCount(peak_max), "/s");
+                        FormatCount(requests_max), "/s");
   }
-  const double cores = left.cpu_cores() + right.cpu_cores();
   const double cores_max = part * static_cast<double>(thresholds.cpu_millicores()) / 1000;
-  if (cores >= cores_max) {
-    return absl::StrCat("together they take ", FormatCores(cores),
-                        " cores, ranges are merged below ", FormatCores(cores_max));
+  if (both.cpu_cores >= cores_max) {
+    return absl::StrCat("together they took up to ", FormatCores(both.cpu_cores),
+                        " cores in five minutes, ranges are merged below ", FormatCores(cores_max));
   }
-  const double read = left.read_bytes_per_second() + right.read_bytes_per_second();
   const double read_max = part * static_cast<double>(thresholds.read_bytes_per_second());
-  if (read >= read_max) {
-    return absl::StrCat("together they return ", FormatBytes(static_cast<uint64_t>(read)),
-                        "/s, ranges are merged below ",
+  if (both.read_bytes >= read_max) {
+    return absl::StrCat("together they returned up to ",
+                        FormatBytes(static_cast<uint64_t>(both.read_bytes)),
+                        "/s in five minutes, ranges are merged below ",
                         FormatBytes(static_cast<uint64_t>(read_max)), "/s");
   }
-  const double written = left.written_bytes_per_second() + right.written_bytes_per_second();
   const double written_max = part * static_cast<double>(thresholds.written_bytes_per_second());
-  if (written >= written_max) {
-    return absl::StrCat("together they are written ", FormatBytes(static_cast<uint64_t>(written)),
-                        "/s, ranges are merged below ",
+  if (both.written_bytes >= written_max) {
+    return absl::StrCat("together they were written up to ",
+                        FormatBytes(static_cast<uint64_t>(both.written_bytes)),
+                        "/s in five minutes, ranges are merged below ",
                         FormatBytes(static_cast<uint64_t>(written_max)), "/s");
   }
   return "";
@@ -142,17 +162,17 @@ MergeVerdict DecideMerge(const RangeReview& left, const RangeDescriptor& right,
     std::string large = TooLarge(side.range, side.which, side.load.size_bytes(), size_limit);
     if (!large.empty()) return refuse(std::move(large));
   }
-  std::string busy = TooBusy(left.load, right_load, thresholds, rules);
+  const LoadPeaks peaks = PeaksOfBoth(left.load, right_load);
+  std::string busy = TooBusy(peaks, thresholds, rules);
   if (!busy.empty()) return refuse(std::move(busy));
   for (const auto& side : sides) {
     std::string young = TooYoung(side.range, side.which, side.load, rules);
     if (!young.empty()) return refuse(std::move(young));
   }
-  const double peak = left.load.peak_requests_per_second() + right_load.peak_requests_per_second();
-  std::string reason =
-      absl::StrCat("the ranges hold ", FormatBytes(left.load.size_bytes()), " and ",
-                   FormatBytes(right_load.size_bytes()), ", each below ", FormatBytes(size_limit),
-                   ", and together had at most ", FormatCount(peak), " requests/s in five minutes");
+  std::string reason = absl::StrCat("the ranges hold ", FormatBytes(left.load.size_bytes()),
+                                    " and ", FormatBytes(right_load.size_bytes()), ", each below ",
+                                    FormatBytes(size_limit), ", and together had at most ",
+                                    FormatCount(peaks.requests), " requests/s in five minutes");
   const bool together = StoresObstacle(left.descriptor, right).empty();
   return {together, !together, std::move(reason)};
 }
@@ -170,7 +190,11 @@ RangeLoad LoadOfBoth(const RangeReview& left, const RangeDescriptor& right,
   both.set_read_bytes_per_second(a.read_bytes_per_second() + b.read_bytes_per_second());
   both.set_written_bytes_per_second(a.written_bytes_per_second() + b.written_bytes_per_second());
   both.set_cpu_cores(a.cpu_cores() + b.cpu_cores());
-  both.set_peak_requests_per_second(a.peak_requests_per_second() + b.peak_requests_per_second());
+  const LoadPeaks peaks = PeaksOfBoth(a, b);
+  both.set_peak_requests_per_second(peaks.requests);
+  both.set_peak_read_bytes_per_second(peaks.read_bytes);
+  both.set_peak_written_bytes_per_second(peaks.written_bytes);
+  both.set_peak_cpu_cores(peaks.cpu_cores);
   return both;
 }
 

@@ -21,8 +21,8 @@ struct MergeRules {
   consensus::Duration age_min = std::chrono::minutes(10);
   // Each is below this part of the size threshold, in hundredths.
   uint64_t size_percent = 20;
-  // Both together stay below this part of each load threshold, in hundredths; of requests the peak
-  // of five minutes counts.
+  // The peaks of five minutes of both together stay below this part of each load threshold, in
+  // hundredths.
   uint64_t load_percent = 50;
   // So long must the leaders have measured before a peak is believed; 0 to 300 s.
   consensus::Duration observed_min = std::chrono::minutes(5);

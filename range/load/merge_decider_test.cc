@@ -84,11 +84,23 @@ TEST(MergeDecider, SaysWhatStandsAgainstIt) {
       {[](Pair* p) { p->right_load.set_peak_requests_per_second(1150); },
        "together they had up to 1,250 requests/s in five minutes, ranges are merged below 1,250/s"},
       {[](Pair* p) { p->left.load.set_cpu_cores(0.25); },
-       "together they take 0.25 cores, ranges are merged below 0.25"},
+       "together they took up to 0.25 cores in five minutes, ranges are merged below 0.25"},
+      {[](Pair* p) {
+         p->left.load.set_peak_cpu_cores(0.2);
+         p->right_load.set_peak_cpu_cores(0.1);
+       },
+       "together they took up to 0.30 cores in five minutes, ranges are merged below 0.25"},
       {[](Pair* p) { p->left.load.set_read_bytes_per_second(15 * kMiB); },
-       "together they return 15 MiB/s, ranges are merged below 15 MiB/s"},
+       "together they returned up to 15 MiB/s in five minutes, ranges are merged below 15 MiB/s"},
+      {[](Pair* p) { p->right_load.set_peak_read_bytes_per_second(31 * kMiB); },
+       "together they returned up to 31 MiB/s in five minutes, ranges are merged below 15 MiB/s"},
       {[](Pair* p) { p->left.load.set_written_bytes_per_second(5 * kMiB); },
-       "together they are written 5 MiB/s, ranges are merged below 4 MiB/s"},
+       "together they were written up to 5 MiB/s in five minutes, ranges are merged below 4 MiB/s"},
+      {[](Pair* p) {
+         p->left.load.set_peak_written_bytes_per_second(2 * kMiB);
+         p->right_load.set_written_bytes_per_second(2 * kMiB);
+       },
+       "together they were written up to 4 MiB/s in five minutes, ranges are merged below 4 MiB/s"},
       {[](Pair* p) { p->left.load.set_age_seconds(599); },
        "the left range is 9 min old, ranges are merged from 10 min on"},
       {[](Pair* p) { p->right_load.set_age_seconds(61); },
@@ -137,6 +149,17 @@ TEST(MergeDecider, WhereOnlyTheStoresStandAgainstItTheReplicasAreToBeMoved) {
   EXPECT_FALSE(Decide(Quiet()).align);
 }
 
+// What was split just now has not been measured for the 10 seconds that a peak is the mean of.
+TEST(MergeDecider, APeakIsNotLessThanWhatIsMeasuredNow) {
+  Pair pair = Quiet();
+  pair.rules.age_min = pair.rules.observed_min = std::chrono::seconds(2);
+  pair.right_load.set_reads_per_second(800);
+  pair.right_load.set_writes_per_second(500);
+  EXPECT_EQ(Decide(pair).reason,
+            "together they had up to 1,400 requests/s in five minutes, ranges are merged below "
+            "1,250/s");
+}
+
 TEST(MergeDecider, AVoterIsAVoterHoweverItIsWritten) {
   Pair pair = Quiet();
   for (auto& replica : *pair.left.descriptor.mutable_replicas()) replica.clear_role();
@@ -163,12 +186,19 @@ TEST(MergeDecider, OneOfTwoIsAsOldAsTheYoungerAndAsBusyAsBoth) {
   Pair pair = Quiet();
   pair.right_load.set_age_seconds(700);
   pair.right_load.set_cpu_cores(0.05);
+  pair.left.load.set_peak_cpu_cores(0.2);
+  pair.left.load.set_peak_read_bytes_per_second(300);
+  pair.right_load.set_peak_read_bytes_per_second(400);
+  pair.right_load.set_peak_written_bytes_per_second(90);
   pair.left.load.set_writes_per_second(3);
   pair.right_load.set_writes_per_second(4);
   const type::v1::RangeLoad both = LoadOfBoth(pair.left, pair.right, pair.right_load);
   EXPECT_EQ(both.range_id(), 10u);
   EXPECT_EQ(both.age_seconds(), 700u);
   EXPECT_EQ(both.peak_requests_per_second(), 200);
+  EXPECT_EQ(both.peak_read_bytes_per_second(), 700);
+  EXPECT_EQ(both.peak_written_bytes_per_second(), 90);
+  EXPECT_EQ(both.peak_cpu_cores(), 0.25);
   EXPECT_EQ(both.writes_per_second(), 7);
   EXPECT_EQ(both.cpu_cores(), 0.05);
   pair.right.set_dropped(true);

@@ -22,7 +22,7 @@ namespace rasputin::range {
 // What two ranges had to do together before they became one.
 struct CarriedLoad {
   LoadRates rates;
-  double peak_requests_per_second = 0;
+  LoadPeaks peaks;
   consensus::Instant merged;
 };
 
