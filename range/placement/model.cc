@@ -44,8 +44,10 @@ PlacementModel::PlacementModel(const PlacementSnapshot& snapshot, const Placemen
     : rules_(rules) {
   AddStores(snapshot);
   AddRanges(snapshot);
-  AddUnderWay(snapshot);
-  AddPairs(snapshot);
+  std::map<consensus::RangeId, size_t> by_id;
+  for (size_t i = 0; i < ranges_.size(); ++i) by_id.emplace(ranges_[i].view->id, i);
+  AddUnderWay(snapshot, by_id);
+  AddPairs(snapshot, by_id);
   Sum();
 }
 
@@ -115,9 +117,8 @@ void PlacementModel::AddRanges(const PlacementSnapshot& snapshot) {
   }
 }
 
-void PlacementModel::AddUnderWay(const PlacementSnapshot& snapshot) {
-  std::map<consensus::RangeId, size_t> by_id;
-  for (size_t i = 0; i < ranges_.size(); ++i) by_id[ranges_[i].view->id] = i;
+void PlacementModel::AddUnderWay(const PlacementSnapshot& snapshot,
+                                 const std::map<consensus::RangeId, size_t>& by_id) {
   for (const PlacementMove& move : snapshot.under_way) {
     const uint32_t from = move.from.IsSet() ? StoreOf(move.from) : kNoStore;
     const uint32_t to = move.to.IsSet() ? StoreOf(move.to) : kNoStore;
@@ -141,24 +142,23 @@ void PlacementModel::AddUnderWay(const PlacementSnapshot& snapshot) {
   }
 }
 
-void PlacementModel::AddPairs(const PlacementSnapshot& snapshot) {
+void PlacementModel::AddPairs(const PlacementSnapshot& snapshot,
+                              const std::map<consensus::RangeId, size_t>& by_id) {
   uint32_t count = 0;
   for (const PlacementPair& pair : snapshot.pairs) {
     if (count == rules_.pairs_max) return;
-    const auto find = [this](consensus::RangeId id) {
-      return std::find_if(ranges_.begin(), ranges_.end(),
-                          [id](const Range& one) { return one.view->id == id; });
-    };
-    const auto left = find(pair.left);
-    const auto right = find(pair.right);
-    if (left == ranges_.end() || right == ranges_.end() || left == right) continue;
-    if (left->paired || right->paired) continue;
+    const auto left_at = by_id.find(pair.left);
+    const auto right_at = by_id.find(pair.right);
+    if (left_at == by_id.end() || right_at == by_id.end() || left_at == right_at) continue;
+    Range& left = ranges_[left_at->second];
+    Range& right = ranges_[right_at->second];
+    if (left.paired || right.paired) continue;
     ++count;
-    left->paired = right->paired = true;
-    right->align_with = static_cast<size_t>(left - ranges_.begin());
-    right->pair = &pair;
-    right->collection = left->collection;
-    right->factor = left->factor;
+    left.paired = right.paired = true;
+    right.align_with = left_at->second;
+    right.pair = &pair;
+    right.collection = left.collection;
+    right.factor = left.factor;
   }
 }
 

@@ -105,8 +105,11 @@ class PlacementModel {
   uint32_t StoreOf(consensus::StoreId id);
   void AddStores(const PlacementSnapshot& snapshot);
   void AddRanges(const PlacementSnapshot& snapshot);
-  void AddUnderWay(const PlacementSnapshot& snapshot);
-  void AddPairs(const PlacementSnapshot& snapshot);
+  // `by_id`: positions in ranges().
+  void AddUnderWay(const PlacementSnapshot& snapshot,
+                   const std::map<consensus::RangeId, size_t>& by_id);
+  void AddPairs(const PlacementSnapshot& snapshot,
+                const std::map<consensus::RangeId, size_t>& by_id);
   void Sum();
   void Hold(const Range& range, uint32_t store, double sign);
 

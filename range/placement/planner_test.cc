@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -350,6 +351,33 @@ TEST(PlacementPlanner, AlignsAFewPairsAtATime) {
   EXPECT_EQ(std::count_if(plan.moves.begin(), plan.moves.end(),
                           [](const auto& one) { return one.cause == MoveCause::kAlign; }),
             3);
+}
+
+// Wishes may be many and out of date; what each costs must not grow with the number of ranges.
+TEST(PlacementPlanner, PairsOfManyRangesCostLittle) {
+  constexpr uint64_t kCount = 20'000;
+  PlacementSnapshot cluster = ParseSnapshot("store 1\nstore 2\nstore 3\n");
+  for (uint64_t id = 1; id <= kCount; ++id) {
+    PlacementRange range;
+    range.id = consensus::RangeId(id);
+    for (uint64_t store = 1; store <= 3; ++store) {
+      PlacementMember member;
+      member.store = consensus::StoreId(store);
+      range.members.push_back(member);
+    }
+    range.leader = consensus::StoreId(1 + id % 3);
+    cluster.ranges.push_back(range);
+  }
+  const auto duration = [&cluster] {
+    const auto begin = std::chrono::steady_clock::now();
+    PlanPlacement(cluster, PlacementRules());
+    return std::chrono::steady_clock::now() - begin;
+  };
+  const auto without = duration();
+  for (uint64_t i = 0; i < 2 * kCount; ++i) {
+    cluster.pairs.push_back({consensus::RangeId(kCount), consensus::RangeId(kCount + 1 + i), ""});
+  }
+  EXPECT_LE(duration(), 5 * without + std::chrono::milliseconds(200));
 }
 
 }  // namespace
