@@ -89,6 +89,14 @@ bool TakeCarried(Instant now, const CarriedLoad& carried, LoadRates* rates, Load
   return true;
 }
 
+LoadRates RatesOf(Instant now, RangeMeter* meter, LoadPeaks* peaks) {
+  LoadRates rates = meter->window.Mean(now);
+  *peaks = meter->window.Peaks(now);
+  std::unique_ptr<CarriedLoad>& carried = meter->carried;
+  if (carried != nullptr && !TakeCarried(now, *carried, &rates, peaks)) carried.reset();
+  return rates;
+}
+
 }  // namespace
 
 // True: the replica leads, and what it holds of its load is of this leadership and these bounds.
@@ -152,11 +160,8 @@ RangeLoad Store::Impl::LoadOf(const ClockReading& now, Replica* replica) {
   load.set_age_seconds(age);
   load.set_observed_seconds(std::min<uint64_t>(age, LoadWindow::kPeakSeconds));
   if (state.meter == nullptr) return load;
-  LoadRates rates = state.meter->window.Mean(now.boot);
-  LoadPeaks peaks = state.meter->window.Peaks(now.boot);
-  std::unique_ptr<CarriedLoad>& carried = state.meter->carried;
-  if (carried != nullptr && !TakeCarried(now.boot, *carried, &rates, &peaks)) carried.reset();
-  SetRates(rates, &load);
+  LoadPeaks peaks;
+  SetRates(RatesOf(now.boot, state.meter.get(), &peaks), &load);
   SetPeaks(peaks, &load);
   return load;
 }
@@ -348,7 +353,8 @@ std::vector<RangeLoad> Store::Impl::ListLoads(const ClockReading& now, size_t ma
   for (const RangeId range : loads_.metered()) {
     Replica* replica = Find(range);
     if (!HasLoad(now, replica)) continue;  // The next review removes it.
-    busy.push_back({replica->load.meter->window.Mean(now.boot).requests(), replica});
+    LoadPeaks peaks;
+    busy.push_back({RatesOf(now.boot, replica->load.meter.get(), &peaks).requests(), replica});
   }
   if (busy.size() > max) {
     std::nth_element(busy.begin(), busy.begin() + static_cast<ptrdiff_t>(max), busy.end());

@@ -197,6 +197,34 @@ TEST_F(LoadTest, WhatWasWrittenIsRememberedForFiveMinutes) {
   EXPECT_GE(load().peak_written_bytes_per_second(), 200'000);
 }
 
+TEST_F(LoadTest, WhatWasMeasuredBeforeAMergeCountsInTheOrderOfTheBusiest) {
+  SplitAtM();
+  ASSERT_EQ(cluster
+                .CallLeader(10, kv::Operation::kSplit, Key("t"),
+                            SplitBody(Key("t"), 11, kDefaultCollectionId))
+                .outcome,
+            Outcome::kOk);
+  ASSERT_TRUE(cluster.RunUntil([this] { return cluster.Leader(11) == leader; }));
+  MergeSteps steps(&cluster);
+  ASSERT_EQ(steps.Merge(kRange, 10).outcome, Outcome::kOk);
+  ASSERT_EQ(cluster.Leader(kRange), leader);
+  type::v1::RangeLoad before;
+  before.set_writes_per_second(50);
+  const auto merged = store().DescribeLoad(cluster.Now(), RangeId(kRange))->descriptor;
+  store().CarryLoad(cluster.Now(), merged, before);
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_EQ(
+        cluster.CallLeader(11, kv::Operation::kSet, Key("z"), SetBody("z", std::string(100, 'v')))
+            .outcome,
+        Outcome::kOk);
+  }
+  cluster.RunFor(1500);
+  const std::vector<type::v1::RangeLoad> loads = store().ListLoads(cluster.Now(), 1);
+  ASSERT_EQ(loads.size(), 1u);
+  EXPECT_EQ(loads[0].range_id(), kRange);
+  EXPECT_EQ(loads[0].writes_per_second(), 50);
+}
+
 TEST_F(LoadTest, ACollectionsThresholdsCount) {
   ReviewOptions options;
   options.thresholds[kDefaultCollectionId].set_requests_per_second(77);
