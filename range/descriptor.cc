@@ -174,8 +174,31 @@ const ReplicaDescriptor* FindStore(const RangeDescriptor& descriptor, consensus:
   return nullptr;
 }
 
-bool IsVoter(const ReplicaDescriptor& replica) {
-  return replica.role() != type::v1::REPLICA_ROLE_LEARNER;
+bool IsLearner(const ReplicaDescriptor& replica) {
+  return replica.role() == type::v1::REPLICA_ROLE_LEARNER;
+}
+
+bool IsVoter(const ReplicaDescriptor& replica) { return !IsLearner(replica); }
+
+bool IsPlainVoter(const ReplicaDescriptor& replica) {
+  return replica.role() == type::v1::REPLICA_ROLE_UNSPECIFIED ||
+         replica.role() == type::v1::REPLICA_ROLE_VOTER;
+}
+
+bool WillVote(const ReplicaDescriptor& replica) {
+  return IsPlainVoter(replica) || replica.role() == type::v1::REPLICA_ROLE_INCOMING;
+}
+
+size_t CountFutureVoters(const RangeDescriptor& descriptor) {
+  const auto& replicas = descriptor.replicas();
+  return static_cast<size_t>(std::count_if(replicas.begin(), replicas.end(), WillVote));
+}
+
+bool IsJoint(const RangeDescriptor& descriptor) {
+  const auto& replicas = descriptor.replicas();
+  return std::any_of(replicas.begin(), replicas.end(), [](const ReplicaDescriptor& replica) {
+    return IsVoter(replica) && !IsPlainVoter(replica);
+  });
 }
 
 }  // namespace rasputin::range

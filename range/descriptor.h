@@ -7,6 +7,7 @@
 #ifndef RASPUTIN_RANGE_DESCRIPTOR_H_
 #define RASPUTIN_RANGE_DESCRIPTOR_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -59,8 +60,18 @@ const type::v1::ReplicaDescriptor* FindReplica(const RangeDescriptor& descriptor
                                                consensus::ReplicaId replica);
 const type::v1::ReplicaDescriptor* FindStore(const RangeDescriptor& descriptor,
                                              consensus::StoreId store);
-// Votes are counted of it, in either half.
+
+// What roles mean; a member without one is a plain voter.
+bool IsLearner(const type::v1::ReplicaDescriptor& replica);
+// Votes are counted of it, in either half: all but learners.
 bool IsVoter(const type::v1::ReplicaDescriptor& replica);
+// A voter whom no change concerns.
+bool IsPlainVoter(const type::v1::ReplicaDescriptor& replica);
+// A voter once the change that is under way, if there is one, is over.
+bool WillVote(const type::v1::ReplicaDescriptor& replica);
+size_t CountFutureVoters(const RangeDescriptor& descriptor);
+// A change of voters is under way: the configuration is joint.
+bool IsJoint(const RangeDescriptor& descriptor);
 
 }  // namespace rasputin::range
 

@@ -118,8 +118,17 @@ TEST(Descriptor, MembersAreConfigurationsAndBack) {
       const auto* replica = FindReplica(descriptor, member.replica);
       ASSERT_NE(replica, nullptr);
       EXPECT_EQ(FindStore(descriptor, member.store), replica);
+      const auto in = [&member](const std::vector<consensus::Member>& list) {
+        return std::find(list.begin(), list.end(), member) != list.end();
+      };
+      const bool stays = !configuration.IsJoint() || in(configuration.outgoing);
       EXPECT_EQ(IsVoter(*replica), configuration.IsVoter(member.replica));
+      EXPECT_EQ(IsLearner(*replica), !configuration.IsVoter(member.replica));
+      EXPECT_EQ(IsPlainVoter(*replica), in(configuration.voters) && stays);
+      EXPECT_EQ(WillVote(*replica), in(configuration.voters));
     }
+    EXPECT_EQ(CountFutureVoters(descriptor), configuration.voters.size());
+    EXPECT_EQ(IsJoint(descriptor), configuration.IsJoint());
   }
 }
 

@@ -20,11 +20,7 @@ constexpr char kMembersChange[] =
     "that is done";
 
 bool HasPlainVoters(const RangeDescriptor& descriptor) {
-  return std::all_of(descriptor.replicas().begin(), descriptor.replicas().end(),
-                     [](const auto& replica) {
-                       return replica.role() == type::v1::REPLICA_ROLE_UNSPECIFIED ||
-                              replica.role() == type::v1::REPLICA_ROLE_VOTER;
-                     });
+  return std::all_of(descriptor.replicas().begin(), descriptor.replicas().end(), IsPlainVoter);
 }
 
 std::set<uint64_t> StoresOf(const RangeDescriptor& descriptor) {

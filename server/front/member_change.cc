@@ -2,28 +2,21 @@
 
 #include "server/front/member_change.h"
 
-#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "range/descriptor.h"
 #include "rasputin/peer/v1/peer.pb.h"
 
 namespace rasputin::server {
 namespace {
 
+using range::IsLearner;
+using range::IsVoter;
 using range::ReplicaChange;
 using type::v1::ReplicaDescriptor;
 using Kind = ReplicaChange::Kind;
-
-bool IsVoter(const ReplicaDescriptor& replica) {
-  return replica.role() == type::v1::REPLICA_ROLE_UNSPECIFIED ||
-         replica.role() == type::v1::REPLICA_ROLE_VOTER;
-}
-
-bool IsLearner(const ReplicaDescriptor& replica) {
-  return replica.role() == type::v1::REPLICA_ROLE_LEARNER;
-}
 
 const ReplicaDescriptor* ReplicaOn(const range::RangeDescriptor& range, uint64_t store) {
   for (const ReplicaDescriptor& replica : range.replicas()) {
@@ -40,10 +33,7 @@ MemberStep Ask(Kind kind, uint64_t store, std::string text) {
 
 MemberStep NextMemberStep(const range::RangeDescriptor& range, uint64_t add, uint64_t remove,
                           size_t voters_min) {
-  const bool joint = std::any_of(
-      range.replicas().begin(), range.replicas().end(),
-      [](const ReplicaDescriptor& replica) { return !IsVoter(replica) && !IsLearner(replica); });
-  if (joint) return {MemberStep::Kind::kWait, {}, "the voters are changing"};
+  if (range::IsJoint(range)) return {MemberStep::Kind::kWait, {}, "the voters are changing"};
   const ReplicaDescriptor* added = ReplicaOn(range, add);
   const ReplicaDescriptor* removed = ReplicaOn(range, remove);
   if (add != 0 && added == nullptr) {

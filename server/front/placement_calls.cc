@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/route/full_key.h"
+#include "range/descriptor.h"
 #include "rasputin/admin/v1/admin.pb.h"
 #include "server/front/admin_message.h"
 #include "server/front/call_status.h"
@@ -30,16 +31,6 @@ bool IsLeaving(const StoreDescriptor& store) {
 bool IsActive(const StoreDescriptor& store) {
   return store.state() == type::v1::STORE_STATE_UNSPECIFIED ||
          store.state() == type::v1::STORE_STATE_ACTIVE;
-}
-
-// Voters, of a change under way those that are to be.
-size_t CountVoters(const range::RangeDescriptor& range) {
-  return static_cast<size_t>(
-      std::count_if(range.replicas().begin(), range.replicas().end(), [](const auto& replica) {
-        return replica.role() == type::v1::REPLICA_ROLE_UNSPECIFIED ||
-               replica.role() == type::v1::REPLICA_ROLE_VOTER ||
-               replica.role() == type::v1::REPLICA_ROLE_INCOMING;
-      }));
 }
 
 // Stores that could have a replica: one that drains keeps what it has and takes nothing new.
@@ -216,7 +207,7 @@ void PlacementCalls::ReadRanges(const ClockReading& now, std::shared_ptr<Drain> 
                         return calls_->Finish(drain->id, ToCallResult(answer, *router_));
                       }
                       for (const auto& range : result.ranges()) {
-                        const size_t replicas = CountVoters(range);
+                        const size_t replicas = range::CountFutureVoters(range);
                         const size_t left = CountStoresFor(range, drain->others);
                         if (!client::HasMember(range, drain->store.store_id()) || replicas <= left)
                           continue;

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 
+#include "range/descriptor.h"
+
 namespace rasputin::server {
 
 using range::PlacementRange;
@@ -20,28 +22,12 @@ namespace {
 // What a store wanted before it went silent counts for so long.
 constexpr Duration kWishSilenceMax = std::chrono::seconds(30);
 
-bool IsLearner(const ReplicaDescriptor& replica) {
-  return replica.role() == type::v1::REPLICA_ROLE_LEARNER;
-}
-
-bool IsPlainVoter(const ReplicaDescriptor& replica) {
-  return replica.role() == type::v1::REPLICA_ROLE_UNSPECIFIED ||
-         replica.role() == type::v1::REPLICA_ROLE_VOTER;
-}
-
-bool WillVote(const ReplicaDescriptor& replica) {
-  return IsPlainVoter(replica) || replica.role() == type::v1::REPLICA_ROLE_INCOMING;
-}
-
 bool HasLearner(const RangeDescriptor& range) {
-  return std::any_of(range.replicas().begin(), range.replicas().end(), IsLearner);
+  return std::any_of(range.replicas().begin(), range.replicas().end(), range::IsLearner);
 }
 
 bool IsBlocked(const RangeDescriptor& range) {
-  const bool changing = std::any_of(
-      range.replicas().begin(), range.replicas().end(),
-      [](const ReplicaDescriptor& one) { return !IsLearner(one) && !IsPlainVoter(one); });
-  return changing || range.has_merge() || range.has_frozen_by();
+  return range::IsJoint(range) || range.has_merge() || range.has_frozen_by();
 }
 
 }  // namespace
@@ -133,18 +119,14 @@ void PlacementView::OnLoad(const ClockReading& now, const type::v1::StoreLoad& l
 
 size_t PlacementView::CountVoters(RangeId range) const {
   const auto at = ranges_.find(range.value());
-  if (at == ranges_.end()) return 0;
-  const auto& replicas = at->second.replicas();
-  return static_cast<size_t>(std::count_if(replicas.begin(), replicas.end(), WillVote));
+  return at == ranges_.end() ? 0 : range::CountFutureVoters(at->second);
 }
 
 bool PlacementView::IsVoter(RangeId range, StoreId store) const {
   const auto at = ranges_.find(range.value());
   if (at == ranges_.end()) return false;
-  const auto& replicas = at->second.replicas();
-  return std::any_of(replicas.begin(), replicas.end(), [store](const ReplicaDescriptor& one) {
-    return one.store_id() == store.value() && WillVote(one);
-  });
+  const ReplicaDescriptor* replica = range::FindStore(at->second, store);
+  return replica != nullptr && range::WillVote(*replica);
 }
 
 Duration PlacementView::Silent(const ClockReading& now, uint64_t store) const {
@@ -185,7 +167,7 @@ PlacementSnapshot PlacementView::Snapshot(const ClockReading& now) const {
     range.id = RangeId(id);
     range.collection_id = descriptor.collection_id();
     for (const auto& replica : descriptor.replicas()) {
-      range.members.push_back({StoreId(replica.store_id()), !IsLearner(replica)});
+      range.members.push_back({StoreId(replica.store_id()), range::IsVoter(replica)});
     }
     range.blocked = IsBlocked(descriptor);
     if (const auto it = leaders_.find(id); it != leaders_.end()) range.leader = it->second;

@@ -8,6 +8,7 @@
 
 #include "client/route/full_key.h"
 #include "kv/command.h"
+#include "range/descriptor.h"
 
 namespace rasputin::sim {
 namespace {
@@ -101,10 +102,6 @@ constexpr const char* kNames[] = {
 };
 static_assert(sizeof(kNames) / sizeof(kNames[0]) == kSituations, "one name for each");
 
-bool IsVoterRole(type::v1::ReplicaRole role) {
-  return role == type::v1::REPLICA_ROLE_UNSPECIFIED || role == type::v1::REPLICA_ROLE_VOTER;
-}
-
 const type::v1::ReplicaDescriptor* FindReplica(const RangeDescriptor& descriptor, uint64_t id) {
   for (const auto& replica : descriptor.replicas()) {
     if (replica.replica_id() == id) return &replica;
@@ -120,18 +117,13 @@ const char* NameOf(Situation situation) { return kNames[static_cast<size_t>(situ
 
 bool Coverage::IsJoint(RangeId range) const {
   const auto found = latest_.find(range);
-  if (found == latest_.end()) return false;
-  const auto& replicas = found->second.replicas();
-  return std::any_of(replicas.begin(), replicas.end(), [](const auto& replica) {
-    return !IsVoterRole(replica.role()) && replica.role() != type::v1::REPLICA_ROLE_LEARNER;
-  });
+  return found != latest_.end() && range::IsJoint(found->second);
 }
 
 bool Coverage::MovesSome() const {
   return std::any_of(latest_.begin(), latest_.end(), [](const auto& range) {
     const auto& replicas = range.second.replicas();
-    return std::any_of(replicas.begin(), replicas.end(),
-                       [](const auto& replica) { return !IsVoterRole(replica.role()); });
+    return !std::all_of(replicas.begin(), replicas.end(), range::IsPlainVoter);
   });
 }
 
@@ -381,7 +373,7 @@ void Coverage::CompareMembers(const RangeDescriptor& before, const RangeDescript
   bool leaves = false;
   for (const auto& replica : before.replicas()) {
     const auto* now = FindReplica(after, replica.replica_id());
-    const bool learner = replica.role() == type::v1::REPLICA_ROLE_LEARNER;
+    const bool learner = range::IsLearner(replica);
     if (now == nullptr) Hit(learner ? Situation::kLearnerRemoved : Situation::kVoterRemoved);
     if (now != nullptr && learner && now->role() != replica.role()) {
       Hit(Situation::kLearnerPromoted);

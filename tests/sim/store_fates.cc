@@ -15,6 +15,8 @@
 namespace rasputin::sim {
 namespace {
 
+using range::IsLearner;
+using range::IsVoter;
 using range::RangeDescriptor;
 using type::v1::ReplicaRole;
 using type::v1::StoreState;
@@ -25,17 +27,6 @@ constexpr int kStoresLeft = 3;
 // That a store which was taken off the list is switched off.
 constexpr double kSwitchedOff = 0.5;
 constexpr uint64_t kBytesRead = 1 << 20;
-
-bool IsLearner(const type::v1::ReplicaDescriptor& replica) {
-  return replica.role() == type::v1::REPLICA_ROLE_LEARNER;
-}
-
-bool IsChanging(const RangeDescriptor& range) {
-  return std::any_of(range.replicas().begin(), range.replicas().end(), [](const auto& replica) {
-    return replica.role() == type::v1::REPLICA_ROLE_INCOMING ||
-           replica.role() == type::v1::REPLICA_ROLE_OUTGOING;
-  });
-}
 
 bool Holds(const RangeDescriptor& range, uint64_t store) {
   return range::FindStore(range, range::StoreId(store)) != nullptr;
@@ -132,9 +123,9 @@ bool StoreFates::SurvivesLossOf(int node) {
   }
   if (left < kStoresLeft) return false;
   for (const auto& [range, descriptor] : AllRanges()) {
-    if (IsChanging(descriptor)) return false;
+    if (range::IsJoint(descriptor)) return false;
     int voters = 0;
-    for (const auto& replica : descriptor.replicas()) voters += IsLearner(replica) ? 0 : 1;
+    for (const auto& replica : descriptor.replicas()) voters += IsVoter(replica) ? 1 : 0;
     if (voters < kStoresLeft) return false;
   }
   return true;
@@ -244,7 +235,7 @@ bool StoreFates::MustEmpty(uint64_t store) const {
 
 std::string StoreFates::ProblemOf(const RangeDescriptor& range) {
   const uint64_t id = range.range_id();
-  if (IsChanging(range)) return absl::StrCat("the voters of range ", id, " are changing");
+  if (range::IsJoint(range)) return absl::StrCat("the voters of range ", id, " are changing");
   const uint32_t factor = cluster_->options().placement_rules.replication_factor;
   const int leader = cluster_->LeadingNode(range::RangeId(id));
   const auto leading_store = static_cast<uint64_t>(leader) + 1;
