@@ -88,8 +88,10 @@ std::optional<uint64_t> FlippedInHeader(absl::string_view bytes, uint64_t sequen
       const bool whole = DecodeFrameHeader(header, sequence, at, &frame) &&
                          frame.previous_crc == chain && HasWholeBody(bytes, at, frame);
       byte = was;
+      if (!whole) continue;
       const uint64_t place = at + static_cast<uint64_t>(&byte - header.data());
-      if (whole) return place;
+      const uint64_t end = at + kFrameHeaderBytes + frame.body_bytes;
+      return MayBeTorn(bytes, at, end, place) ? std::nullopt : std::optional<uint64_t>(place);
     }
   }
   return std::nullopt;

@@ -9,6 +9,7 @@
 
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
+#include "consensus/log/last_frame.h"
 
 namespace rasputin::consensus::log {
 namespace {
@@ -150,6 +151,21 @@ TEST(SegmentScan, AWriteThatLacksOneBitAtItsVeryEndIsATear) {
   const uint64_t last = segment.Add(std::string("value\x01\0\0", 8));
   std::string torn = segment.bytes;
   torn[last + kFrameHeaderBytes + EntryRecordBytes(8) - 3] = '\0';
+  EXPECT_EQ(Scan(torn).end, last);
+  EXPECT_FALSE(Scan(torn).flipped.has_value());
+}
+
+// Of a header at the end of a sector the first eight bytes may be torn alone, and lack one bit: the
+// highest byte of the body's length that is not zero (simulator, seed 6152631).
+TEST(SegmentScan, AHeaderThatLacksOneBitAtTheEndOfItsSectorIsATear) {
+  Segment segment(5);
+  constexpr uint64_t kBegin = kTornSectorBytes - kFrameAlignment;
+  segment.Add(std::string(kBegin - segment.end - kFrameHeaderBytes - EntryRecordBytes(0), 'v'));
+  const uint64_t last = segment.Add(std::string(256 - EntryRecordBytes(0), 'v'));
+  ASSERT_EQ(last, kBegin);
+  std::string torn = segment.bytes;
+  ASSERT_EQ(torn[last + 5], '\x01') << "the length is 256";
+  torn[last + 5] = '\0';
   EXPECT_EQ(Scan(torn).end, last);
   EXPECT_FALSE(Scan(torn).flipped.has_value());
 }
