@@ -7,6 +7,7 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -18,11 +19,13 @@ namespace rasputin::server {
 
 using range::Outcome;
 using range::RangeDescriptor;
+using type::v1::Collection;
+using type::v1::StoreDescriptor;
 
 namespace {
 
 constexpr uint32_t kLookupRows = 100;
-constexpr uint32_t kWalkRows = 1000;
+constexpr uint32_t kPageRows = 1000;
 constexpr uint32_t kRangeIdBlock = 1000;
 constexpr char kDefaultCollection[] = "default";
 constexpr size_t kCollectionNameBytesMax = 128;
@@ -52,6 +55,26 @@ const RangeDescriptor* Holding(const storage::v1::MetaQueryResult& result,
   }
   return nullptr;
 }
+
+// What of the meta range is listed by id.
+template <typename Row>
+struct Listed;
+
+template <>
+struct Listed<StoreDescriptor> {
+  static void Ask(storage::v1::MetaQuery* query) { query->set_stores(true); }
+  static const auto& Rows(const storage::v1::MetaQueryResult& result) { return result.stores(); }
+  static uint64_t Id(const StoreDescriptor& store) { return store.store_id(); }
+};
+
+template <>
+struct Listed<Collection> {
+  static void Ask(storage::v1::MetaQuery* query) { query->set_collections(true); }
+  static const auto& Rows(const storage::v1::MetaQueryResult& result) {
+    return result.collections();
+  }
+  static uint64_t Id(const Collection& collection) { return collection.id(); }
+};
 
 // A name that users gave, for a message: nothing in it can confuse a terminal.
 std::string ShownName(const std::string& name) {
@@ -147,6 +170,64 @@ void Directory::Learn(const storage::v1::MetaQueryResult& result) {
       router_->LearnCollection(collection);
     }
   }
+}
+
+template <typename Row>
+void Directory::ReadRows(
+    const ClockReading& now, std::vector<Row> read, Instant deadline,
+    std::function<void(const ClockReading&, RangeAnswer, std::vector<Row>)> done) {
+  storage::v1::MetaQuery query;
+  Listed<Row>::Ask(&query);
+  const uint64_t from = read.empty() ? 0 : Listed<Row>::Id(read.back()) + 1;
+  query.set_from_id(from);
+  query.set_limit(kPageRows);
+  Query(now, query, deadline,
+        [this, from, read = std::move(read), deadline, done = std::move(done)](
+            const ClockReading& when, RangeAnswer answer,
+            storage::v1::MetaQueryResult result) mutable {
+          if (answer.response.outcome != Outcome::kOk) return done(when, std::move(answer), {});
+          // A store of an older version answers with the first page whatever it is asked for.
+          bool news = false;
+          for (const Row& row : Listed<Row>::Rows(result)) {
+            if (Listed<Row>::Id(row) < from) continue;
+            read.push_back(row);
+            news = true;
+          }
+          if (!result.more() || !news) return done(when, std::move(answer), std::move(read));
+          ReadRows<Row>(when, std::move(read), deadline, std::move(done));
+        });
+}
+
+void Directory::ReadStores(const ClockReading& now, Instant deadline, StoresDone done) {
+  ReadRows<StoreDescriptor>(now, {}, deadline, std::move(done));
+}
+
+void Directory::ReadCollections(const ClockReading& now, Instant deadline, CollectionsDone done) {
+  ReadRows<Collection>(now, {}, deadline, std::move(done));
+}
+
+std::string Directory::NextKey(const storage::v1::MetaQueryResult& page) {
+  if (!page.more() || page.ranges_size() == 0) return "";
+  return page.ranges(page.ranges_size() - 1).end_key();
+}
+
+void Directory::WalkRanges(const ClockReading& now, RangeWalk walk) {
+  WalkOn(now, std::make_shared<RangeWalk>(std::move(walk)));
+}
+
+void Directory::WalkOn(const ClockReading& now, std::shared_ptr<RangeWalk> walk) {
+  storage::v1::MetaQuery query;
+  query.set_ranges_from(walk->from);
+  query.set_limit(kPageRows);
+  Query(now, query, std::min(walk->deadline, now.boot + walk->read_duration),
+        [this, walk](const ClockReading& when, RangeAnswer answer,
+                     storage::v1::MetaQueryResult result) {
+          if (answer.response.outcome != Outcome::kOk) return walk->done(when, std::move(answer));
+          if (!walk->page(when, result)) return;
+          walk->from = NextKey(result);
+          if (walk->from.empty()) return walk->done(when, std::move(answer));
+          WalkOn(when, walk);
+        });
 }
 
 template <typename Value>
@@ -271,31 +352,24 @@ void Directory::FindRangeById(const ClockReading& now, uint64_t range_id, Instan
     const RangeDescriptor copy = *known;
     return done(now, RangeAnswer(), copy);
   }
-  WalkForId(now, range_id, "", deadline, std::move(done));
-}
-
-void Directory::WalkForId(const ClockReading& now, uint64_t range_id, const std::string& from,
-                          Instant deadline, RangeDone done) {
-  storage::v1::MetaQuery query;
-  query.set_ranges_from(from);
-  query.set_limit(kWalkRows);
-  Query(now, query, deadline,
-        [this, range_id, deadline, done = std::move(done)](
-            const ClockReading& when, RangeAnswer answer, storage::v1::MetaQueryResult result) {
-          if (answer.response.outcome != Outcome::kOk) return done(when, std::move(answer), {});
-          for (const auto& range : result.ranges()) {
-            if (range.range_id() == range_id) return done(when, std::move(answer), range);
-          }
-          const bool more = result.more() && result.ranges_size() > 0 &&
-                            !result.ranges(result.ranges_size() - 1).end_key().empty();
-          if (more) {
-            const std::string next = result.ranges(result.ranges_size() - 1).end_key();
-            return WalkForId(when, range_id, next, deadline, done);
-          }
-          answer.response.outcome = Outcome::kNotFound;
-          answer.response.message = absl::StrCat("there is no range ", range_id);
-          done(when, std::move(answer), {});
-        });
+  RangeWalk walk;
+  walk.deadline = deadline;
+  walk.page = [range_id, done](const ClockReading& when, const storage::v1::MetaQueryResult& page) {
+    for (const auto& range : page.ranges()) {
+      if (range.range_id() != range_id) continue;
+      done(when, RangeAnswer(), range);
+      return false;
+    }
+    return true;
+  };
+  walk.done = [range_id, done](const ClockReading& when, RangeAnswer answer) {
+    if (answer.response.outcome == Outcome::kOk) {
+      answer.response.outcome = Outcome::kNotFound;
+      answer.response.message = absl::StrCat("there is no range ", range_id);
+    }
+    done(when, std::move(answer), {});
+  };
+  WalkRanges(now, std::move(walk));
 }
 
 void Directory::AllocateRangeId(const ClockReading& now, Instant deadline, IdDone done) {

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,20 @@ class Directory {
   using RangeDone = std::function<void(const ClockReading& now, RangeAnswer answer,
                                        range::RangeDescriptor range)>;
   using IdDone = std::function<void(const ClockReading& now, RangeAnswer answer, uint64_t id)>;
+  using StoresDone = std::function<void(const ClockReading& now, RangeAnswer answer,
+                                        std::vector<type::v1::StoreDescriptor> stores)>;
+  using CollectionsDone = std::function<void(const ClockReading& now, RangeAnswer answer,
+                                             std::vector<Collection> collections)>;
+  struct RangeWalk {
+    std::string from;  // Full key.
+    // The whole walk ends at the first, each of its reads after the second.
+    Instant deadline = Instant::max();
+    Duration read_duration = std::chrono::hours(1);
+    // False: the walk is over, and `done` is not called.
+    std::function<bool(const ClockReading& now, const storage::v1::MetaQueryResult& page)> page;
+    // After the last page, or the first read that failed.
+    std::function<void(const ClockReading& now, RangeAnswer answer)> done;
+  };
 
   // Learns the bootstrap record and the book, which may be empty and is newer if it is not, and
   // serves the dispatcher's lookups from here on.
@@ -46,6 +61,16 @@ class Directory {
   // One command to the meta range. `repeatable`: a repetition changes nothing.
   void Command(const ClockReading& now, const storage::v1::MetaCommand& command, bool repeatable,
                Instant deadline, CommandDone done);
+
+  // The list of stores, and all collections, by id; read page by page, however many there are. Rows
+  // that change meanwhile are as before or as after that.
+  void ReadStores(const ClockReading& now, Instant deadline, StoresDone done);
+  void ReadCollections(const ClockReading& now, Instant deadline, CollectionsDone done);
+  // Ranges that end beyond a key, in key order, page by page. Of ranges that change meanwhile both
+  // states may be seen.
+  void WalkRanges(const ClockReading& now, RangeWalk walk);
+  // Of a page of ranges: the full key to go on from; empty: it was the last one.
+  static std::string NextKey(const storage::v1::MetaQueryResult& page);
 
   // Takes over what a read brought: ranges, stores, collections.
   void Learn(const storage::v1::MetaQueryResult& result);
@@ -86,8 +111,10 @@ class Directory {
   std::function<void(const ClockReading&, RangeAnswer, Value)> Until(
       const ClockReading& now, Instant deadline,
       std::function<void(const ClockReading&, RangeAnswer, Value)> done);
-  void WalkForId(const ClockReading& now, uint64_t range_id, const std::string& from,
-                 Instant deadline, RangeDone done);
+  template <typename Row>
+  void ReadRows(const ClockReading& now, std::vector<Row> read, Instant deadline,
+                std::function<void(const ClockReading&, RangeAnswer, std::vector<Row>)> done);
+  void WalkOn(const ClockReading& now, std::shared_ptr<RangeWalk> walk);
   // The route to the meta range is always there, and as new as it ever was.
   void EnsureMeta();
 

@@ -72,6 +72,7 @@ FrontOptions Following() {
 struct Follower {
   FakeCall call;
   std::map<uint64_t, type::v1::RangeDescriptor> ranges;
+  uint64_t stores = 0;  // Rows of them that came.
   size_t pages_read = 0;
   int completions = 0;
 
@@ -85,6 +86,7 @@ struct Follower {
       ASSERT_TRUE(page.ParseFromString(call.encoded_pages[pages_read]));
       for (const uint64_t id : page.gone_range_ids()) ranges.erase(id);
       for (const auto& route : page.routes()) ranges[route.range().range_id()] = route.range();
+      stores += static_cast<uint64_t>(page.stores_size());
       completions += page.complete() ? 1 : 0;
     }
   }
@@ -151,6 +153,35 @@ TEST(FollowRanges, CountsNodesAtTheMetaRangeNotFollowers) {
     follower.ReadPages();
     EXPECT_EQ(follower.ranges.size(), 3u);
   }
+}
+
+// Both longer than a page.
+TEST(FollowRanges, SendsAllRangesAndAllStores) {
+  constexpr uint64_t kMore = 1200;
+  FakeCluster cluster(3, Following());
+  storage::v1::MetaCommand put;
+  type::v1::RangeDescriptor range = cluster.InDirectory(client::FullKey(2, "k"));
+  range.set_generation(range.generation() + 1);
+  for (uint64_t i = 0; i <= kMore; ++i) {
+    range.set_end_key(i == kMore ? "" : client::FullKey(2, "k" + std::to_string(1000 + i)));
+    *put.mutable_put_ranges()->add_ranges() = range;
+    range.set_range_id(1000 + i);
+    range.set_start_key(range.end_key());
+  }
+  cluster.ApplyToMeta(put);
+  for (uint64_t i = 0; i < kMore; ++i) {
+    storage::v1::MetaCommand store;
+    store.mutable_put_store()->mutable_store()->set_peer_address("p" + std::to_string(i));
+    cluster.ApplyToMeta(store);
+  }
+  cluster.Advance(seconds(5));
+  Follower follower;
+  follower.Start(&cluster, 3);
+  follower.ReadPages();
+  EXPECT_EQ(follower.ranges.size(), kMore + 2);
+  EXPECT_EQ(follower.stores, kMore + 3);
+  const FakeCall status = cluster.Call(2, Method::kGetStatus, admin::v1::GetStatusRequest());
+  EXPECT_EQ(status.Body<admin::v1::GetStatusResponse>().ranges(), kMore + 2);
 }
 
 TEST(DirectoryFollower, ReadsLessAndLessWhileNothingChanges) {

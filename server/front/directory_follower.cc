@@ -74,7 +74,9 @@ void DirectoryFollower::OnRead(const ClockReading& now, bool succeeded,
   change_ = result.last_change();
   if (result.everything()) {
     fresh_.clear();
-    return TakeRanges(now, result);
+    TakeRanges(result);
+    const std::string next = Directory::NextKey(result);
+    return next.empty() ? ReadStores(now) : ReadRangesFrom(now, next);
   }
   for (const uint64_t id : result.gone_range_ids()) router_->Forget(id);
   copy_.Apply(result);
@@ -83,69 +85,56 @@ void DirectoryFollower::OnRead(const ClockReading& now, bool succeeded,
 }
 
 void DirectoryFollower::ReadRangesFrom(const ClockReading& now, const std::string& from) {
-  storage::v1::MetaQuery query;
-  query.set_ranges_from(from);
-  query.set_limit(kRowsPerRead);
-  directory_->Query(
-      now, query, now.boot + kReadDuration,
-      [this](const ClockReading& when, RangeAnswer answer, storage::v1::MetaQueryResult result) {
-        if (answer.response.outcome == Outcome::kOk) return TakeRanges(when, result);
-        change_ = 0;
-        ReadAgainAfter(when, false);
-      });
+  Directory::RangeWalk walk;
+  walk.from = from;
+  walk.read_duration = kReadDuration;
+  walk.page = [this](const ClockReading&, const storage::v1::MetaQueryResult& page) {
+    TakeRanges(page);
+    return true;
+  };
+  walk.done = [this](const ClockReading& when, const RangeAnswer& answer) {
+    if (answer.response.outcome != Outcome::kOk) return GiveUp(when);
+    ReadStores(when);
+  };
+  directory_->WalkRanges(now, std::move(walk));
 }
 
-void DirectoryFollower::TakeRanges(const ClockReading& now,
-                                   const storage::v1::MetaQueryResult& result) {
-  for (const auto& range : result.ranges()) {
+void DirectoryFollower::TakeRanges(const storage::v1::MetaQueryResult& page) {
+  for (const auto& range : page.ranges()) {
     type::v1::RangeDescriptor& known = fresh_[range.range_id()];
     if (known.generation() <= range.generation()) known = range;
   }
-  const bool more = result.more() && result.ranges_size() > 0 &&
-                    !result.ranges(result.ranges_size() - 1).end_key().empty();
-  if (more) return ReadRangesFrom(now, result.ranges(result.ranges_size() - 1).end_key());
-  ReadStores(now);
 }
 
 void DirectoryFollower::ReadStores(const ClockReading& now) {
-  storage::v1::MetaQuery query;
-  query.set_stores(true);
-  query.set_limit(kRowsPerRead);
-  directory_->Query(
-      now, query, now.boot + kReadDuration,
-      [this](const ClockReading& when, RangeAnswer answer, storage::v1::MetaQueryResult result) {
-        if (answer.response.outcome != Outcome::kOk) {
-          change_ = 0;
-          return ReadAgainAfter(when, false);
-        }
-        copy_.Replace(std::exchange(fresh_, {}), {result.stores().begin(), result.stores().end()});
-        ReadCollections(when, 0);
+  directory_->ReadStores(now, now.boot + kReadDuration,
+                         [this](const ClockReading& when, const RangeAnswer& answer,
+                                const std::vector<type::v1::StoreDescriptor>& stores) {
+                           if (answer.response.outcome != Outcome::kOk) return GiveUp(when);
+                           copy_.Replace(std::exchange(fresh_, {}), stores);
+                           ReadCollections(when);
+                         });
+}
+
+// What was missed may be the end of a collection: those that are not listed are looked up by name
+// when somebody asks for them.
+void DirectoryFollower::ReadCollections(const ClockReading& now) {
+  directory_->ReadCollections(
+      now, now.boot + kReadDuration,
+      [this](const ClockReading& when, const RangeAnswer& answer,
+             const std::vector<type::v1::Collection>& collections) {
+        if (answer.response.outcome != Outcome::kOk) return GiveUp(when);
+        router_->ForgetCollections();
+        storage::v1::MetaQueryResult all;
+        *all.mutable_collections() = {collections.begin(), collections.end()};
+        directory_->Learn(all);
+        ReadAgainAfter(when, true);
       });
 }
 
-void DirectoryFollower::ReadCollections(const ClockReading& now, uint64_t from) {
-  storage::v1::MetaQuery query;
-  query.set_collections(true);
-  query.set_from_id(from);
-  query.set_limit(kRowsPerRead);
-  directory_->Query(now, query, now.boot + kReadDuration,
-                    [this, from](const ClockReading& when, RangeAnswer answer,
-                                 storage::v1::MetaQueryResult result) {
-                      if (answer.response.outcome != Outcome::kOk) {
-                        change_ = 0;
-                        return ReadAgainAfter(when, false);
-                      }
-                      // What was missed may be the end of a collection: those that are not listed
-                      // are looked up by name when somebody asks for them.
-                      if (from == 0) router_->ForgetCollections();
-                      directory_->Learn(result);
-                      // A store of an older version answers with the first page whatever is asked.
-                      const auto& page = result.collections();
-                      const bool more =
-                          result.more() && !page.empty() && page.rbegin()->id() >= from;
-                      if (!more) return ReadAgainAfter(when, true);
-                      ReadCollections(when, page.rbegin()->id() + 1);
-                    });
+void DirectoryFollower::GiveUp(const ClockReading& now) {
+  change_ = 0;
+  ReadAgainAfter(now, false);
 }
 
 void DirectoryFollower::ReadAgainAfter(const ClockReading& now, bool news) {

@@ -35,11 +35,13 @@ class DirectoryFollower {
  private:
   void Read(const ClockReading& now);
   void OnRead(const ClockReading& now, bool succeeded, const storage::v1::MetaQueryResult& result);
-  // Everything is read afresh: ranges page by page, then the names of collections.
+  // Everything is read afresh: ranges, stores, then collections.
   void ReadRangesFrom(const ClockReading& now, const std::string& from);
-  void TakeRanges(const ClockReading& now, const storage::v1::MetaQueryResult& result);
+  void TakeRanges(const storage::v1::MetaQueryResult& page);
   void ReadStores(const ClockReading& now);
-  void ReadCollections(const ClockReading& now, uint64_t from);
+  void ReadCollections(const ClockReading& now);
+  // A part of everything is not to be gone on from.
+  void GiveUp(const ClockReading& now);
   void ReadAgainAfter(const ClockReading& now, bool news);
 
   const Duration period_;

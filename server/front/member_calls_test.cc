@@ -271,6 +271,29 @@ TEST(StoreWatch, EveryNodeLearnsOfANewStoreWithinThePeriod) {
   for (uint64_t node = 1; node <= 3; ++node) EXPECT_EQ(cluster.stores_told[node].size(), 4u);
 }
 
+// A list longer than a page.
+TEST(ListOfStores, IsReadWholeByWhoeverReadsIt) {
+  constexpr int kStores = 1203;
+  FakeCluster cluster(3, Watching());
+  for (uint64_t id = 4; id <= kStores; ++id) {
+    storage::v1::MetaCommand put;
+    put.mutable_put_store()->mutable_store()->set_peer_address("p" + std::to_string(id));
+    cluster.ApplyToMeta(put);
+  }
+  for (int second = 0; second <= 11; ++second) cluster.Advance(seconds(1));
+  EXPECT_EQ(cluster.stores_told[2].size(), size_t{kStores});
+  const FakeCall join = cluster.Call(2, Method::kJoin, Join(5));
+  const auto manifest = join.Body<peer::v1::JoinResponse>().manifest();
+  EXPECT_EQ(manifest.store_id(), uint64_t{kStores + 1});
+  EXPECT_EQ(manifest.bootstrap().stores_size(), kStores + 1);
+  const FakeCall list = cluster.Call(1, Method::kListStores, admin::v1::ListStoresRequest());
+  EXPECT_EQ(list.Body<admin::v1::ListStoresResponse>().stores_size(), kStores + 1);
+  admin::v1::DrainStoreRequest drain;
+  drain.set_store_id(kStores);
+  drain.set_state(type::v1::STORE_STATE_DRAINING);
+  EXPECT_TRUE(cluster.Call(3, Method::kDrainStore, drain).ok());
+}
+
 TEST(StoreWatch, AStoreThatIsMetIsLookedForSoonButNotOftenerThanOnceASecond) {
   FakeCluster cluster(3, Watching());
   cluster.Settle();

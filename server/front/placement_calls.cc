@@ -20,7 +20,6 @@ using type::v1::StoreDescriptor;
 
 namespace {
 
-constexpr uint32_t kRowsPerRead = 1000;
 // Between two questions while the meta range changes its leader.
 constexpr Duration kRound = std::chrono::milliseconds(100);
 
@@ -154,74 +153,70 @@ void PlacementCalls::DrainStore(const ClockReading& now, CallId id, const absl::
 }
 
 void PlacementCalls::ReadStores(const ClockReading& now, std::shared_ptr<Drain> drain) {
-  storage::v1::MetaQuery query;
-  query.set_stores(true);
-  query.set_limit(kRowsPerRead);
-  directory_->Query(
-      now, query, drain->deadline,
-      [this, drain](const ClockReading& when, RangeAnswer answer,
-                    storage::v1::MetaQueryResult result) {
-        if (answer.response.outcome != Outcome::kOk) {
-          return calls_->Finish(drain->id, ToCallResult(answer, *router_));
-        }
-        const type::v1::StoreState state = drain->store.state();
-        bool known = false;
-        bool other_leads = false;
-        for (const auto& store : result.stores()) {
-          if (store.store_id() == drain->store.store_id()) {
-            drain->store = store;
-            drain->store.set_state(state);
-            known = true;
-            continue;
-          }
-          if (!IsLeaving(store)) drain->others[store.store_id()] = IsActive(store);
-          other_leads |= IsActive(store);
-        }
-        if (!known) {
-          return calls_->Finish(
-              drain->id,
-              RefuseCall(absl::StatusCode::kNotFound, rasputin::v1::ERROR_REASON_NOT_FOUND,
-                         absl::StrCat("there is no store ", drain->store.store_id())));
-        }
-        if (state == type::v1::STORE_STATE_ACTIVE) return SetState(when, drain);
-        if (!other_leads) {
-          return calls_->Finish(drain->id,
-                                RefusePrecondition("0 other stores could lead its ranges: add a "
-                                                   "store, or make one active again, first"));
-        }
-        if (state == type::v1::STORE_STATE_DRAINING) return SetState(when, drain);
-        ReadRanges(when, drain, "");
-      });
+  directory_->ReadStores(now, drain->deadline,
+                         [this, drain](const ClockReading& when, const RangeAnswer& answer,
+                                       const std::vector<StoreDescriptor>& stores) {
+                           if (answer.response.outcome != Outcome::kOk) {
+                             return calls_->Finish(drain->id, ToCallResult(answer, *router_));
+                           }
+                           CheckStores(when, drain, stores);
+                         });
+}
+
+void PlacementCalls::CheckStores(const ClockReading& now, std::shared_ptr<Drain> drain,
+                                 const std::vector<StoreDescriptor>& stores) {
+  const type::v1::StoreState state = drain->store.state();
+  bool known = false;
+  bool other_leads = false;
+  for (const StoreDescriptor& store : stores) {
+    if (store.store_id() == drain->store.store_id()) {
+      drain->store = store;
+      drain->store.set_state(state);
+      known = true;
+      continue;
+    }
+    if (!IsLeaving(store)) drain->others[store.store_id()] = IsActive(store);
+    other_leads |= IsActive(store);
+  }
+  if (!known) {
+    return calls_->Finish(
+        drain->id, RefuseCall(absl::StatusCode::kNotFound, rasputin::v1::ERROR_REASON_NOT_FOUND,
+                              absl::StrCat("there is no store ", drain->store.store_id())));
+  }
+  if (state == type::v1::STORE_STATE_ACTIVE) return SetState(now, drain);
+  if (!other_leads) {
+    return calls_->Finish(drain->id,
+                          RefusePrecondition("0 other stores could lead its ranges: add a "
+                                             "store, or make one active again, first"));
+  }
+  if (state == type::v1::STORE_STATE_DRAINING) return SetState(now, drain);
+  CheckRanges(now, drain);
 }
 
 // A store is decommissioned only if its replicas could go somewhere.
-void PlacementCalls::ReadRanges(const ClockReading& now, std::shared_ptr<Drain> drain,
-                                const std::string& from) {
-  storage::v1::MetaQuery query;
-  query.set_ranges_from(from);
-  query.set_limit(kRowsPerRead);
-  directory_->Query(now, query, drain->deadline,
-                    [this, drain](const ClockReading& when, RangeAnswer answer,
-                                  storage::v1::MetaQueryResult result) {
-                      if (answer.response.outcome != Outcome::kOk) {
-                        return calls_->Finish(drain->id, ToCallResult(answer, *router_));
-                      }
-                      for (const auto& range : result.ranges()) {
-                        const size_t replicas = range::CountFutureVoters(range);
-                        const size_t left = CountStoresFor(range, drain->others);
-                        if (!client::HasMember(range, drain->store.store_id()) || replicas <= left)
-                          continue;
-                        return calls_->Finish(
-                            drain->id,
-                            RefusePrecondition(absl::StrCat(
-                                left, left == 1 ? " store" : " stores",
-                                " would be left, and range ", range.range_id(), " has ", replicas,
-                                " replicas: add a store, or lower the replication factor, first")));
-                      }
-                      const bool more = result.more() && result.ranges_size() > 0;
-                      if (!more) return SetState(when, drain);
-                      ReadRanges(when, drain, result.ranges(result.ranges_size() - 1).end_key());
-                    });
+void PlacementCalls::CheckRanges(const ClockReading& now, std::shared_ptr<Drain> drain) {
+  Directory::RangeWalk walk;
+  walk.deadline = drain->deadline;
+  walk.page = [this, drain](const ClockReading&, const storage::v1::MetaQueryResult& page) {
+    for (const auto& range : page.ranges()) {
+      const size_t replicas = range::CountFutureVoters(range);
+      const size_t left = CountStoresFor(range, drain->others);
+      if (!client::HasMember(range, drain->store.store_id()) || replicas <= left) continue;
+      calls_->Finish(drain->id,
+                     RefusePrecondition(absl::StrCat(
+                         left, left == 1 ? " store" : " stores", " would be left, and range ",
+                         range.range_id(), " has ", replicas,
+                         " replicas: add a store, or lower the replication "
+                         "factor, first")));
+      return false;
+    }
+    return true;
+  };
+  walk.done = [this, drain](const ClockReading& when, const RangeAnswer& answer) {
+    if (answer.response.outcome == Outcome::kOk) return SetState(when, drain);
+    calls_->Finish(drain->id, ToCallResult(answer, *router_));
+  };
+  directory_->WalkRanges(now, std::move(walk));
 }
 
 void PlacementCalls::SetState(const ClockReading& now, std::shared_ptr<Drain> drain) {

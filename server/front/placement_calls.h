@@ -36,7 +36,9 @@ class PlacementCalls {
 
   // The steps of DrainStore, in order.
   void ReadStores(const ClockReading& now, std::shared_ptr<Drain> drain);
-  void ReadRanges(const ClockReading& now, std::shared_ptr<Drain> drain, const std::string& from);
+  void CheckStores(const ClockReading& now, std::shared_ptr<Drain> drain,
+                   const std::vector<type::v1::StoreDescriptor>& stores);
+  void CheckRanges(const ClockReading& now, std::shared_ptr<Drain> drain);
   void SetState(const ClockReading& now, std::shared_ptr<Drain> drain);
   // Whether somebody does what is wanted.
   void AskIfDone(const ClockReading& now, std::shared_ptr<Drain> drain);

@@ -132,15 +132,21 @@ void PlacementController::End() {
   ended_.clear();
 }
 
+bool PlacementController::GoesOn(const ClockReading& now, uint64_t term,
+                                 const RangeAnswer& answer) {
+  if (term != term_ || !in_charge_) return false;
+  if (answer.response.outcome == Outcome::kOk) return true;
+  EndRound(now);
+  return false;
+}
+
 void PlacementController::Query(const ClockReading& now, const storage::v1::MetaQuery& query,
                                 Read read) {
   directory_->Query(
       now, query, now.boot + kReadDuration,
       [this, term = term_, read = std::move(read)](const ClockReading& when, RangeAnswer answer,
                                                    storage::v1::MetaQueryResult result) {
-        if (term != term_ || !in_charge_) return;
-        if (answer.response.outcome != Outcome::kOk) return EndRound(when);
-        read(when, std::move(result));
+        if (GoesOn(when, term, answer)) read(when, std::move(result));
       });
 }
 
@@ -157,71 +163,60 @@ void PlacementController::ReadChanges(const ClockReading& now) {
   query.set_limit(kRowsPerRead);
   Query(now, query, [this](const ClockReading& when, storage::v1::MetaQueryResult result) {
     view_.OnChanges(when, result);
-    if (result.everything() && result.more()) {
+    const std::string next = result.everything() ? Directory::NextKey(result) : "";
+    if (!next.empty()) {
       // A part of everything is not to be gone on from: the round may end before the last page.
       change_ = 0;
-      return ReadRanges(when, result.ranges(result.ranges_size() - 1).end_key(),
-                        result.last_change());
+      return ReadRanges(when, next, result.last_change());
     }
     change_ = result.last_change();
     if (result.more()) return ReadChanges(when);
-    ReadStores(when, {});
+    ReadStores(when);
   });
 }
 
 void PlacementController::ReadRanges(const ClockReading& now, const std::string& from,
                                      uint64_t change) {
-  storage::v1::MetaQuery query;
-  query.set_ranges_from(from);
-  query.set_limit(kRowsPerRead);
-  Query(now, query, [this, change](const ClockReading& when, storage::v1::MetaQueryResult result) {
-    view_.OnRanges(when, result);
-    if (result.more() && result.ranges_size() > 0) {
-      return ReadRanges(when, result.ranges(result.ranges_size() - 1).end_key(), change);
-    }
+  Directory::RangeWalk walk;
+  walk.from = from;
+  walk.read_duration = kReadDuration;
+  walk.page = [this, term = term_](const ClockReading& when,
+                                   const storage::v1::MetaQueryResult& page) {
+    if (term != term_ || !in_charge_) return false;
+    view_.OnRanges(when, page);
+    return true;
+  };
+  walk.done = [this, change, term = term_](const ClockReading& when, const RangeAnswer& answer) {
+    if (!GoesOn(when, term, answer)) return;
     change_ = change;
-    ReadStores(when, {});
-  });
+    ReadStores(when);
+  };
+  directory_->WalkRanges(now, std::move(walk));
 }
 
-void PlacementController::ReadStores(const ClockReading& now,
-                                     std::vector<type::v1::StoreDescriptor> read) {
-  storage::v1::MetaQuery query;
-  query.set_stores(true);
-  const uint64_t from = read.empty() ? 0 : read.back().store_id() + 1;
-  query.set_from_id(from);
-  query.set_limit(kRowsPerRead);
-  Query(now, query,
-        [this, from, read = std::move(read)](const ClockReading& when,
-                                             storage::v1::MetaQueryResult result) mutable {
-          read.insert(read.end(), result.stores().begin(), result.stores().end());
-          // A store of an older version answers with the first page whatever it is asked for.
-          const bool more = result.more() && !read.empty() && read.back().store_id() >= from;
-          if (more) return ReadStores(when, std::move(read));
-          view_.OnStores(when, read);
-          ReadCollections(when, {});
-        });
+void PlacementController::ReadStores(const ClockReading& now) {
+  directory_->ReadStores(
+      now, now.boot + kReadDuration,
+      [this, term = term_](const ClockReading& when, const RangeAnswer& answer,
+                           const std::vector<type::v1::StoreDescriptor>& stores) {
+        if (!GoesOn(when, term, answer)) return;
+        view_.OnStores(when, stores);
+        ReadCollections(when);
+      });
 }
 
 // After the ranges: the row of a collection is written before it has a range, so that of the ranges
 // that are known only those of a collection that was removed meanwhile lack it. They are empty.
-void PlacementController::ReadCollections(const ClockReading& now,
-                                          std::vector<type::v1::Collection> read) {
-  storage::v1::MetaQuery query;
-  query.set_collections(true);
-  const uint64_t from = read.empty() ? 0 : read.back().id() + 1;
-  query.set_from_id(from);
-  query.set_limit(kRowsPerRead);
-  Query(now, query,
-        [this, from, read = std::move(read)](const ClockReading& when,
-                                             storage::v1::MetaQueryResult result) mutable {
-          read.insert(read.end(), result.collections().begin(), result.collections().end());
-          const bool more = result.more() && !read.empty() && read.back().id() >= from;
-          if (more) return ReadCollections(when, std::move(read));
-          view_.OnCollections(read);
-          GoOnDropping(when, read);
-          ReadPlacement(when);
-        });
+void PlacementController::ReadCollections(const ClockReading& now) {
+  directory_->ReadCollections(
+      now, now.boot + kReadDuration,
+      [this, term = term_](const ClockReading& when, const RangeAnswer& answer,
+                           const std::vector<type::v1::Collection>& collections) {
+        if (!GoesOn(when, term, answer)) return;
+        view_.OnCollections(collections);
+        GoOnDropping(when, collections);
+        ReadPlacement(when);
+      });
 }
 
 void PlacementController::ReadPlacement(const ClockReading& now) {

@@ -63,8 +63,8 @@ class PlacementController {
   void ReadChanges(const ClockReading& now);
   // `change`: what everything is known up to once the last page is read.
   void ReadRanges(const ClockReading& now, const std::string& from, uint64_t change);
-  void ReadStores(const ClockReading& now, std::vector<type::v1::StoreDescriptor> read);
-  void ReadCollections(const ClockReading& now, std::vector<type::v1::Collection> read);
+  void ReadStores(const ClockReading& now);
+  void ReadCollections(const ClockReading& now);
   void ReadPlacement(const ClockReading& now);
   void AskLoads(const ClockReading& now);
   void AskLoad(const ClockReading& now, uint64_t store);
@@ -72,9 +72,10 @@ class PlacementController {
   void EndRound(const ClockReading& now);
   void RoundAfter(const ClockReading& now, Duration wait);
 
+  // What was asked in `term` was answered while this controller is in charge; else the round ends.
+  bool GoesOn(const ClockReading& now, uint64_t term, const RangeAnswer& answer);
   using Read = std::function<void(const ClockReading& now, storage::v1::MetaQueryResult result)>;
-  // `read` follows if the meta range answers while this controller is in charge; else the round
-  // ends.
+  // `read` follows if the round goes on.
   void Query(const ClockReading& now, const storage::v1::MetaQuery& query, Read read);
 
   // Something moves or is to move, or a store is missing.

@@ -75,12 +75,12 @@ void RangeCalls::Lookup(const ClockReading& now, CallId id, const absl::Cord& re
                 all_known &= router_->FindStore(replica.store_id()) != nullptr;
               }
               if (all_known) return FinishLookup(id, range);
-              storage::v1::MetaQuery query;
-              query.set_stores(true);
-              directory_->Query(
-                  later, query, deadline,
-                  [this, id, range](const ClockReading&, RangeAnswer,
-                                    storage::v1::MetaQueryResult) { FinishLookup(id, range); });
+              directory_->ReadStores(
+                  later, deadline,
+                  [this, id, range](const ClockReading&, const RangeAnswer&,
+                                    const std::vector<type::v1::StoreDescriptor>&) {
+                    FinishLookup(id, range);
+                  });
             });
       });
 }

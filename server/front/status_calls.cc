@@ -16,12 +16,6 @@ namespace rasputin::server {
 
 using range::Outcome;
 
-namespace {
-
-constexpr uint32_t kRowsPerRead = 1000;
-
-}  // namespace
-
 struct StatusCalls::Gathering {
   CallId id = 0;
   Instant directory_ends;  // The meta range is waited for until then,
@@ -57,69 +51,47 @@ void StatusCalls::GetStatus(const ClockReading& now, CallId id, const absl::Cord
 }
 
 void StatusCalls::GatherStores(const ClockReading& now, std::shared_ptr<Gathering> gathering) {
-  storage::v1::MetaQuery query;
-  query.set_stores(true);
-  query.set_limit(kRowsPerRead);
-  directory_->Query(now, query, gathering->directory_ends,
-                    [this, gathering](const ClockReading& when, RangeAnswer answer,
-                                      storage::v1::MetaQueryResult result) {
-                      if (answer.response.outcome != Outcome::kOk) {
-                        return OnNoDirectory(when, gathering, answer);
-                      }
-                      router_->ReplaceStores({result.stores().begin(), result.stores().end()});
-                      if (gathering->list) return GatherRanges(when, gathering, "");
-                      GatherCollections(when, gathering, 0);
-                    });
+  directory_->ReadStores(now, gathering->directory_ends,
+                         [this, gathering](const ClockReading& when, const RangeAnswer& answer,
+                                           const std::vector<type::v1::StoreDescriptor>& stores) {
+                           if (answer.response.outcome != Outcome::kOk) {
+                             return OnNoDirectory(when, gathering, answer);
+                           }
+                           router_->ReplaceStores(stores);
+                           if (gathering->list) return GatherRanges(when, gathering);
+                           GatherCollections(when, gathering);
+                         });
 }
 
-void StatusCalls::GatherCollections(const ClockReading& now, std::shared_ptr<Gathering> gathering,
-                                    uint64_t from) {
-  storage::v1::MetaQuery query;
-  query.set_collections(true);
-  query.set_from_id(from);
-  query.set_limit(kRowsPerRead);
-  directory_->Query(now, query, gathering->directory_ends,
-                    [this, gathering, from](const ClockReading& when, RangeAnswer answer,
-                                            storage::v1::MetaQueryResult result) {
-                      if (answer.response.outcome != Outcome::kOk) {
-                        return OnNoDirectory(when, gathering, answer);
-                      }
-                      admin::v1::GetStatusResponse& response = gathering->response;
-                      const auto& page = result.collections();
-                      response.set_collections(response.collections() + page.size());
-                      if (result.more() && !page.empty() && page.rbegin()->id() >= from) {
-                        return GatherCollections(when, gathering, page.rbegin()->id() + 1);
-                      }
-                      GatherRanges(when, gathering, "");
-                    });
+void StatusCalls::GatherCollections(const ClockReading& now, std::shared_ptr<Gathering> gathering) {
+  directory_->ReadCollections(now, gathering->directory_ends,
+                              [this, gathering](const ClockReading& when, const RangeAnswer& answer,
+                                                const std::vector<type::v1::Collection>& all) {
+                                if (answer.response.outcome != Outcome::kOk) {
+                                  return OnNoDirectory(when, gathering, answer);
+                                }
+                                gathering->response.set_collections(all.size());
+                                GatherRanges(when, gathering);
+                              });
 }
 
-void StatusCalls::GatherRanges(const ClockReading& now, std::shared_ptr<Gathering> gathering,
-                               const std::string& from) {
-  storage::v1::MetaQuery query;
-  query.set_ranges_from(from);
-  query.set_limit(kRowsPerRead);
-  directory_->Query(now, query, gathering->directory_ends,
-                    [this, gathering](const ClockReading& when, RangeAnswer answer,
-                                      storage::v1::MetaQueryResult result) {
-                      if (answer.response.outcome != Outcome::kOk) {
-                        return OnNoDirectory(when, gathering, answer);
-                      }
-                      admin::v1::GetStatusResponse& response = gathering->response;
-                      response.set_ranges(response.ranges() + result.ranges_size());
-                      for (const auto& range : result.ranges()) {
-                        for (const auto& one : range.replicas()) {
-                          ++gathering->ranges_on[one.store_id()];
-                        }
-                      }
-                      const std::string next =
-                          result.more() && result.ranges_size() > 0
-                              ? result.ranges(result.ranges_size() - 1).end_key()
-                              : "";
-                      if (!next.empty()) return GatherRanges(when, gathering, next);
-                      response.set_meta_available(true);
-                      AskStores(when, gathering);
-                    });
+void StatusCalls::GatherRanges(const ClockReading& now, std::shared_ptr<Gathering> gathering) {
+  Directory::RangeWalk walk;
+  walk.deadline = gathering->directory_ends;
+  walk.page = [gathering](const ClockReading&, const storage::v1::MetaQueryResult& page) {
+    admin::v1::GetStatusResponse& response = gathering->response;
+    response.set_ranges(response.ranges() + page.ranges_size());
+    for (const auto& range : page.ranges()) {
+      for (const auto& one : range.replicas()) ++gathering->ranges_on[one.store_id()];
+    }
+    return true;
+  };
+  walk.done = [this, gathering](const ClockReading& when, const RangeAnswer& answer) {
+    if (answer.response.outcome != Outcome::kOk) return OnNoDirectory(when, gathering, answer);
+    gathering->response.set_meta_available(true);
+    AskStores(when, gathering);
+  };
+  directory_->WalkRanges(now, std::move(walk));
 }
 
 void StatusCalls::AskStores(const ClockReading& now, std::shared_ptr<Gathering> gathering) {

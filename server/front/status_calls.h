@@ -30,10 +30,8 @@ class StatusCalls {
 
   // The steps, in order; ListStores leaves collections out.
   void GatherStores(const ClockReading& now, std::shared_ptr<Gathering> gathering);
-  void GatherCollections(const ClockReading& now, std::shared_ptr<Gathering> gathering,
-                         uint64_t from);
-  void GatherRanges(const ClockReading& now, std::shared_ptr<Gathering> gathering,
-                    const std::string& from);
+  void GatherCollections(const ClockReading& now, std::shared_ptr<Gathering> gathering);
+  void GatherRanges(const ClockReading& now, std::shared_ptr<Gathering> gathering);
   void AskStores(const ClockReading& now, std::shared_ptr<Gathering> gathering);
   // The meta range did not answer.
   void OnNoDirectory(const ClockReading& now, std::shared_ptr<Gathering> gathering,

@@ -18,12 +18,6 @@ namespace rasputin::server {
 
 using range::Outcome;
 
-namespace {
-
-constexpr uint32_t kStoresMax = 1000;
-
-}  // namespace
-
 StoreCalls::StoreCalls(const storage::v1::StoreManifest& manifest, CallTable* calls,
                        Directory* directory, client::Router* router)
     : cluster_id_(manifest.cluster_id()), calls_(calls), directory_(directory), router_(router) {}
@@ -59,26 +53,23 @@ void StoreCalls::Join(const ClockReading& now, CallId id, const absl::Cord& requ
 
 void StoreCalls::DescribeCluster(const ClockReading& now, CallId id, uint64_t store_id,
                                  Instant deadline) {
-  storage::v1::MetaQuery query;
-  query.set_stores(true);
-  query.set_limit(kStoresMax);
-  directory_->Query(now, query, deadline,
-                    [this, id, store_id](const ClockReading&, RangeAnswer answer,
-                                         storage::v1::MetaQueryResult result) {
-                      if (answer.response.outcome != Outcome::kOk) {
-                        return calls_->Finish(id, ToCallResult(answer, *router_));
-                      }
-                      peer::v1::JoinResponse response;
-                      storage::v1::StoreManifest* manifest = response.mutable_manifest();
-                      manifest->set_cluster_id(cluster_id_);
-                      manifest->set_store_id(store_id);
-                      manifest->set_joined(true);
-                      storage::v1::BootstrapRecord* record = manifest->mutable_bootstrap();
-                      record->set_cluster_id(cluster_id_);
-                      *record->mutable_stores() = std::move(*result.mutable_stores());
-                      *record->add_ranges() = directory_->MetaRange();
-                      calls_->Finish(id, OkResult(response));
-                    });
+  directory_->ReadStores(now, deadline,
+                         [this, id, store_id](const ClockReading&, const RangeAnswer& answer,
+                                              std::vector<type::v1::StoreDescriptor> stores) {
+                           if (answer.response.outcome != Outcome::kOk) {
+                             return calls_->Finish(id, ToCallResult(answer, *router_));
+                           }
+                           peer::v1::JoinResponse response;
+                           storage::v1::StoreManifest* manifest = response.mutable_manifest();
+                           manifest->set_cluster_id(cluster_id_);
+                           manifest->set_store_id(store_id);
+                           manifest->set_joined(true);
+                           storage::v1::BootstrapRecord* record = manifest->mutable_bootstrap();
+                           record->set_cluster_id(cluster_id_);
+                           for (auto& store : stores) *record->add_stores() = std::move(store);
+                           *record->add_ranges() = directory_->MetaRange();
+                           calls_->Finish(id, OkResult(response));
+                         });
 }
 
 void StoreCalls::Decommission(const ClockReading& now, CallId id, const absl::Cord& request,

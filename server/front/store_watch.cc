@@ -17,7 +17,6 @@ using type::v1::StoreDescriptor;
 
 namespace {
 
-constexpr uint32_t kStoresMax = 1000;
 constexpr Duration kReadDuration = std::chrono::seconds(5);
 constexpr Duration kPauseAfterRead = std::chrono::seconds(1);
 
@@ -47,15 +46,11 @@ bool StoreWatch::Run(const ClockReading& now) {
   wanted_ = false;
   busy_ = true;
   ++reads_;
-  storage::v1::MetaQuery query;
-  query.set_stores(true);
-  query.set_limit(kStoresMax);
-  directory_->Query(
-      now, query, now.boot + kReadDuration,
-      [this](const ClockReading& when, RangeAnswer answer, storage::v1::MetaQueryResult result) {
-        OnRead(when, answer.response.outcome == Outcome::kOk,
-               {result.stores().begin(), result.stores().end()});
-      });
+  directory_->ReadStores(now, now.boot + kReadDuration,
+                         [this](const ClockReading& when, const RangeAnswer& answer,
+                                const std::vector<StoreDescriptor>& stores) {
+                           OnRead(when, answer.response.outcome == Outcome::kOk, stores);
+                         });
   return true;
 }
 
