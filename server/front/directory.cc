@@ -29,8 +29,17 @@ constexpr uint32_t kPageRows = 1000;
 constexpr uint32_t kRangeIdBlock = 1000;
 constexpr char kDefaultCollection[] = "default";
 constexpr size_t kCollectionNameBytesMax = 128;
-// Longer than an election: a lookup serves many calls, whose own deadlines end their waiting.
+// Longer than an election: a lookup serves many calls, whose own deadlines end their waiting. Who
+// still has time when it has brought nothing shares the next one.
 constexpr Duration kLookupDuration = std::chrono::seconds(10);
+// A read that is advised to try again after its time ends at once: no advice is longer.
+constexpr Duration kAdviceMax = std::chrono::seconds(1);
+
+// A shared read took its time and brought nothing. Another one is begun only then: one that ended
+// early was refused, as the next would be, and at once.
+bool EndedInVain(const ClockReading& now, Instant ends, const RangeAnswer& answer) {
+  return IsNotExecuted(answer.response.outcome) && now.boot + kAdviceMax >= ends;
+}
 
 template <typename Message>
 absl::Cord Encode(const Message& message) {
@@ -105,7 +114,8 @@ Directory::Directory(const storage::v1::StoreManifest& manifest, const storage::
   }
   dispatcher_->SetLookup(
       [this](const ClockReading& now, const std::string& full_key, Dispatcher::Found found) {
-        LookUp(now, full_key,
+        // It asks again by itself.
+        LookUp(now, full_key, Instant::min(),
                [found = std::move(found)](const ClockReading& when, const RangeAnswer&,
                                           const RangeDescriptor* range) { found(when, range); });
       });
@@ -250,8 +260,9 @@ std::function<void(const ClockReading&, RangeAnswer, Value)> Directory::Until(
   return answer_once;
 }
 
-void Directory::LookUp(const ClockReading& now, const std::string& full_key, LookedUp done) {
-  waiting_.push_back({full_key, std::move(done)});
+void Directory::LookUp(const ClockReading& now, const std::string& full_key, Instant deadline,
+                       LookedUp done) {
+  waiting_.push_back({full_key, deadline, std::move(done)});
   if (!lookup_under_way_) StartLookup(now, full_key);
 }
 
@@ -260,18 +271,20 @@ void Directory::StartLookup(const ClockReading& now, const std::string& full_key
   storage::v1::MetaQuery query;
   query.set_ranges_from(full_key);
   query.set_limit(kLookupRows);
-  Query(now, query, now.boot + kLookupDuration,
-        [this, full_key](const ClockReading& when, RangeAnswer answer,
-                         storage::v1::MetaQueryResult result) {
+  const Instant ends = now.boot + kLookupDuration;
+  Query(now, query, ends,
+        [this, full_key, ends](const ClockReading& when, RangeAnswer answer,
+                               storage::v1::MetaQueryResult result) {
           lookup_under_way_ = false;
           auto waiting = std::exchange(waiting_, {});
           for (Waiting& one : waiting) {
             const RangeDescriptor* known = router_->Locate(one.full_key);
             if (known == nullptr) known = Holding(result, one.full_key);
             // Keys beyond this answer are looked up next; the key asked for has had its answer.
-            if (known == nullptr && one.full_key != full_key &&
-                answer.response.outcome == Outcome::kOk) {
-              LookUp(when, one.full_key, std::move(one.done));
+            const bool beyond = one.full_key != full_key && answer.response.outcome == Outcome::kOk;
+            const bool again = EndedInVain(when, ends, answer) && when.boot < one.deadline;
+            if (known == nullptr && (beyond || again)) {
+              LookUp(when, one.full_key, one.deadline, std::move(one.done));
               continue;
             }
             if (known == nullptr) {
@@ -291,14 +304,27 @@ void Directory::FindCollection(const ClockReading& now, const std::string& name,
     const Collection copy = *known;
     return done(now, RangeAnswer(), copy);
   }
-  auto& sharing = reading_[wanted];
-  sharing.push_back(Until(now, deadline, std::move(done)));
+  ShareRead(now, wanted, {deadline, Until(now, deadline, std::move(done))});
+}
+
+void Directory::ShareRead(const ClockReading& now, const std::string& name, Sharing caller) {
+  auto& sharing = reading_[name];
+  sharing.push_back(std::move(caller));
   if (sharing.size() > 1) return;
-  ReadCollection(now, wanted, now.boot + kLookupDuration,
-                 [this, wanted](const ClockReading& when, RangeAnswer answer, Collection found) {
-                   const auto shared = reading_.extract(wanted);
-                   for (const CollectionDone& one : shared.mapped()) one(when, answer, found);
-                 });
+  const Instant ends = now.boot + kLookupDuration;
+  ReadCollection(
+      now, name, ends,
+      [this, name, ends](const ClockReading& when, RangeAnswer answer, Collection found) {
+        auto shared = reading_.extract(name);
+        const bool in_vain = EndedInVain(when, ends, answer);
+        for (Sharing& one : shared.mapped()) {
+          if (in_vain && when.boot < one.deadline) {
+            ShareRead(when, name, std::move(one));
+          } else {
+            one.done(when, answer, found);
+          }
+        }
+      });
 }
 
 void Directory::ReadCollection(const ClockReading& now, const std::string& name, Instant deadline,
@@ -334,7 +360,7 @@ void Directory::FindRange(const ClockReading& now, const std::string& full_key, 
     const RangeDescriptor copy = *known;
     return done(now, RangeAnswer(), copy);
   }
-  LookUp(now, full_key,
+  LookUp(now, full_key, deadline,
          [once = Until(now, deadline, std::move(done))](
              const ClockReading& when, RangeAnswer answer, const RangeDescriptor* range) {
            if (range != nullptr) return once(when, RangeAnswer(), *range);

@@ -2,9 +2,9 @@
 //
 // Fills the route cache from what it reads. Lookups of ranges, and of one collection, that are
 // asked for while one is under way share its answer: of ten thousand clients that start at once the
-// meta range sees one. The meta range's own place comes from the store's bootstrap record and is
-// then learnt like any other. Not responsible for keeping the directory up to date (upkeep.h). Not
-// thread-safe.
+// meta range sees one. Each of them waits until its own deadline, through several reads if need be.
+// The meta range's own place comes from the store's bootstrap record and is then learnt like any
+// other. Not responsible for keeping the directory up to date (upkeep.h). Not thread-safe.
 
 #ifndef RASPUTIN_SERVER_FRONT_DIRECTORY_H_
 #define RASPUTIN_SERVER_FRONT_DIRECTORY_H_
@@ -101,11 +101,21 @@ class Directory {
                                       const range::RangeDescriptor* range)>;
   struct Waiting {
     std::string full_key;
+    Instant deadline;
     LookedUp done;
   };
+  struct Sharing {
+    Instant deadline;
+    CollectionDone done;
+  };
 
-  void LookUp(const ClockReading& now, const std::string& full_key, LookedUp done);
+  // `done` is told of a failure by the first shared read that ends in one at the deadline or later,
+  // or was refused.
+  void LookUp(const ClockReading& now, const std::string& full_key, Instant deadline,
+              LookedUp done);
   void StartLookup(const ClockReading& now, const std::string& full_key);
+  // Reads the collection for whoever shares the read of this name.
+  void ShareRead(const ClockReading& now, const std::string& name, Sharing caller);
   // The same call that is answered with an error at its deadline, if nothing came before.
   template <typename Value>
   std::function<void(const ClockReading&, RangeAnswer, Value)> Until(
@@ -124,7 +134,7 @@ class Directory {
   FrontCounters* const counters_;
   std::vector<Waiting> waiting_;
   bool lookup_under_way_ = false;
-  std::map<std::string, std::vector<CollectionDone>> reading_;  // By name.
+  std::map<std::string, std::vector<Sharing>> reading_;  // By name.
   uint64_t next_range_id_ = 0;  // Of the block; none left if equal to the end.
   uint64_t range_ids_end_ = 0;
 };

@@ -10,6 +10,7 @@
 #include "gtest/gtest.h"
 #include "rasputin/admin/v1/admin.pb.h"
 #include "rasputin/kv/v1/kv.pb.h"
+#include "rasputin/storage/v1/storage.pb.h"
 #include "server/front/directory_copy.h"
 #include "server/front/fake_cluster.h"
 #include "server/front/front_end.h"
@@ -233,6 +234,50 @@ TEST(DirectoryHotSpot, TenThousandClientsAtOnceCostTheMetaRangeAHandfulOfReads) 
   }
   // For each node: the collection, its ranges, and what a wrong route at first costs.
   EXPECT_LE(cluster.requests_executed(kv::Operation::kMetaRead) - before, 3u * 4);
+}
+
+// The read of the collection, or of the range, that the first caller began ends before the second
+// one's time does.
+TEST(DirectoryHotSpot, WhoSharesAReadFailsAtItsOwnDeadlineAlone) {
+  using storage::v1::MetaQuery;
+  for (const auto unanswered : {MetaQuery::kCollectionName, MetaQuery::kRangesFrom}) {
+    FakeCluster cluster;
+    ASSERT_TRUE(cluster.Call(1, Method::kCreateCollection, Create("orders")).ok());
+    cluster.RestartFront(3);
+    cluster.TellObservers(2);  // It ends before the collection by now.
+    cluster.intercept = [unanswered](StoreId, const range::Request& request) {
+      std::optional<range::Response> answer;
+      MetaQuery query;
+      if (request.operation == kv::Operation::kMetaRead &&
+          query.ParseFromString(std::string(request.body)) && query.query_case() == unanswered) {
+        answer.emplace().outcome = range::Outcome::kNotLeader;
+      }
+      return answer;
+    };
+    const std::string lookup = Lookup("orders", "k").SerializeAsString();
+    const auto run_for = [&cluster](int tenths) {
+      for (int i = 0; i < tenths; ++i) cluster.Advance(milliseconds(100));
+    };
+    FakeCall early;
+    cluster.Start(3, Method::kLookupRange, lookup, &early, seconds(10));
+    run_for(90);
+    FakeCall late;
+    cluster.Start(3, Method::kLookupRange, lookup, &late, seconds(20));
+    FakeCall between;
+    cluster.Start(3, Method::kLookupRange, lookup, &between, seconds(5));
+    run_for(20);
+    ASSERT_TRUE(early.result.has_value());
+    EXPECT_FALSE(early.ok());
+    EXPECT_FALSE(between.result.has_value());
+    EXPECT_FALSE(late.result.has_value());
+    run_for(35);
+    EXPECT_TRUE(between.result.has_value()) << "its deadline was half a second ago";
+    EXPECT_FALSE(late.result.has_value());
+    EXPECT_LE(cluster.front(3).counters().directory_reads, 4u);
+    cluster.intercept = nullptr;
+    cluster.RunUntilDone(late);
+    EXPECT_TRUE(late.ok()) << late.result->message;
+  }
 }
 
 TEST(MetaRange, IsFoundAgainThroughAnyNodeThatKnowsWhereItWent) {

@@ -73,6 +73,19 @@ struct RangeAnswer {
   bool unreachable = false;  // The failure is that of the connection, not of the store.
 };
 
+// Outcomes that say that the last attempt was not executed but another one may be.
+inline bool IsNotExecuted(range::Outcome outcome) {
+  switch (outcome) {
+    case range::Outcome::kNotLeader:
+    case range::Outcome::kRangeMismatch:
+    case range::Outcome::kOverloaded:
+    case range::Outcome::kDeadlineExceeded:
+      return true;
+    default:
+      return false;
+  }
+}
+
 class Dispatcher {
  public:
   using Done = std::function<void(const ClockReading& now, RangeAnswer answer)>;

@@ -68,19 +68,6 @@ inline bool IsRead(const RangeCall& call) {
   return !changes_range && (call.kind != ForwardKind::kRange || !call.mutates);
 }
 
-// Outcomes that say that the last attempt was not executed but another one may be.
-inline bool IsNotExecuted(range::Outcome outcome) {
-  switch (outcome) {
-    case range::Outcome::kNotLeader:
-    case range::Outcome::kRangeMismatch:
-    case range::Outcome::kOverloaded:
-    case range::Outcome::kDeadlineExceeded:
-      return true;
-    default:
-      return false;
-  }
-}
-
 inline range::Response Unreachable(StoreId store) {
   range::Response response;
   response.outcome = range::Outcome::kNotLeader;
