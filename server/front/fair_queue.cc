@@ -3,6 +3,11 @@
 // A deficit may go below zero: what is next leaves while it is above, whatever it costs, and what
 // it cost beyond is paid in later rounds. So a request larger than a quantum needs no waiting for
 // credit, and a wrong estimate is set right afterwards.
+//
+// Who is away with a debt is treated as start-time fair queueing does (Goyal, Vin and Cheng 1996):
+// a clock shows what each collection in the round has been given, and whoever returns is taken to
+// have been given as much. Once the clock has passed what a collection owes, nothing is known of
+// it.
 
 #include "server/front/fair_queue.h"
 
@@ -228,11 +233,10 @@ std::optional<FairRefusal> FairQueue::Push(Instant now, const FairItem& item,
   std::optional<FairRefusal> refusal = MakeRoom(item, evicted);
   Tenant& tenant = tenants_[item.collection];
   if (refusal.has_value()) {
-    if (tenant.lanes.empty() && !tenant.active && tenant.deficit >= 0) {
-      tenants_.erase(item.collection);
-    }
+    ForgetTenantIfIdle(item.collection, &tenant);
     return refusal;
   }
+  debtors_.erase({PaidAt(tenant), item.collection});
   Lane& lane = tenant.lanes[KeyOf(item)];
   if (lane.waiting.empty()) {
     lane.measured_from.reset();
@@ -259,6 +263,7 @@ void FairQueue::Activate(uint64_t collection, Tenant* tenant, LaneKey key, Lane*
   lane->active = true;
   tenant->round.push_back(key);
   if (tenant->active) return;
+  Age(tenant);
   tenant->active = true;
   active_.push_back(collection);
 }
@@ -313,7 +318,10 @@ FairQueue::Popped FairQueue::Take(Instant now, uint64_t collection, Tenant* tena
   lane.visited = lane.deficit > 0;
   if (!lane.visited) ToBack(&tenant->round);
   tenant->visited = tenant->deficit > 0;
-  if (!tenant->visited) ToBack(&active_);
+  if (!tenant->visited) {
+    EndVisit(0);
+    ToBack(&active_);
+  }
   return popped;
 }
 
@@ -332,19 +340,25 @@ std::optional<FairQueue::Popped> FairQueue::Pop(Instant now) {
         ForgetIfIdle(collection, &tenant, found->first);
       }
       if (!tenant.round.empty()) continue;
+      const int64_t unspent = std::max<int64_t>(tenant.deficit, 0);
+      EndVisit(unspent);
       active_.pop_front();
       tenant.active = tenant.visited = false;
-      tenant.deficit = std::min<int64_t>(tenant.deficit, 0);
-      if (tenant.lanes.empty() && tenant.deficit == 0) tenants_.erase(collection);
+      tenant.deficit -= unspent;
+      tenant.as_of = virtual_time_;
+      ForgetTenantIfIdle(collection, &tenant);
       continue;
     }
     Lane& lane = found->second;
     // Alone, it owes nobody anything.
-    if (active_.size() == 1 && tenant.deficit <= 0) tenant.deficit = options_.quantum;
+    if (active_.size() == 1 && tenant.deficit <= 0) {
+      Credit(options_.quantum - tenant.deficit, &tenant);
+    }
     if (tenant.round.size() == 1 && lane.deficit <= 0) lane.deficit = options_.quantum;
-    if (!tenant.visited) tenant.deficit += options_.quantum;
+    if (!tenant.visited) Credit(options_.quantum, &tenant);
     tenant.visited = tenant.deficit > 0;
     if (!tenant.visited) {
+      EndVisit(0);
       ToBack(&active_);
       continue;
     }
@@ -364,6 +378,7 @@ void FairQueue::Done(const FairItem& item, int64_t cost) {
   --lane.under_way;
   lane.cost_under_way -= item.cost;
   lane.deficit -= cost - item.cost;
+  if (!tenant->second.active) Age(&tenant->second);
   tenant->second.deficit -= cost - item.cost;
   lane.held.Remove(item);
   tenant->second.held.Remove(item);
@@ -374,13 +389,49 @@ void FairQueue::Done(const FairItem& item, int64_t cost) {
   ForgetIfIdle(item.collection, &tenant->second, KeyOf(item));
 }
 
-// A lane in the round is forgotten when its turn comes; a collection that owes something is not.
+void FairQueue::Credit(int64_t cost, Tenant* tenant) {
+  tenant->deficit += cost;
+  credited_ += cost;
+}
+
+void FairQueue::EndVisit(int64_t unspent) {
+  const auto visited = static_cast<int64_t>(active_.size());
+  spent_ += std::max<int64_t>(std::exchange(credited_, 0) - unspent, 0);
+  virtual_time_ += spent_ / visited;
+  spent_ %= visited;
+  while (!debtors_.empty() && debtors_.begin()->first <= virtual_time_) {
+    tenants_.erase(debtors_.begin()->second);
+    debtors_.erase(debtors_.begin());
+  }
+}
+
+void FairQueue::Age(Tenant* tenant) const {
+  CHECK(!tenant->active);
+  if (tenant->deficit < 0) {
+    tenant->deficit = std::min<int64_t>(tenant->deficit + virtual_time_ - tenant->as_of, 0);
+  }
+  tenant->as_of = virtual_time_;
+}
+
+// A lane in the round is forgotten when its turn comes.
 void FairQueue::ForgetIfIdle(uint64_t collection, Tenant* tenant, LaneKey key) {
   const auto lane = tenant->lanes.find(key);
   if (lane != tenant->lanes.end() && lane->second.held.requests == 0 && !lane->second.active) {
     tenant->lanes.erase(lane);
   }
-  if (tenant->lanes.empty() && !tenant->active && tenant->deficit >= 0) tenants_.erase(collection);
+  ForgetTenantIfIdle(collection, tenant);
+}
+
+void FairQueue::ForgetTenantIfIdle(uint64_t collection, Tenant* tenant) {
+  if (tenant->lanes.empty() && !tenant->active) {
+    if (tenant->deficit < 0 && held_.requests > 0) {
+      debtors_.insert({PaidAt(*tenant), collection});
+    } else {
+      tenants_.erase(collection);
+    }
+  }
+  if (held_.requests > 0) return;
+  for (const auto& [paid_at, debtor] : std::exchange(debtors_, {})) tenants_.erase(debtor);
 }
 
 }  // namespace rasputin::server

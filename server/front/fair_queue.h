@@ -2,14 +2,14 @@
 // collections, and between the ranges of a collection.
 //
 // Deficit round robin on two levels (collections, then *lanes*: the reads, and the writes, of one
-// range) by estimated cost, set right by what a request turned out to cost. A turn gives out a
-// bounded cost; a lane has a bounded cost under way; what is held (waiting or under way) is bounded
-// for each range, collection and node. Pure: time comes as an argument. Not responsible for what
-// requests are (admission.h). Not thread-safe.
+// range) by estimated cost, set right by what a request turned out to cost; what a collection owes
+// falls while it is away as if it were there. Turns and lanes have a bounded cost; what is held
+// (waiting or under way) is bounded for each range, collection and node. Pure: time comes as an
+// argument. Not responsible for what requests are (admission.h). Not thread-safe.
 //
-// Invariants: a lane keeps its order; a collection that owes nothing (of what earlier requests cost
-// beyond their estimate) waits for at most one quantum, and the request that exceeds it, of each
-// other one; where a collection (node) is full, it is refused who holds the most.
+// Invariants: a lane keeps its order; a collection that owes nothing waits for at most one quantum,
+// and the request that exceeds it, of each other one; a full collection (node) refuses who holds
+// the most; nobody owes anything when nothing is held.
 
 #ifndef RASPUTIN_SERVER_FRONT_FAIR_QUEUE_H_
 #define RASPUTIN_SERVER_FRONT_FAIR_QUEUE_H_
@@ -19,6 +19,8 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "consensus/core/types.h"
@@ -113,6 +115,8 @@ class FairQueue {
   uint64_t held_requests() const { return held_.requests; }
   uint64_t held_bytes() const { return held_.bytes; }
   size_t lanes() const;
+  // That hold something, or owe something.
+  size_t collections() const { return tenants_.size(); }
 
  private:
   struct Held {
@@ -143,7 +147,9 @@ class FairQueue {
     std::map<LaneKey, Lane> lanes;  // Those that hold something.
     std::deque<LaneKey> round;
     Held held;
-    int64_t deficit = 0;  // Kept while it holds nothing: what was executed may have cost more.
+    int64_t deficit = 0;  // Kept while it owes something.
+    // While it is not active: the virtual time at which that was its deficit.
+    int64_t as_of = 0;
     bool active = false;
     bool visited = false;
     Heaviest by_requests;  // Its ranges; built while it is full.
@@ -178,11 +184,26 @@ class FairQueue {
   void Raise(const FairItem& item, Tenant* tenant);
   FairRefusal Refuse(const Breach& breach, const Lane* lane) const;
   static consensus::Duration ExpectedWait(const Lane& lane);
+  // Gives the first of the round what it may spend in its visit.
+  void Credit(int64_t cost, Tenant* tenant);
+  // The visit of the first of the round is over, which leaves `unspent` of its credit behind.
+  void EndVisit(int64_t unspent);
+  // Brings the deficit of a tenant that is not active up to this virtual time.
+  void Age(Tenant* tenant) const;
+  static int64_t PaidAt(const Tenant& tenant) { return tenant.as_of - tenant.deficit; }
   void ForgetIfIdle(uint64_t collection, Tenant* tenant, LaneKey key);
+  // The tenant itself, or only its debt, if it holds nothing.
+  void ForgetTenantIfIdle(uint64_t collection, Tenant* tenant);
 
   const FairOptions options_;
   std::map<uint64_t, Tenant> tenants_;  // By collection.
   std::deque<uint64_t> active_;         // Round of tenants of which something may leave.
+  // Collections that hold nothing and owe something, by when they owe nothing any more.
+  std::set<std::pair<int64_t, uint64_t>> debtors_;
+  // What each collection in the round has spent, on average: start-time fair queueing's clock.
+  int64_t virtual_time_ = 0;
+  int64_t spent_ = 0;     // Not in it yet: less than one for each.
+  int64_t credited_ = 0;  // In the visit that is under way.
   int64_t turn_left_ = 0;
   uint64_t waiting_ = 0;
   Held held_;

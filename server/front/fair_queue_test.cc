@@ -214,6 +214,63 @@ TEST_F(FairQueueTest, WhatTurnedOutToCostMoreIsPaidLater) {
   EXPECT_NEAR(static_cast<double>(real_cost[1]) / static_cast<double>(total), 0.5, 0.02);
 }
 
+// Collection 1 owes a lot when it leaves. Collection 2 is served meanwhile, alone or beside a third
+// one, and what 1 owes falls as it would if it were there.
+TEST_F(FairQueueTest, WhatACollectionOwesFallsWhileItIsAway) {
+  constexpr int64_t kDebt = 10'000;
+  for (const uint64_t others : {1, 2}) {
+    for (const int64_t share : {0, 5'000, 11'000}) {  // Of each of them.
+      FairQueue queue(options_);
+      const auto push = [&](uint64_t collection) {
+        ASSERT_FALSE(queue.Push(now_, Item(collection, collection), &evicted_));
+      };
+      const auto pop = [&] {
+        if (!queue.Ready()) queue.BeginTurn();
+        const auto popped = queue.Pop(now_);
+        queue.Done(popped->item, popped->item.collection == 1 ? 1 + kDebt : 1);
+        if (popped->item.collection > 1) push(popped->item.collection);
+        return popped->item.collection;
+      };
+      push(1);
+      for (uint64_t other = 0; other < 2 * others; ++other) push(2 + other / 2);
+      while (pop() != 1) continue;
+      // It leaves the round only when its next turn comes.
+      for (uint64_t i = 0; i < others * static_cast<uint64_t>(2 * options_.quantum); ++i) pop();
+      for (int64_t i = 0; i < share * static_cast<int64_t>(others); ++i) pop();
+      push(1);
+      int64_t before = 0;
+      while (pop() != 1) ++before;
+      const int64_t left = std::max<int64_t>(kDebt - share, 0) * static_cast<int64_t>(others);
+      EXPECT_LE(before, left + 2 * options_.quantum) << others << " others, " << share;
+      EXPECT_GE(before, left - 200) << others << " others, " << share;
+    }
+  }
+}
+
+TEST_F(FairQueueTest, CollectionsThatCameAndWentAreForgotten) {
+  FairQueue queue(options_);
+  const auto once = [&](uint64_t collection, int64_t cost) {
+    ASSERT_FALSE(queue.Push(now_, Item(collection, collection), &evicted_));
+    queue.BeginTurn();
+    std::vector<FairItem> left;
+    while (const auto popped = queue.Pop(now_)) left.push_back(popped->item);
+    for (const FairItem& item : left) queue.Done(item, cost);
+  };
+  FairItem stays = Item(1, 1);
+  ASSERT_FALSE(queue.Push(now_, stays, &evicted_));
+  queue.BeginTurn();
+  ASSERT_TRUE(queue.Pop(now_).has_value());
+  for (uint64_t collection = 2; collection < 10'000; ++collection) {
+    once(collection, 100);
+    once(2'000'000, 1);
+    ASSERT_LE(queue.collections(), 200u);
+  }
+  EXPECT_GT(queue.collections(), 1u) << "nobody owes anything: the test tests nothing";
+  queue.Done(stays, 1);
+  EXPECT_FALSE(queue.Pop(now_).has_value());
+  EXPECT_EQ(queue.collections(), 0u) << "nothing is held";
+}
+
 TEST_F(FairQueueTest, BoundsNameWhoseTheyAre) {
   options_.range_requests_max = 10;
   options_.range_bytes_max = 10000;
@@ -469,6 +526,7 @@ TEST_F(FairQueueTest, NothingIsLostStarvedOrBeyondItsBoundUnderAnyTraffic) {
     EXPECT_EQ(left + refused, pushed) << "seed " << seed;
     EXPECT_EQ(queue.held_bytes(), 0u);
     EXPECT_EQ(queue.lanes(), 0u) << "seed " << seed;
+    EXPECT_EQ(queue.collections(), 0u) << "seed " << seed;
   }
 }
 
