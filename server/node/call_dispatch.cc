@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -136,6 +138,7 @@ CallDispatch::CallDispatch(const Catalog* catalog, MetricsRegistry* registry, Sh
       shard_(shard),
       start_init_(std::move(start_init)),
       refused_calls_(AddRefusedCounter(registry, "calls")),
+      refused_followers_(AddRefusedCounter(registry, "followers")),
       refused_bytes_(AddRefusedCounter(registry, "call-bytes")) {
   auto add = [this](const std::string& path, Target target, Method method) {
     Route route;
@@ -152,7 +155,7 @@ CallDispatch::CallDispatch(const Catalog* catalog, MetricsRegistry* registry, Sh
     routes_.push_back(std::move(route));
   };
   registry_->AddGauge("rasputin_calls_under_way", "Calls of clients that have no answer yet.",
-                      [this] { return static_cast<double>(under_way_.load()); });
+                      [this] { return static_cast<double>(bounds_.calls()); });
   add("unknown", Target::kFront, Method::kGet);
   for (const FrontMethod& method : kFrontMethods) add(method.path, Target::kFront, method.method);
   add("/rasputin.admin.v1.ClusterService/Init", Target::kInit, Method::kGet);
@@ -216,8 +219,7 @@ void CallDispatch::ToFront(ServerCall* call, const Route& route) {
     if (RefuseIfTooMany(call)) return;
     call->at_front = true;
     call->front_bytes = call->request_bytes();
-    bytes_under_way_ += call->front_bytes;
-    ++under_way_;
+    bounds_.Enter(Follows(call), call->front_bytes);
     shard_->StartCall(call, route.method);
   } else if (store_expected_) {
     call->Done(Starting(lost_));
@@ -230,19 +232,39 @@ void CallDispatch::ToFront(ServerCall* call, const Route& route) {
   }
 }
 
+bool CallDispatch::Follows(const ServerCall* call) const {
+  return routes_[call->method].method == Method::kFollowRanges;
+}
+
 bool CallDispatch::RefuseIfTooMany(ServerCall* call) {
-  const bool calls = static_cast<uint64_t>(under_way_.load()) >= calls_max_;
-  const bool bytes = bytes_under_way_ > 0 && bytes_under_way_ + call->request_bytes() > bytes_max_;
-  if (!calls && !bytes) return false;
-  (calls ? refused_calls_ : refused_bytes_)->Increment();
+  const std::optional<CallBounds::Breach> breach =
+      bounds_.BreachOf(Follows(call), call->request_bytes());
+  if (!breach.has_value()) return false;
+  const auto unanswered = [](uint64_t max, const char* what, const char* flag) {
+    return absl::StrCat("this node has ", max, " ", what,
+                        " without an answer, all that it takes (--", flag,
+                        "): ask other nodes as well, or send less at a time; not executed, retry "
+                        "later");
+  };
+  std::string text;
+  switch (*breach) {
+    case CallBounds::Breach::kCalls:
+      refused_calls_->Increment();
+      text = unanswered(bounds_.calls_max(), "calls", "calls-max");
+      break;
+    case CallBounds::Breach::kFollowers:
+      refused_followers_->Increment();
+      text = absl::StrCat(bounds_.followers_max(),
+                          " streams follow the directory at this node, all that may (half of "
+                          "--calls-max): follow it at other nodes as well; retry later");
+      break;
+    case CallBounds::Breach::kBytes:
+      refused_bytes_->Increment();
+      text = unanswered(bounds_.bytes_max(), "bytes of calls", "call-bytes-max");
+      break;
+  }
   call->Done(Refuse(absl::StatusCode::kResourceExhausted, rasputin::v1::ERROR_REASON_OVERLOADED,
-                    absl::StrCat("this node has ", calls ? calls_max_ : bytes_max_,
-                                 calls ? " calls" : " bytes of calls",
-                                 " without an answer, all that it takes (--",
-                                 calls ? "calls-max" : "call-bytes-max",
-                                 "): ask other nodes as well, or send less at a time; not "
-                                 "executed, retry later"),
-                    kRetryAfter));
+                    text, kRetryAfter));
   return true;
 }
 
@@ -284,8 +306,7 @@ void CallDispatch::OnGone(ServerCall* call) {
 
 void CallDispatch::LeaveFront(ServerCall* call) {
   if (!call->at_front) return;
-  --under_way_;
-  bytes_under_way_ -= call->front_bytes;
+  bounds_.Leave(Follows(call), call->front_bytes);
   call->at_front = false;
 }
 

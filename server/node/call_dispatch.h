@@ -6,7 +6,6 @@
 #define RASPUTIN_SERVER_NODE_CALL_DISPATCH_H_
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -16,6 +15,7 @@
 #include <vector>
 
 #include "server/metrics/metrics.h"
+#include "server/node/call_bounds.h"
 #include "server/rpc/server_call.h"
 #include "server/services/catalog.h"
 #include "server/shard/shard.h"
@@ -42,12 +42,10 @@ class CallDispatch final : public CallSink {
   // shard.
   void SetRetired(std::string text) { retired_ = std::move(text); }
   // Calls that the front end may have at a time, and bytes of their requests: beyond it they are
-  // refused unread. The last line of defence: what one range or collection may take is far less
-  // (server/front/fair_queue.h). Before the first call.
-  void SetLimits(uint64_t calls_max, uint64_t bytes_max) {
-    calls_max_ = calls_max;
-    bytes_max_ = bytes_max;
-  }
+  // refused unread; so are streams that follow the directory beyond half of the calls. The last
+  // line of defence: what one range or collection may take is far less (server/front/fair_queue.h).
+  // Before the first call.
+  void SetLimits(uint64_t calls_max, uint64_t bytes_max) { bounds_.Set(calls_max, bytes_max); }
   // Carries out a call that awaits other nodes: WithdrawPromises and ListAudit, by their path.
   // FinishSlow with the same number must follow. False: it was not started, and nothing follows.
   using StartSlow =
@@ -83,6 +81,8 @@ class CallDispatch final : public CallSink {
   void ToFront(ServerCall* call, const Route& route);
   // True: there are too many, and it was answered.
   bool RefuseIfTooMany(ServerCall* call);
+  // It is a stream that follows the directory.
+  bool Follows(const ServerCall* call) const;
   void ToSlow(ServerCall* call);
   void CheckHealth(ServerCall* call);
   void WatchHealth(ServerCall* call);
@@ -92,11 +92,9 @@ class CallDispatch final : public CallSink {
   MetricsRegistry* const registry_;
   Shard* const shard_;
   const StartInit start_init_;
-  std::atomic<int64_t> under_way_{0};  // Calls that the front end has.
-  uint64_t bytes_under_way_ = 0;
-  uint64_t calls_max_ = 65536;
-  uint64_t bytes_max_ = 512 << 20;
+  CallBounds bounds_;  // Of the calls that the front end has.
   Counter* const refused_calls_;
+  Counter* const refused_followers_;
   Counter* const refused_bytes_;
   bool serving_ = false;
   bool store_expected_ = false;

@@ -6,12 +6,14 @@
 
 #include <atomic>
 #include <chrono>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "client/endpoints.h"
 #include "client/grpc_error.h"
+#include "rasputin/admin/v1/admin.grpc.pb.h"
 #include "rasputin/kv/v1/kv.grpc.pb.h"
 #include "tests/process/server_cluster.h"
 
@@ -116,6 +118,41 @@ TEST_P(BackPressureTest, WhatIsRefusedSaysWhyAndWasNotExecuted) {
 constexpr Bound kBounds[] = {{"Range", "--range-requests-max", "1"}, {"Node", "--calls-max", "12"}};
 INSTANTIATE_TEST_SUITE_P(Bounds, BackPressureTest, testing::ValuesIn(kBounds),
                          [](const auto& info) { return info.param.name; });
+
+TEST(Followers, LeaveHalfOfTheCallsOfANodeToOthers) {
+  ServerCluster cluster({1, "server/rasputind", testing::TempDir(), {"--calls-max=4"}});
+  cluster.Start(0);
+  cluster.Init();
+  const auto channel = client::NewChannel(cluster.ClientAddress(0));
+  const auto directory = admin::v1::DirectoryService::NewStub(channel);
+  struct Stream {
+    grpc::ClientContext context;
+    std::unique_ptr<grpc::ClientReader<admin::v1::FollowRangesResponse>> reader;
+  };
+  std::vector<std::unique_ptr<Stream>> streams;
+  const auto follow = [&] {
+    streams.push_back(std::make_unique<Stream>());
+    Stream& stream = *streams.back();
+    stream.context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
+    stream.context.set_wait_for_ready(true);
+    stream.reader = directory->FollowRanges(&stream.context, admin::v1::FollowRangesRequest());
+    admin::v1::FollowRangesResponse page;
+    return stream.reader->Read(&page);
+  };
+  EXPECT_TRUE(follow());
+  EXPECT_TRUE(follow());
+  EXPECT_FALSE(follow());
+  const client::CallError error = client::ErrorOf(streams.back()->reader->Finish());
+  EXPECT_EQ(error.code, absl::StatusCode::kResourceExhausted);
+  EXPECT_NE(error.message.find("half of --calls-max"), std::string::npos) << error.message;
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  kv::v1::GetRequest request;
+  request.set_key("k");
+  kv::v1::GetResponse response;
+  EXPECT_TRUE(kv::v1::KvService::NewStub(channel)->Get(&context, request, &response).ok());
+  for (const auto& stream : streams) stream->context.TryCancel();
+}
 
 }  // namespace
 }  // namespace rasputin::process
