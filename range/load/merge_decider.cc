@@ -128,6 +128,10 @@ std::string MergeObstacle(const RangeDescriptor& left, const RangeDescriptor& ri
     return "the ranges belong to two collections";
   }
   if (left.dropped() && !right.dropped()) return "the left range is of a dropped collection";
+  // Whoever drops them has emptied the right one, and need not come back to it.
+  if (left.collection_id() == right.collection_id() && right.dropped() && !left.dropped()) {
+    return "the collection is being dropped, and the left range is still to be emptied";
+  }
   if (const std::string busy = Busy(left); !busy.empty()) {
     return absl::StrCat("the left range cannot be merged now: ", busy);
   }

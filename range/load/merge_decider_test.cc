@@ -118,6 +118,8 @@ TEST(MergeDecider, SaysWhatStandsAgainstIt) {
       {[](Pair* p) { p->left.descriptor.set_range_id(1); }, "the meta range is never merged"},
       {[](Pair* p) { p->left.descriptor.set_dropped(true); },
        "the left range is of a dropped collection"},
+      {[](Pair* p) { p->right.set_dropped(true); },
+       "the collection is being dropped, and the left range is still to be emptied"},
   };
   for (const auto& c : cases) {
     Pair pair = Quiet();

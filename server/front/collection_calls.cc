@@ -44,12 +44,13 @@ absl::Status CheckName(const std::string& name) {
 }  // namespace
 
 CollectionCalls::CollectionCalls(CallTable* calls, Directory* directory, Dispatcher* dispatcher,
-                                 RangeSplitter* splitter, client::Router* router)
+                                 RangeSplitter* splitter, CollectionDropper* dropper,
+                                 client::Router* router)
     : calls_(calls),
       directory_(directory),
       dispatcher_(dispatcher),
       splitter_(splitter),
-      dropper_(directory, dispatcher, router),
+      dropper_(dropper),
       router_(router) {}
 
 void CollectionCalls::Create(const ClockReading& now, CallId id, const absl::Cord& request,
@@ -249,20 +250,21 @@ void CollectionCalls::Drop(const ClockReading& now, CallId id, const absl::Cord&
   if (!wanted.ok()) return calls_->Finish(id, RefuseInvalid(wanted.status()));
   const absl::Status name = CheckName(wanted->name());
   if (!name.ok()) return calls_->Finish(id, RefuseInvalid(name));
-  dropper_.Drop(now, wanted->name(), deadline,
-                [this, id](const ClockReading&, RangeAnswer answer, uint64_t ranges_emptied) {
-                  if (answer.response.outcome != Outcome::kOk) {
-                    if (ranges_emptied > 0) {
-                      absl::StrAppend(&answer.response.message, " (", ranges_emptied,
-                                      " ranges were emptied; repeat the call for the rest, which "
-                                      "placement, where it is on, also goes on with in minutes)");
-                    }
-                    return calls_->Finish(id, ToCallResult(answer, *router_));
-                  }
-                  admin::v1::DropCollectionResponse response;
-                  response.set_ranges_emptied(ranges_emptied);
-                  calls_->Finish(id, OkResult(response));
-                });
+  dropper_->Drop(now, wanted->name(), deadline,
+                 [this, id](const ClockReading&, RangeAnswer answer, uint64_t ranges_emptied) {
+                   if (answer.response.outcome != Outcome::kOk) {
+                     if (ranges_emptied > 0) {
+                       absl::StrAppend(
+                           &answer.response.message, " (", ranges_emptied,
+                           " ranges were emptied; repeat the call for the rest, which "
+                           "whoever leads the meta range also goes on with in minutes)");
+                     }
+                     return calls_->Finish(id, ToCallResult(answer, *router_));
+                   }
+                   admin::v1::DropCollectionResponse response;
+                   response.set_ranges_emptied(ranges_emptied);
+                   calls_->Finish(id, OkResult(response));
+                 });
 }
 
 }  // namespace rasputin::server

@@ -19,7 +19,7 @@ namespace rasputin::server {
 class CollectionCalls {
  public:
   CollectionCalls(CallTable* calls, Directory* directory, Dispatcher* dispatcher,
-                  RangeSplitter* splitter, client::Router* router);
+                  RangeSplitter* splitter, CollectionDropper* dropper, client::Router* router);
 
   void Create(const ClockReading& now, CallId id, const absl::Cord& request, Instant deadline);
   void Get(const ClockReading& now, CallId id, const absl::Cord& request, Instant deadline);
@@ -47,7 +47,7 @@ class CollectionCalls {
   Directory* const directory_;
   Dispatcher* const dispatcher_;
   RangeSplitter* const splitter_;
-  CollectionDropper dropper_;
+  CollectionDropper* const dropper_;
   client::Router* const router_;
 };
 

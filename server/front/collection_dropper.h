@@ -1,4 +1,5 @@
-// The steps of DropCollection: marked in the meta range, each of its ranges emptied, removed.
+// The steps of DropCollection: marked in the meta range, its ranges emptied, eight at a time,
+// removed.
 //
 // Nothing is kept between the steps and each may be repeated, so any node finishes what another has
 // begun. Not responsible for the empty ranges, which their left neighbours absorb by and by. Not
@@ -33,15 +34,23 @@ class CollectionDropper {
 
  private:
   struct Work;
+  struct Part;
 
   void Mark(const ClockReading& now, std::shared_ptr<Work> work);
-  // Empties the range that holds the cursor, then moves the cursor to its end.
-  void EmptyNext(const ClockReading& now, std::shared_ptr<Work> work);
-  void Empty(const ClockReading& now, std::shared_ptr<Work> work);
+  // Begins with what waits, range by range, as far as there may be more at once.
+  void Look(const ClockReading& now, const std::shared_ptr<Work>& work);
+  void OnFound(const ClockReading& now, const std::shared_ptr<Work>& work,
+               const RangeAnswer& answer, const range::RangeDescriptor& range);
+  // Empties the range that holds the part's cursor.
+  void Empty(const ClockReading& now, const std::shared_ptr<Work>& work, const Part& part);
   // A range of another collection at the cursor: asks itself whether it still is.
-  void Confirm(const ClockReading& now, std::shared_ptr<Work> work);
-  void Advance(const ClockReading& now, std::shared_ptr<Work> work, const RangeAnswer& answer);
-  void Remove(const ClockReading& now, std::shared_ptr<Work> work);
+  void Confirm(const ClockReading& now, const std::shared_ptr<Work>& work, const Part& part);
+  // The range at the cursor is done with: moves the cursor to its end.
+  void Advance(const ClockReading& now, const std::shared_ptr<Work>& work, Part part,
+               const RangeAnswer& answer);
+  // What is left of the part waits again.
+  void Leave(const ClockReading& now, const std::shared_ptr<Work>& work, Part part);
+  void Remove(const ClockReading& now, const std::shared_ptr<Work>& work);
 
   Directory* const directory_;
   Dispatcher* const dispatcher_;

@@ -433,6 +433,84 @@ TEST(DropCollection, FollowsSplitsThatItsRoutesDoNotKnow) {
   }
 }
 
+// A collection "orders", id 3, of 20 ranges.
+void CreateOfManyRanges(FakeCluster* cluster) {
+  ASSERT_TRUE(cluster->Call(1, Method::kCreateCollection, Create("orders")).ok());
+  for (char key = 'b'; key < 'u'; ++key) {
+    ASSERT_TRUE(cluster->Call(1, Method::kSplitRange, SplitAt("orders", std::string(1, key))).ok());
+  }
+}
+
+void ExpectAllDropped(const FakeCluster& cluster) {
+  for (char key = 'a'; key < 'u'; ++key) {
+    EXPECT_TRUE(cluster.RangeOf(client::FullKey(3, std::string(1, key)))->dropped()) << key;
+  }
+}
+
+TEST(DropCollection, EmptiesEightRangesAtOnce) {
+  FakeCluster cluster;
+  CreateOfManyRanges(&cluster);
+  for (char key = 'a'; key < 'u'; ++key) {
+    const RangeId range(cluster.RangeOf(client::FullKey(3, std::string(1, key)))->range_id());
+    cluster.SetLeader(range.value(), 2);
+    cluster.front(3).OnLeader(range, StoreId(2));
+  }
+  cluster.stores_that_hold = {2};
+  FakeCall call;
+  cluster.Start(3, Method::kDropCollection, Drop("orders").SerializeAsString(), &call);
+  // Node 3 knows one range only, until that has answered what has become of it.
+  for (const uint64_t emptied : {0, 0, 8, 16, 20}) {
+    cluster.Settle();
+    EXPECT_EQ(cluster.requests_executed(kv::Operation::kDropRange), emptied);
+    EXPECT_FALSE(call.result.has_value() && emptied < 20);
+    cluster.Release(2);
+    cluster.stores_that_hold = {2};
+  }
+  cluster.stores_that_hold.clear();
+  cluster.RunUntilDone(call);
+  ASSERT_TRUE(call.ok()) << call.result->message;
+  EXPECT_EQ(call.Body<admin::v1::DropCollectionResponse>().ranges_emptied(), 20u);
+  ExpectAllDropped(cluster);
+}
+
+// The call says how far it came, and what is repeated goes on from there.
+TEST(DropCollection, ThatFailsHalfwaySaysSoAndIsRepeated) {
+  FakeCluster cluster;
+  CreateOfManyRanges(&cluster);
+  const uint64_t stuck = cluster.RangeOf(client::FullKey(3, "e"))->range_id();
+  cluster.intercept = [&](StoreId, const range::Request& request) {
+    std::optional<range::Response> answer;
+    if (request.operation == kv::Operation::kDropRange && request.range.value() == stuck) {
+      answer.emplace();
+      answer->outcome = range::Outcome::kFailedPrecondition;
+      answer->message = "no";
+    }
+    return answer;
+  };
+  const FakeCall failed = cluster.Call(3, Method::kDropCollection, Drop("orders"));
+  EXPECT_EQ(failed.result->code, absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(failed.result->message.find("ranges were emptied"), std::string::npos);
+  EXPECT_FALSE(cluster.RangeOf(client::FullKey(3, "e"))->dropped());
+  cluster.intercept = nullptr;
+  EXPECT_TRUE(cluster.Call(2, Method::kDropCollection, Drop("orders")).ok());
+  ExpectAllDropped(cluster);
+}
+
+TEST(DropCollection, WhoseCallerIsGoneIsGoneOnWithWhetherPlacementIsOnOrNot) {
+  FakeCluster cluster;
+  CreateOfManyRanges(&cluster);
+  cluster.TellObservers(1);
+  storage::v1::MetaCommand drop;
+  drop.mutable_drop_collection()->set_collection_id(3);
+  cluster.ApplyToMeta(drop);
+  for (int i = 0; i < 60; ++i) cluster.Advance(seconds(1));
+  EXPECT_FALSE(cluster.RangeOf(client::KeyPrefix(3))->dropped()) << "its caller may live";
+  for (int i = 0; i < 40; ++i) cluster.Advance(seconds(1));
+  ExpectAllDropped(cluster);
+  EXPECT_EQ(cluster.Call(2, Method::kDropCollection, Drop("orders")).result->code,
+            absl::StatusCode::kNotFound);
+}
+
 TEST(DropCollection, TakesAwayOneWhoseCreationBrokeOff) {
   FakeCluster cluster;
   cluster.intercept = [](StoreId, const range::Request& request) {
@@ -511,7 +589,19 @@ TEST_P(DropCrash, IsFinishedByRepeatingTheCallAtAnotherNode) {
   EXPECT_TRUE(cluster.Call(3, Method::kSet, SetIn("orders", "k")).ok());
 }
 
-// Steps: read, mark, look the range up, empty it, look its neighbour up, empty it, remove.
+TEST_P(DropCrash, OfManyRangesIsFinishedByRepeatingTheCallAtAnotherNode) {
+  FakeCluster cluster;
+  CreateOfManyRanges(&cluster);
+  cluster.CrashDuring(3, Method::kDropCollection, Drop("orders").SerializeAsString(), GetParam());
+  const FakeCall call = cluster.Call(2, Method::kDropCollection, Drop("orders"));
+  // After the last step there is nothing left to drop.
+  EXPECT_TRUE(call.ok() || call.result->code == absl::StatusCode::kNotFound)
+      << call.result->message;
+  ExpectAllDropped(cluster);
+  EXPECT_TRUE(cluster.Call(3, Method::kCreateCollection, Create("orders")).ok());
+}
+
+// Steps: read, mark, look the ranges up, empty them, remove.
 INSTANTIATE_TEST_SUITE_P(AfterStep, DropCrash, ::testing::Range(1, 9));
 
 }  // namespace

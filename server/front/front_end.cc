@@ -19,6 +19,7 @@
 #include "server/front/directory.h"
 #include "server/front/directory_follower.h"
 #include "server/front/dispatcher.h"
+#include "server/front/drop_watch.h"
 #include "server/front/kv_calls.h"
 #include "server/front/load_calls.h"
 #include "server/front/placement_calls.h"
@@ -47,7 +48,8 @@ class FrontEnd::Impl {
                   &splitter, &merger, &router, &decisions),
         kv_calls(options.limits, &calls, &directory, &dispatcher, &router),
         follower(options, &calls, &directory, &dispatcher, &router, &counters),
-        collection_calls(&calls, &directory, &dispatcher, &splitter, &router),
+        dropper(&directory, &dispatcher, &router),
+        collection_calls(&calls, &directory, &dispatcher, &splitter, &dropper, &router),
         range_calls(options, &calls, &directory, &dispatcher, &splitter, &merger, &router),
         status_calls(options, ports.store->manifest(), &calls, &directory, &dispatcher, &router),
         load_calls(options, &calls, &dispatcher, &router),
@@ -55,8 +57,8 @@ class FrontEnd::Impl {
         store_watch(options, ports.store->manifest(), ports.stores, &directory, &dispatcher,
                     &router),
         upkeep(ports.store, &directory, &dispatcher),
-        dropper(&directory, &dispatcher, &router),
-        placement(options, ports.decisions, &calls, &directory, &dispatcher, &range_calls, &dropper,
+        drop_watch(&directory, &dispatcher, &dropper),
+        placement(options, ports.decisions, &calls, &directory, &dispatcher, &range_calls,
                   &decisions, &counters),
         placement_calls(options, &calls, &directory, &dispatcher, &router) {
     dispatcher.SetDecisions(&decisions);
@@ -82,6 +84,7 @@ class FrontEnd::Impl {
   Autopilot autopilot;
   KvCalls kv_calls;
   DirectoryFollower follower;
+  CollectionDropper dropper;
   CollectionCalls collection_calls;
   RangeCalls range_calls;
   StatusCalls status_calls;
@@ -89,7 +92,7 @@ class FrontEnd::Impl {
   StoreCalls store_calls;
   StoreWatch store_watch;
   Upkeep upkeep;
-  CollectionDropper dropper;
+  DropWatch drop_watch;
   PlacementController placement;
   PlacementCalls placement_calls;
 };
@@ -198,6 +201,7 @@ void FrontEnd::OnDescriptor(const range::RangeDescriptor& descriptor, bool leads
   impl_->upkeep.OnDescriptor(descriptor, leads);
   impl_->merger.OnDescriptor(descriptor, leads);
   if (leads) {
+    impl_->drop_watch.OnLeader(RangeId(descriptor.range_id()), impl_->dispatcher.self());
     impl_->placement.OnLeader(RangeId(descriptor.range_id()), impl_->dispatcher.self());
   }
 }
@@ -206,6 +210,7 @@ void FrontEnd::OnLeader(RangeId range, StoreId leader) {
   impl_->router.LearnLeader(range.value(), leader.value());
   impl_->upkeep.OnLeader(range, leader);
   impl_->merger.OnLeader(range, leader);
+  impl_->drop_watch.OnLeader(range, leader);
   impl_->placement.OnLeader(range, leader);
 }
 
@@ -230,6 +235,7 @@ void FrontEnd::Run(const ClockReading& now) {
     worked |= impl_->autopilot.Run(now);
     worked |= impl_->store_watch.Run(now);
     worked |= impl_->follower.Run(now);
+    worked |= impl_->drop_watch.Run(now);
     worked |= impl_->placement.Run(now);
     const size_t delivered = impl_->calls.Deliver();
     impl_->counters.calls_done += delivered;
@@ -240,7 +246,7 @@ void FrontEnd::Run(const ClockReading& now) {
 Instant FrontEnd::NextDeadline() const {
   if (impl_->admission.HasWork() || impl_->calls.HasFinished() || impl_->upkeep.HasWork() ||
       impl_->merger.HasWork() || impl_->store_watch.HasWork() || impl_->follower.HasWork() ||
-      impl_->placement.HasWork()) {
+      impl_->drop_watch.HasWork() || impl_->placement.HasWork()) {
     return Instant::min();
   }
   return std::min({impl_->dispatcher.NextDeadline(), impl_->autopilot.NextDeadline(),

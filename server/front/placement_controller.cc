@@ -47,9 +47,6 @@ constexpr int kMutantRemovesFirst = 80;
 constexpr int kMutantAskedIsHeard = 81;
 constexpr int kMutantDrainForgotten = 82;
 constexpr int kMutantMembersAssumed = 83;
-// A drop that somebody began is gone on with after so long: until then its call may live.
-constexpr Duration kDropAfter = std::chrono::seconds(90);
-constexpr Duration kDropDuration = std::chrono::seconds(60);
 
 }  // namespace
 
@@ -69,15 +66,13 @@ struct PlacementController::Running final : CallCompletion {
 PlacementController::PlacementController(const FrontOptions& options, DecisionsPort* port,
                                          CallTable* calls, Directory* directory,
                                          Dispatcher* dispatcher, RangeCalls* range_calls,
-                                         CollectionDropper* dropper, DecisionLog* log,
-                                         FrontCounters* counters)
+                                         DecisionLog* log, FrontCounters* counters)
     : options_(options),
       port_(port),
       calls_(calls),
       directory_(directory),
       dispatcher_(dispatcher),
       range_calls_(range_calls),
-      dropper_(dropper),
       log_(log),
       counters_(counters) {}
 
@@ -118,7 +113,6 @@ void PlacementController::Begin(const ClockReading& now) {
   load_awaited_.clear();
   failures_.clear();
   retiring_.clear();
-  drop_at_.clear();
   round_busy_ = false;
   round_wanted_ = options_.placement;
 }
@@ -214,7 +208,6 @@ void PlacementController::ReadCollections(const ClockReading& now) {
                            const std::vector<type::v1::Collection>& collections) {
         if (!GoesOn(when, term, answer)) return;
         view_.OnCollections(collections);
-        GoOnDropping(when, collections);
         ReadPlacement(when);
       });
 }
@@ -452,22 +445,6 @@ void PlacementController::Retire(const ClockReading& now, StoreId store) {
                                          "decommissioned and holds nothing any more"));
         Note(std::move(decision));
       });
-}
-
-// By id: the name may be another collection's by the time the range is asked.
-void PlacementController::GoOnDropping(const ClockReading& now,
-                                       const std::vector<type::v1::Collection>& collections) {
-  std::map<uint64_t, Instant> due;
-  for (const type::v1::Collection& one : collections) {
-    if (!one.dropping()) continue;
-    const auto known = drop_at_.find(one.id());
-    const Instant at = known == drop_at_.end() ? now.boot + kDropAfter : known->second;
-    due[one.id()] = now.boot < at ? at : now.boot + kDropAfter;
-    if (now.boot < at) continue;
-    dropper_->GoOnWith(now, one.id(), now.boot + kDropDuration,
-                       [](const ClockReading&, const RangeAnswer&, uint64_t) {});
-  }
-  drop_at_ = std::move(due);
 }
 
 void PlacementController::Tell(const Decision& decision) {

@@ -21,7 +21,6 @@
 #include "range/placement/planner.h"
 #include "rasputin/admin/v1/admin.pb.h"
 #include "server/front/call_table.h"
-#include "server/front/collection_dropper.h"
 #include "server/front/decision_log.h"
 #include "server/front/directory.h"
 #include "server/front/dispatcher.h"
@@ -35,7 +34,7 @@ class PlacementController {
   // `port` may be null.
   PlacementController(const FrontOptions& options, DecisionsPort* port, CallTable* calls,
                       Directory* directory, Dispatcher* dispatcher, RangeCalls* range_calls,
-                      CollectionDropper* dropper, DecisionLog* log, FrontCounters* counters);
+                      DecisionLog* log, FrontCounters* counters);
   ~PlacementController();
 
   // See range::Observer; may be called within the store's turn.
@@ -90,8 +89,6 @@ class PlacementController {
   size_t VotersAfter(const range::PlacementMove& move) const;
   void OnEnded(const ClockReading& now, const Ended& ended);
   void Retire(const ClockReading& now, StoreId store);
-  // Collections whose drop was begun and is not finished by whoever began it.
-  void GoOnDropping(const ClockReading& now, const std::vector<type::v1::Collection>& collections);
   // For the decision log, and the port.
   void Tell(const type::v1::Decision& decision);
   // The same for what is over, and for whoever asks for the plan.
@@ -107,7 +104,6 @@ class PlacementController {
   Directory* const directory_;
   Dispatcher* const dispatcher_;
   RangeCalls* const range_calls_;
-  CollectionDropper* const dropper_;
   DecisionLog* const log_;
   FrontCounters* const counters_;
 
@@ -131,9 +127,7 @@ class PlacementController {
   std::vector<Ended> ended_;
   std::map<uint64_t, uint32_t> failures_;  // In a row, by range.
   std::set<uint64_t> retiring_;            // Stores that are being taken off the list.
-  // Collections that are being dropped: when to go on with each, unless it is gone by then.
-  std::map<uint64_t, Instant> drop_at_;
-  std::deque<type::v1::Decision> done_;  // Newest first.
+  std::deque<type::v1::Decision> done_;    // Newest first.
 };
 
 }  // namespace rasputin::server
