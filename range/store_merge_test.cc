@@ -384,6 +384,28 @@ TEST_F(Merges, ALeftOverOnAStoreThatLeftIsRemoved) {
   EXPECT_EQ(Value(kLeft, "z"), "right");
 }
 
+// The right one of two waits for the left one, whose log has their merge to come, and not the left
+// one for the right one as well (simulator, seed 772075).
+TEST_F(Merges, LeftOversOfAChainOfMergesDoNotWaitForEachOther) {
+  constexpr uint64_t kRightmost = 11;
+  TestClusterOptions options;
+  options.stores = 4;
+  Begin(options);
+  Divide(kRight, "t", kRightmost);
+  ASSERT_TRUE(cluster_->Converges(kRight) && cluster_->Converges(kRightmost));
+  FlushAll();
+  Merge(kRight, kRightmost);
+  Merge(kLeft, kRight);
+  ASSERT_TRUE(IsGoneEverywhere(kRight) && IsGoneEverywhere(kRightmost));
+  ASSERT_TRUE(cluster_->AddVoter(kLeft, 4));
+  cluster_->Crash(3);  // Its engine forgets the merges.
+  ASSERT_TRUE(cluster_->SetVoters(kLeft, {1, 2, 4}));
+  cluster_->Restart(3);
+  EXPECT_TRUE(cluster_->RunUntil(
+      [&] { return IsGone(3, kLeft) && IsGone(3, kRight) && IsGone(3, kRightmost); }, 60000));
+  EXPECT_EQ(Value(kLeft, "z"), "right");
+}
+
 // The right range's group has a quorum without the store that absorbed it, and a leader.
 TEST_F(Merges, LeftOversWithAQuorumServeNothingAndGo) {
   Begin();
