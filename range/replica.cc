@@ -71,7 +71,7 @@ void Replica::Start(const consensus::CoreOptions& options, const consensus::Hard
   initial.hard_state = hard_state;
   initial.configuration = ToConfiguration(descriptor_);
   initial.applied = applied();
-  initial.committed = committed;
+  initial.committed = replays_to_ = committed;
   initial.leads_first_term = leads_first_term;
   group_ = std::make_unique<consensus::Group>(own, initial, context_->log, context_->leases, now);
 }

@@ -117,13 +117,16 @@ class Replica {
   Replica(ReplicaContext* context, RangeDescriptor descriptor, const kv::AppliedState& applied);
 
   // Brings the group to life; what the log holds of it must be durable. `committed`: see
-  // InitialState.
+  // InitialState and IsReplaying.
   void Start(const consensus::CoreOptions& options, const consensus::HardState& hard_state,
              bool leads_first_term, const ClockReading& now, consensus::Index committed = {});
   // The last entry that is not applied and split a child off that `is_wanted`, or 0.
   absl::StatusOr<consensus::Index> LastSplitInto(
       const std::function<bool(RangeId)>& is_wanted) const;
   bool started() const { return group_ != nullptr; }
+  // Known to be committed when it was started, and not applied again yet: it has children to split
+  // off whose only trace here is their log. It neither goes nor is replaced before.
+  bool IsReplaying() const { return applied() < replays_to_; }
   consensus::Group& group() { return *group_; }
   const consensus::Group& group() const { return *group_; }
 
@@ -285,6 +288,7 @@ class Replica {
   ReplicaId self_;
   kv::Space space_;
   kv::AppliedState applied_;
+  consensus::Index replays_to_;
   std::unique_ptr<consensus::Group> group_;
   uint64_t highest_version_ = 0;  // Given or seen, uncommitted log included.
   absl::Status log_failure_;

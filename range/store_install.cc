@@ -60,6 +60,7 @@ std::optional<SnapshotStatus> Store::Impl::JudgeSnapshot(const ClockReading& now
         replica->applied() >= position.index) {
       return SnapshotStatus::kRefused;
     }
+    if (replica->IsReplaying()) return SnapshotStatus::kBusy;
   }
   if (IsFromBeforeAMerge(descriptor)) return SnapshotStatus::kBusy;
   if (IsInTheWay(header, giving_way)) return SnapshotStatus::kBusy;

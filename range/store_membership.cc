@@ -345,6 +345,16 @@ absl::Status Store::Impl::RemoveReplicas(const ClockReading& now) {
       it = removals_.erase(it);
       continue;
     }
+    // Counter-example without it: a restart has the engine forget a split that the log has, long
+    // before its end; the replica is told at once that it left meanwhile, and goes. Of the child
+    // the log alone is left, which is of no use. Where that happens on all stores that held the
+    // child, what it acknowledged is lost.
+    if (replica != nullptr && replica->IsReplaying()) {
+      Wake(replica);
+      removal.at = now.boot + options_.lease_duration / 10;
+      ++it;
+      continue;
+    }
     if (replica != nullptr && LeadsRange(range) &&
         !options_.mutants.Has(kMutantStoppedKeepsBound)) {
       replica->group().core().Abdicate(now);  // [H-7]: nothing is served from here any more.

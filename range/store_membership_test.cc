@@ -522,6 +522,37 @@ TEST(StoreSnapshot, AChildIsNotTakenBeforeTheSplitOfItsParentIsApplied) {
   EXPECT_TRUE(cluster.Converges(10));
 }
 
+// A restart has its engine forget the split, and it is told that it has left the parent long before
+// it has applied the split again: it leaves only then. The child is its own, and not sent by
+// others, who may have lost it in the same way (simulator, seed 35434).
+TEST(StoreMembership, WhoLeavesAppliesAgainTheSplitsOfChildrenThatTheLogRemembers) {
+  TestClusterOptions options;
+  options.members = 3;
+  options.stores = 4;
+  options.store.apply_entries_max = 1;
+  TestCluster cluster(options);
+  for (int i = 0; i < 100; ++i) Set(&cluster, 2, "a" + std::to_string(i), "1");
+  const int leader = cluster.Leader(2);
+  const int away = leader % 3 + 1;
+  const int stays = 6 - leader - away;
+  ASSERT_EQ(cluster
+                .CallLeader(2, kv::Operation::kSplit, Key("m"),
+                            SplitBody(Key("m"), 10, kDefaultCollectionId))
+                .outcome,
+            Outcome::kOk);
+  ASSERT_TRUE(cluster.RunUntil([&] { return cluster.Leader(10) == leader; }));
+  ASSERT_EQ(Set(&cluster, 10, "n", "1").outcome, Outcome::kOk);
+  ASSERT_TRUE(cluster.Converges(10));
+  ASSERT_TRUE(cluster.AddVoter(2, 4));
+  cluster.Crash(away);
+  ASSERT_TRUE(cluster.SetVoters(2, {leader, stays, 4}));
+  cluster.Restart(away);
+  EXPECT_TRUE(cluster.RunUntil([&] { return !Holds(&cluster, away, 2); }));
+  EXPECT_TRUE(Holds(&cluster, away, 10));
+  EXPECT_TRUE(cluster.Converges(10));
+  EXPECT_EQ(cluster.store(away).counters().snapshots_installed, 0u);
+}
+
 // A snapshot of the parent from behind the split: the child cannot come by the split any more.
 TEST(StoreSnapshot, AReplicaThatMissedASplitGetsBothHalves) {
   TestCluster cluster(Small(3, 3));

@@ -247,6 +247,7 @@ std::optional<Store::Impl::GivingWay> Store::Impl::WhatGivesWay(
   std::set<RangeId> except = {range};
   for (const auto& [other, replica] : replicas_) {
     if (other == range || !Overlaps(replica->descriptor(), snapshot)) continue;
+    if (replica->IsReplaying()) return std::nullopt;
     giving.replicas.insert(other);
     except.insert(other);
   }
