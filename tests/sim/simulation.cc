@@ -349,7 +349,8 @@ void SafetyRun::Recover() {
   const RealTime healed = cluster_->scheduler().now();
   const RealTime lease = cluster_->options().store.lease_duration.count();
   // Of those that are left when a store is lost one may need a snapshot before it makes a majority.
-  const bool lost = fates_ != nullptr && fates_->counters().lost > 0;
+  const bool lost = (fates_ != nullptr && fates_->counters().lost > 0) ||
+                    (quarantine_ != nullptr && quarantine_->Busy());
   const bool recovered = WaitUntil([&] { return workload_->last_mutation() > healed; },
                                    kRecoveryLeases * lease + kSecond + (lost ? kRepairMax : 0));
   report_.recovery = workload_->last_mutation() - healed;
