@@ -73,6 +73,13 @@ void DrawLogLimits(ClusterOptions* cluster, Random* random) {
   cluster->store.snapshot_bytes_per_second = uint64_t{16 << 10} << random->Below(12);
 }
 
+// Often so few that what is replayed after a start takes many turns, with others' words between
+// them. From a generator of its own, as autopilots.
+void DrawTurns(uint64_t seed, ClusterOptions* cluster) {
+  Random random = Random(seed).Fork(11);
+  if (random.Chance(1.0 / 3)) cluster->store.apply_entries_max = size_t{1} << random.Below(8);
+}
+
 // So eager that ranges merge again within a run, and split again under its load.
 void DrawAutopilot(ClusterOptions* cluster, Random random) {
   cluster->autopilot.enabled = cluster->front_ends && random.Chance(0.5);
@@ -161,6 +168,7 @@ ClusterOptions DrawCluster(const SimulationOptions& options, Random* random) {
   // From a generator of its own: what else a seed means did not change when it came to be.
   DrawAutopilot(&cluster, random->Fork(4));
   DrawPlacement(options, &cluster);
+  DrawTurns(options.seed, &cluster);
   cluster.link.in_order = random->Chance(0.7);
   // Far apart: elections take long enough to collide.
   if (random->Chance(0.25)) cluster.link.delay_min = random->Between(5, 60) * kMillisecond;
