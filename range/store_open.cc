@@ -359,13 +359,16 @@ absl::Status Store::Impl::StartRecovered(const Recovered& recovered, const Clock
 absl::Status Store::Impl::StartAgain(const ClockReading& now, Replica* replica,
                                      const HardState& hard_state) {
   absl::StatusOr<consensus::Index> committed = consensus::Index();
-  std::set<RangeId> children;
-  for (const auto& [orphan, state] : orphans_) {
-    if (log_->Start(orphan).index.value() >= kFirstIndex) children.insert(orphan);
-  }
-  if (!children.empty()) {
-    committed =
-        replica->LastSplitInto([&children](RangeId child) { return children.count(child) != 0; });
+  // Asked again for each child that is made: of 20,000 splits to be replayed a list of all others
+  // took ten seconds.
+  const auto is_child = [this](RangeId orphan) {
+    return log_->Start(orphan).index.value() >= kFirstIndex;
+  };
+  const bool any = std::any_of(orphans_.begin(), orphans_.end(),
+                               [&](const auto& entry) { return is_child(entry.first); });
+  if (any) {
+    committed = replica->LastSplitInto(
+        [&](RangeId child) { return orphans_.count(child) != 0 && is_child(child); });
   }
   if (!committed.ok()) return committed.status();
   const bool leads_first_term = options_.mutants.Has(kMutantLeadsFirstTermAgain) &&
