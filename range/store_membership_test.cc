@@ -199,62 +199,55 @@ TEST(StoreMembership, AReplicaWhoseFellowsAllCameBackUnderOtherIdsLearnsThatItHa
 }
 
 // Range 2 on four stores, to be left by its leader.
-struct FourVoters {
+class FourVoters : public ::testing::Test {
+ protected:
   FourVoters() {
-    WriteMuch(&cluster, 2, "a", 10);
-    EXPECT_TRUE(cluster.AddVoter(2, 4));
-    leader = cluster.Leader(2);
+    WriteMuch(&cluster_, 2, "a", 10);
+    EXPECT_TRUE(cluster_.AddVoter(2, 4));
+    leader_ = cluster_.Leader(2);
     for (int id = 1; id <= 4; ++id) {
-      if (id != leader) others.push_back(id);
+      if (id != leader_) others_.push_back(id);
     }
   }
 
-  TestCluster cluster{Small(3, 4)};
-  int leader = 0;
-  std::vector<int> others;
+  bool HasLeft() {
+    return cluster_.RunUntil([&] { return !Holds(&cluster_, leader_, 2); });
+  }
+
+  TestCluster cluster_{Small(3, 4)};
+  int leader_ = 0;
+  std::vector<int> others_;
 };
 
-TEST(StoreMembership, ALeaderMayRemoveItself) {
-  FourVoters four;
-  TestCluster& cluster = four.cluster;
-  const int leader = four.leader;
-  const std::vector<int>& others = four.others;
-  ASSERT_TRUE(cluster.SetVoters(2, others));
-  ASSERT_TRUE(cluster.RunUntil([&] { return cluster.Leader(2) != 0; }, 1500))
+TEST_F(FourVoters, ALeaderMayRemoveItself) {
+  ASSERT_TRUE(cluster_.SetVoters(2, others_));
+  ASSERT_TRUE(cluster_.RunUntil([&] { return cluster_.Leader(2) != 0; }, 1500))
       << "its followers were not released";
-  EXPECT_NE(cluster.Leader(2), leader);
-  EXPECT_EQ(Set(&cluster, 2, "a", "2").outcome, Outcome::kOk);
-  EXPECT_TRUE(cluster.RunUntil([&] { return !Holds(&cluster, leader, 2); }));
+  EXPECT_NE(cluster_.Leader(2), leader_);
+  EXPECT_EQ(Set(&cluster_, 2, "a", "2").outcome, Outcome::kOk);
+  EXPECT_TRUE(HasLeft());
 }
 
 // None of its releases arrives for three leases, during which its store goes on to be supported.
-TEST(StoreMembership, WhoLedLeavesOnlyWhenItsReleasesHaveArrived) {
-  FourVoters four;
-  TestCluster& cluster = four.cluster;
-  const int leader = four.leader;
-  const std::vector<int>& others = four.others;
-  cluster.drop = [leader](const consensus::Message& message) {
+TEST_F(FourVoters, WhoLedLeavesOnlyWhenItsReleasesHaveArrived) {
+  cluster_.drop = [leader = leader_](const consensus::Message& message) {
     return std::holds_alternative<consensus::Release>(message.body) &&
            message.from_store.value() == static_cast<uint64_t>(leader);
   };
-  ASSERT_TRUE(cluster.SetVoters(2, others));
-  cluster.RunFor(6000);
-  EXPECT_EQ(cluster.Leader(2), 0) << "whom the others are bound to is there";
-  cluster.drop = nullptr;
-  ASSERT_TRUE(cluster.RunUntil([&] { return cluster.Leader(2) != 0; }))
+  ASSERT_TRUE(cluster_.SetVoters(2, others_));
+  cluster_.RunFor(6000);
+  EXPECT_EQ(cluster_.Leader(2), 0) << "whom the others are bound to is there";
+  cluster_.drop = nullptr;
+  ASSERT_TRUE(cluster_.RunUntil([&] { return cluster_.Leader(2) != 0; }))
       << "its followers were not released";
-  EXPECT_TRUE(cluster.RunUntil([&] { return !Holds(&cluster, leader, 2); }));
+  EXPECT_TRUE(HasLeft());
 }
 
 // A member that never answers keeps nobody.
-TEST(StoreMembership, WhoLedLeavesADeadMemberUnreleased) {
-  FourVoters four;
-  TestCluster& cluster = four.cluster;
-  const int leader = four.leader;
-  const std::vector<int>& others = four.others;
-  cluster.Crash(others.back());
-  ASSERT_TRUE(cluster.SetVoters(2, others));
-  EXPECT_TRUE(cluster.RunUntil([&] { return !Holds(&cluster, leader, 2); }));
+TEST_F(FourVoters, WhoLedLeavesADeadMemberUnreleased) {
+  cluster_.Crash(others_.back());
+  ASSERT_TRUE(cluster_.SetVoters(2, others_));
+  EXPECT_TRUE(HasLeft());
 }
 
 // [H-7]: nobody else can, and they would stay bound for as long as its store is there.

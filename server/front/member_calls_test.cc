@@ -48,6 +48,15 @@ class ChangeReplicasTest : public ::testing::Test {
     return server::Members(cluster_.InDirectory(client::KeyPrefix(range)));
   }
 
+  // A change of range 2 that has given store 4 a copy, which does not catch up for now.
+  void BeginReplacing(FakeCall* call) {
+    cluster_.copies_catch_up = false;
+    cluster_.Start(4, Method::kChangeReplicas, Change(2, 4, 3).SerializeAsString(), call);
+    cluster_.Settle();
+    cluster_.Advance(seconds(1));
+    ASSERT_FALSE(call->result.has_value());
+  }
+
   FakeCluster cluster_{4, {}, 3};
 };
 
@@ -90,11 +99,8 @@ TEST_F(ChangeReplicasTest, ACallThatRunsOutOfTimeSaysWhatItWaitsForAndTheNextOne
 }
 
 TEST_F(ChangeReplicasTest, ALeaderThatChangesOnTheWayIsFollowed) {
-  cluster_.copies_catch_up = false;
   FakeCall call;
-  cluster_.Start(4, Method::kChangeReplicas, Change(2, 4, 3).SerializeAsString(), &call);
-  cluster_.Settle();
-  cluster_.Advance(seconds(1));
+  ASSERT_NO_FATAL_FAILURE(BeginReplacing(&call));
   cluster_.SetLeader(2, 2);
   cluster_.copies_catch_up = true;
   cluster_.RunUntilDone(call);
@@ -188,12 +194,8 @@ TEST_F(ChangeReplicasTest, AStoreThatWasTakenOffTheListMeanwhileGetsNoVote) {
 }
 
 TEST_F(ChangeReplicasTest, AStoreWhoseCopyCatchesUpStaysOnTheList) {
-  cluster_.copies_catch_up = false;
   FakeCall change;
-  cluster_.Start(4, Method::kChangeReplicas, Change(2, 4, 3).SerializeAsString(), &change);
-  cluster_.Settle();
-  cluster_.Advance(seconds(1));
-  ASSERT_FALSE(change.result.has_value());
+  ASSERT_NO_FATAL_FAILURE(BeginReplacing(&change));
   admin::v1::DecommissionStoreRequest forget;
   forget.set_store_id(4);
   const FakeCall early = cluster_.Call(1, Method::kDecommissionStore, forget);

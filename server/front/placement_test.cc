@@ -270,13 +270,19 @@ TEST_F(PlacementTest, WhatIsLedOutOfTheControllersReachIsMovedThroughOthers) {
   }
 }
 
-TEST(PlacementView, AStoreThatOthersHearIsNotSilent) {
-  PlacementView view;
-  ClockReading now;
-  now.boot = Instant(seconds(1));
+// A view that knows of stores 1 to 3, as of `now`.
+PlacementView ThreeStores(const ClockReading& now) {
   std::vector<type::v1::StoreDescriptor> stores(3);
   for (uint64_t id = 1; id <= 3; ++id) stores[id - 1].set_store_id(id);
+  PlacementView view;
   view.OnStores(now, stores);
+  return view;
+}
+
+TEST(PlacementView, AStoreThatOthersHearIsNotSilent) {
+  ClockReading now;
+  now.boot = Instant(seconds(1));
+  PlacementView view = ThreeStores(now);
   now.boot += seconds(100);
   type::v1::StoreLoad load;
   load.set_store_id(1);
@@ -289,12 +295,9 @@ TEST(PlacementView, AStoreThatOthersHearIsNotSilent) {
 
 // Store 1 led the range and said who lags; store 2 leads it now and has said so, too.
 TEST(PlacementView, ALateReportOfAnEarlierLeaderTakesNothingBack) {
-  PlacementView view;
   ClockReading now;
   now.boot = Instant(seconds(1));
-  std::vector<type::v1::StoreDescriptor> stores(3);
-  for (uint64_t id = 1; id <= 3; ++id) stores[id - 1].set_store_id(id);
-  view.OnStores(now, stores);
+  PlacementView view = ThreeStores(now);
   storage::v1::MetaQueryResult changes;
   changes.add_ranges()->set_range_id(7);
   view.OnChanges(now, changes);
