@@ -254,6 +254,45 @@ TEST(Store, AReadWaitsForACommittedWriteThatTheEngineDoesNotHoldYet) {
   EXPECT_EQ(ValueOf(*by_round.answer), "2");
 }
 
+// Of a split that its engine does not hold yet a new leader tells neither half: the directory would
+// have the left one alone for as long as the engine stalls (simulator, seed 3100787).
+TEST(Store, ANewLeaderTellsOfASplitWhenItsEngineHoldsIt) {
+  TestCluster cluster(3);
+  Set(&cluster, 2, "a", "1");
+  const int leader = cluster.Leader(2);
+  const int next = leader % 3 + 1;
+  const uint64_t before = cluster.LastReported(next, 2).generation;
+  ASSERT_TRUE(cluster.Converges(1) && cluster.Converges(2));
+  cluster.engine(next).FailWrites(absl::ResourceExhaustedError("stalled"));
+  ASSERT_EQ(cluster
+                .CallLeader(2, kv::Operation::kSplit, Key("m"),
+                            SplitBody(Key("m"), 10, kDefaultCollectionId))
+                .outcome,
+            Outcome::kOk);
+  ASSERT_TRUE(cluster.RunUntil([&] { return cluster.Descriptor(next, 2)->generation() > before; }))
+      << "it has not applied the split";
+  const auto was_elected = [&] {
+    const auto replicas = cluster.store(next).ListReplicas(cluster.NowAt(next));
+    return std::any_of(replicas.begin(), replicas.end(), [](const ReplicaStatus& one) {
+      return one.descriptor.range_id() == 2 && one.role == consensus::Role::kLeader;
+    });
+  };
+  ASSERT_TRUE(cluster.RunUntil([&] {
+    if (cluster.Leader(2) == leader) {
+      (void)cluster.store(leader).TransferLease(cluster.NowAt(leader), RangeId(2),
+                                                StoreId(static_cast<uint64_t>(next)));
+    }
+    return was_elected();
+  }));
+  EXPECT_EQ(cluster.LastReported(next, 2).generation, before);
+  EXPECT_EQ(cluster.LastReported(next, 10).generation, 0u);
+  cluster.engine(next).FailWrites(absl::OkStatus());
+  cluster.RunFor(50);
+  EXPECT_GT(cluster.LastReported(next, 2).generation, before);
+  EXPECT_GT(cluster.LastReported(next, 10).generation, 0u);
+  EXPECT_TRUE(cluster.LastReported(next, 2).leads);
+}
+
 // The log does not yet have the empty entry of the new term: it is appended at the end of the turn.
 TEST(Store, AWriteThatComesInTheTurnOfTheElectionIsExecuted) {
   TestCluster cluster(1);

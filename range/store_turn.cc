@@ -191,10 +191,13 @@ absl::Status Store::Impl::ApplyAll(const ClockReading& now) {
   }
   if (turn_replicas_.empty()) return absl::OkStatus();
   const absl::Status committed = turn_.Commit();
+  const bool had_stalled = turn_stalled_;
   turn_stalled_ = absl::IsResourceExhausted(committed);
   if (turn_stalled_) return absl::OkStatus();
   if (!committed.ok() && !options_.mutants.Has(kMutantStorageErrorIgnored)) return committed;
+  std::vector<RangeId> unsaid;
   for (Replica* replica : turn_replicas_) {
+    if (had_stalled) unsaid.push_back(replica->range());
     replica->OnCommitted();
     Wake(replica);
     MarkDirty(replica);
@@ -215,6 +218,9 @@ absl::Status Store::Impl::ApplyAll(const ClockReading& now) {
       absl::Status status = CreateChild(now, std::move(std::get<SplitEffect>(effect)));
       if (!status.ok()) return status;
     }
+  }
+  for (const RangeId range : unsaid) {
+    if (LeadsRange(range)) ports_.observer->OnDescriptor(Find(range)->descriptor(), true);
   }
   return absl::OkStatus();
 }
@@ -278,7 +284,12 @@ void Store::Impl::Send() {
   for (const consensus::Event& event : events) {
     ports_.observer->OnEvent(event);
     if (event.type != consensus::EventType::kBecameLeader) continue;
-    if (const Replica* replica = Find(event.range); replica != nullptr) {
+    const Replica* replica = Find(event.range);
+    // What a turn that stalls has done to it is told once it is written (ApplyAll): of a split
+    // nobody would hear of the left half long before the right one.
+    const bool unwritten = turn_stalled_ && std::find(turn_replicas_.begin(), turn_replicas_.end(),
+                                                      replica) != turn_replicas_.end();
+    if (replica != nullptr && !unwritten) {
       ports_.observer->OnDescriptor(replica->descriptor(), true);
     }
   }

@@ -70,10 +70,11 @@ struct TestCluster::Node : public Transport, public Observer, public Clock {
     cluster->Post(id, static_cast<int>(to.value()), std::move(frame->messages), {});
   }
   void OnEvent(const consensus::Event& event) override { cluster->events_.push_back(event); }
-  void OnDescriptor(const RangeDescriptor& descriptor, bool) override {
-    uint64_t& known = reported[descriptor.range_id()];
-    CHECK(known <= descriptor.generation()) << "an older descriptor was reported after a newer one";
-    known = descriptor.generation();
+  void OnDescriptor(const RangeDescriptor& descriptor, bool leads) override {
+    Reported& known = reported[descriptor.range_id()];
+    CHECK(known.generation <= descriptor.generation())
+        << "an older descriptor was reported after a newer one";
+    known = {descriptor.generation(), leads};
   }
   void OnLeader(RangeId, StoreId) override {}
   ClockReading Now() override { return cluster->NowAt(id); }
@@ -97,7 +98,7 @@ struct TestCluster::Node : public Transport, public Observer, public Clock {
   consensus::log::MemoryDirectory directory;
   kv::MemoryEngine engine;
   std::unique_ptr<Store> store;
-  std::map<uint64_t, uint64_t> reported;  // Generations of ranges, by this process.
+  std::map<uint64_t, Reported> reported;  // By this process; by range.
 };
 
 namespace {
@@ -237,6 +238,12 @@ std::optional<RangeDescriptor> TestCluster::Descriptor(int store, uint64_t range
     if (status.descriptor.range_id() == range) return status.descriptor;
   }
   return std::nullopt;
+}
+
+TestCluster::Reported TestCluster::LastReported(int store, uint64_t range) const {
+  const std::map<uint64_t, Reported>& reported = nodes_.at(store)->reported;
+  const auto found = reported.find(range);
+  return found == reported.end() ? Reported() : found->second;
 }
 
 Response TestCluster::Call(int store, Request request) {

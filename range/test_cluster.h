@@ -57,6 +57,12 @@ class TestCluster {
   Response CallLeader(uint64_t range, kv::Operation operation, const std::string& key,
                       const std::string& body);
   std::optional<RangeDescriptor> Descriptor(int store, uint64_t range) const;
+  // What the store's observer was told of the range last.
+  struct Reported {
+    uint64_t generation = 0;  // 0: nothing.
+    bool leads = false;
+  };
+  Reported LastReported(int store, uint64_t range) const;
 
   // Asks the leader of the range for a change of its members, until it is made. False: it was not
   // within half a minute.
