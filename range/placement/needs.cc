@@ -206,17 +206,14 @@ std::vector<PlacementNeed> FindNeeds(const PlacementModel& model, size_t index,
   }
   if (range.view->blocked) return needs;
   // The leader carries every change out. Whoever leads next will have said so by then.
-  const PlacementModel::Store* leader =
-      range.leader == kNoStore ? nullptr : &model.stores()[range.leader];
-  // Off the list, and yet it leads: it was taken off while somebody gave it a replica.
-  const bool off_the_list = leader != nullptr && leader->view == nullptr;
-  if (leader != nullptr && !off_the_list && !leader->alive) return needs;
+  if (range.leader != kNoStore && !model.stores()[range.leader].alive) return needs;
   const auto add = [&needs](const std::optional<PlacementNeed>& need) {
     if (need.has_value()) needs.push_back(*need);
   };
   const Misplaced misplaced = FindMisplaced(model, range);
   const bool dead = misplaced.cause == MoveCause::kDeadStore;
-  const bool leads_where_not = leader != nullptr && (leader->draining || off_the_list);
+  const bool leads_where_not = range.leader != kNoStore && model.stores()[range.leader].alive &&
+                               model.stores()[range.leader].draining;
   if (dead) add(NeedOfMisplaced(model, index, misplaced, obstacles));
   if (leads_where_not && HasOtherLeader(model, range, false)) {
     needs.push_back({MoveKind::kTransferLease, MoveCause::kDrain, index, range.leader});

@@ -285,11 +285,6 @@ void PlacementController::Plan(const ClockReading& now) {
   GiveUpOnSilentStores(now);
   range::PlacementSnapshot snapshot = view_.Snapshot(now);
   for (const auto& [id, running] : running_) snapshot.under_way.push_back(running->move);
-  // Whoever plans leads the meta range, also a store that is off the list and tells nobody.
-  for (range::PlacementRange& range : snapshot.ranges) {
-    const bool meta = range.id.value() == client::kMetaRangeId;
-    if (meta && !range.leader.IsSet()) range.leader = dispatcher_->self();
-  }
   if (options_.mutants.Has(kMutantDrainForgotten)) {
     for (range::PlacementStore& store : snapshot.stores) store.state = type::v1::STORE_STATE_ACTIVE;
   }
@@ -320,11 +315,8 @@ uint64_t PlacementController::SilentStoreOf(const ClockReading& now,
   const uint64_t leader = view_.Leader(move.range).value();
   for (const uint64_t store : {move.to.value(), leader}) {
     if (store == 0) continue;
-    const bool listed = view_.stores().count(store) != 0;
-    // A leader that is off the list is asked nothing, and yet the move is made through it.
-    if (!listed && store == leader) continue;
-    const bool silent =
-        !listed || view_.Silent(now, store) >= options_.placement_rules.store_suspect_after;
+    const bool silent = view_.stores().count(store) == 0 ||
+                        view_.Silent(now, store) >= options_.placement_rules.store_suspect_after;
     if (silent) return store;
   }
   return 0;
