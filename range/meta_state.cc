@@ -197,42 +197,33 @@ absl::Status QueryPlacement(const kv::Engine& engine, MetaQueryResult* result) {
   return value->has_value() ? meta::Parse(View(**value), placement) : absl::OkStatus();
 }
 
-// How many ranges have a replica on the store, by their rows.
-absl::StatusOr<uint64_t> CountRangesOn(uint64_t store_id, const kv::Turn& turn) {
-  uint64_t count = 0;
+// What the directory says of a store, and whether it can.
+struct Survey {
+  uint64_t ranges = 0;  // With a replica there.
+  // The range that ends at the first keys that are in no range; nullopt: all are in one. The meta
+  // range is never missing.
+  std::optional<uint64_t> before_hole;
+};
+
+absl::StatusOr<Survey> SurveyFor(uint64_t store_id, const kv::Turn& turn) {
+  Survey survey;
+  std::string end = CollectionPrefix(kMetaCollectionId);  // Of `last`.
+  uint64_t last = 0;
   absl::Status parsed;
   const absl::Status read = turn.ForEach(
-      View(Row("d")), View(EndOfKind('d')), [&](absl::string_view, absl::string_view value) {
+      View(Row("r")), View(EndOfKind('r')), [&](absl::string_view, absl::string_view value) {
         RangeDescriptor range;
         parsed.Update(Parse(value, &range));
-        count += std::any_of(range.replicas().begin(), range.replicas().end(),
-                             [&](const auto& one) { return one.store_id() == store_id; });
+        survey.ranges += FindStore(range, consensus::StoreId(store_id)) != nullptr;
+        const bool hole = range.start_key() > end;
+        if (hole && !survey.before_hole.has_value()) survey.before_hole = last;
+        last = range.range_id();
+        end = range.end_key();
       });
   if (!read.ok()) return read;
   if (!parsed.ok()) return parsed;
-  return count;
-}
-
-// The range that ends at the first keys that are in no range of the directory; nullopt: all are in
-// one. The meta range is never missing.
-absl::StatusOr<std::optional<uint64_t>> RangeBeforeAHole(const kv::Turn& turn) {
-  std::string end = CollectionPrefix(kMetaCollectionId);  // Of `last`.
-  uint64_t last = 0;
-  bool hole = false;
-  absl::Status parsed;
-  const absl::Status read = turn.ForEachWhile(View(Row("r")), View(EndOfKind('r')),
-                                              [&](absl::string_view, absl::string_view value) {
-                                                RangeDescriptor range;
-                                                parsed.Update(Parse(value, &range));
-                                                hole = range.start_key() > end;
-                                                if (!parsed.ok() || hole) return false;
-                                                last = range.range_id();
-                                                end = range.end_key();
-                                                return true;
-                                              });
-  if (!read.ok()) return read;
-  if (!parsed.ok()) return parsed;
-  return hole || !end.empty() ? std::optional<uint64_t>(last) : std::nullopt;
+  if (!end.empty() && !survey.before_hole.has_value()) survey.before_hole = last;
+  return survey;
 }
 
 // Whoever gives a store a vote makes sure that the directory says of it, and only then that the
@@ -248,21 +239,22 @@ absl::StatusOr<kv::Outcome> RetireStore(uint64_t store_id, const consensus::Muta
   absl::StatusOr<std::optional<std::string>> row = turn->Get(StoreRow(store_id));
   if (!row.ok()) return row.status();
   if (!row->has_value()) return Done(MetaResult());
-  absl::StatusOr<uint64_t> ranges = CountRangesOn(store_id, *turn);
-  if (!ranges.ok()) return ranges.status();
-  if (*ranges > 0) {
+  absl::StatusOr<Survey> survey = SurveyFor(store_id, *turn);
+  if (!survey.ok()) return survey.status();
+  if (survey->ranges > 0) {
+    return Refusal(kv::OutcomeCode::kFailedPrecondition,
+                   absl::StrCat(survey->ranges, survey->ranges == 1 ? " range has" : " ranges have",
+                                " a replica on store ", store_id,
+                                ": replace the store, or remove these replicas, first"));
+  }
+  if (survey->before_hole.has_value() && !mutants.Has(kMutantRetiresOverAHole)) {
     return Refusal(
         kv::OutcomeCode::kFailedPrecondition,
-        absl::StrCat(*ranges, *ranges == 1 ? " range has" : " ranges have", " a replica on store ",
-                     store_id, ": replace the store, or remove these replicas, first"));
-  }
-  absl::StatusOr<std::optional<uint64_t>> before = RangeBeforeAHole(*turn);
-  if (!before.ok()) return before.status();
-  if (before->has_value() && !mutants.Has(kMutantRetiresOverAHole)) {
-    return Refusal(kv::OutcomeCode::kFailedPrecondition,
-                   absl::StrCat("the directory does not know yet which range lies behind range ",
-                                **before, ", and so not whether it has a replica on store ",
-                                store_id, ": repeat the call in a moment"));
+        absl::StrCat("the directory does not know yet which range lies behind range ",
+                     *survey->before_hole, ", and so not whether it has a replica on store ",
+                     store_id,
+                     ": repeat the call in a moment; if that does not help, the range has lost the "
+                     "majority of its replicas, whose nodes have to be started first"));
   }
   turn->Delete(StoreRow(store_id));
   if (absl::Status status = meta::NoteStore(store_id, turn); !status.ok()) return status;

@@ -26,8 +26,9 @@ constexpr uint32_t kSnapshotFormat = 1;
 // In lease lengths: how long a side that hears nothing keeps a transfer.
 constexpr int kPatienceLeases = 15;
 // A chunk takes at most 1/kChunksPerLease of a lease to send at the rate that snapshots may have,
-// so that transfers which share it are all heard of: at 16 KiB/s chunks of 128 KiB took 8 s each,
-// and of two transfers each was silent for longer than its receiver's patience.
+// so that transfers which share it are all heard of (a row that is larger travels alone): at 16
+// KiB/s chunks of 128 KiB took 8 s each, and of two transfers each was silent for longer than its
+// receiver's patience.
 constexpr int kChunksPerLease = 8;
 constexpr uint64_t kChunkBytesMin = 1 << 10;
 

@@ -323,7 +323,7 @@ void Autopilot::Merge(const ClockReading& now, const RangeDescriptor& right,
   merging_.insert(id);
   Tell(now, DECISION_KIND_MERGE, DECISION_OUTCOME_BEGUN, id, reason);
   merger_->Merge(
-      now, id, right.range_id(), now.boot + kMergeDuration,
+      now, {id, right.range_id(), /*waits=*/false}, now.boot + kMergeDuration,
       [this, id, end = right.end_key(), load, reason](
           const ClockReading& when, const RangeAnswer& answer, const RangeDescriptor& merged) {
         merging_.erase(id);

@@ -151,14 +151,7 @@ void CollectionCalls::MarkReady(const ClockReading& now, CallId id, const Collec
 
 void CollectionCalls::DropRange(const ClockReading& now, CallId id, const Collection& collection,
                                 Instant deadline, RangeAnswer refused) {
-  RangeCall call;
-  call.operation = kv::Operation::kDropRange;
-  call.body = absl::Cord(storage::v1::DropRange().SerializeAsString());
-  call.first_key = client::KeyPrefix(collection.id());
-  call.collection = collection.id();
-  call.mutates = true;
-  call.repeatable = true;
-  call.deadline = deadline;
+  RangeCall call = EmptyRangeCall(collection.id(), client::KeyPrefix(collection.id()), deadline);
   dispatcher_->Send(now, std::move(call),
                     [this, id, refused = std::move(refused)](const ClockReading&, RangeAnswer) {
                       calls_->Finish(id, ToCallResult(refused, *router_));

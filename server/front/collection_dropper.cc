@@ -28,6 +28,19 @@ constexpr size_t kPartsMax = 8;
 
 }  // namespace
 
+RangeCall EmptyRangeCall(uint64_t collection_id, std::string key, Instant deadline) {
+  RangeCall call;
+  call.operation = kv::Operation::kDropRange;
+  call.body = absl::Cord(storage::v1::DropRange().SerializeAsString());
+  call.first_key = std::move(key);
+  call.collection = collection_id;
+  call.mutates = true;
+  call.repeatable = true;
+  call.wants_descriptor = true;
+  call.deadline = deadline;
+  return call;
+}
+
 // Keys that are not known to be empty.
 struct CollectionDropper::Part {
   std::string cursor;
@@ -146,16 +159,7 @@ void CollectionDropper::OnFound(const ClockReading& now, const std::shared_ptr<W
 
 void CollectionDropper::Empty(const ClockReading& now, const std::shared_ptr<Work>& work,
                               const Part& part) {
-  RangeCall call;
-  call.operation = kv::Operation::kDropRange;
-  call.body = absl::Cord(storage::v1::DropRange().SerializeAsString());
-  call.first_key = part.cursor;
-  call.collection = work->id;
-  call.mutates = true;
-  call.repeatable = true;
-  call.wants_descriptor = true;
-  call.deadline = work->deadline;
-  dispatcher_->Send(now, std::move(call),
+  dispatcher_->Send(now, EmptyRangeCall(work->id, part.cursor, work->deadline),
                     [this, work, part](const ClockReading& when, const RangeAnswer& answer) {
                       // The route was old: the range at the cursor is another collection's.
                       if (answer.wrong_collection) return Leave(when, work, part);

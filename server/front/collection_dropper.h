@@ -18,6 +18,10 @@
 
 namespace rasputin::server {
 
+// Empties the range that holds `key` of a collection that is being dropped; its descriptor comes
+// with the answer.
+RangeCall EmptyRangeCall(uint64_t collection_id, std::string key, Instant deadline);
+
 class CollectionDropper {
  public:
   // kOk: it is gone. `ranges_emptied`: by this call.

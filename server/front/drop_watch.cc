@@ -32,6 +32,7 @@ bool DropWatch::Run(const ClockReading& now) {
   in_charge_ = leads_;
   ++term_;
   due_.clear();
+  goes_on_ = false;
   if (in_charge_) LookLater(now);
   return true;
 }
@@ -62,10 +63,14 @@ void DropWatch::GoOn(const ClockReading& now,
     const uint64_t id = one.id();
     const auto known = due_.find(id);
     const Instant at = known == due_.end() ? now.boot + kDropAfter : known->second;
-    due[id] = now.boot < at ? at : now.boot + kDropAfter;
-    if (now.boot < at) continue;
+    due[id] = at;
+    if (now.boot < at || goes_on_) continue;
+    due[id] = now.boot + kDropAfter;
+    goes_on_ = true;
     dropper_->GoOnWith(now, id, now.boot + kDropDuration,
-                       [](const ClockReading&, const RangeAnswer&, uint64_t) {});
+                       [this, term = term_](const ClockReading&, const RangeAnswer&, uint64_t) {
+                         if (term == term_) goes_on_ = false;
+                       });
   }
   due_ = std::move(due);
 }

@@ -42,6 +42,7 @@ class DropWatch {
   bool in_charge_ = false;           // Follows leads_ at the next Run.
   uint64_t term_ = 0;                // Of being in charge: what an earlier one has begun ends.
   std::map<uint64_t, Instant> due_;  // When to go on with each, unless it is gone by then.
+  bool goes_on_ = false;             // With one of them: one at a time.
 };
 
 }  // namespace rasputin::server

@@ -189,8 +189,12 @@ TEST_F(ChangeReplicasTest, AStoreThatWasTakenOffTheListMeanwhileGetsNoVote) {
   const FakeCall call = cluster_.Call(1, Method::kChangeReplicas, Change(2, 4, 3));
   ASSERT_EQ(cluster_.intercept, nullptr) << "the store was not retired";
   EXPECT_EQ(call.result->code, absl::StatusCode::kNotFound);
-  EXPECT_THAT(call.result->message, HasSubstr("there is no store 4 on the list of stores"));
+  EXPECT_THAT(call.result->message,
+              HasSubstr("there is no store 4 on the list of stores any more"));
+  EXPECT_THAT(call.result->message, HasSubstr("`rasputin range replicas 2 remove 4`"));
   EXPECT_EQ(Members(2), "1 2 3 4(learner)");
+  ASSERT_TRUE(cluster_.Call(2, Method::kChangeReplicas, Change(2, 0, 4)).ok()) << "as it says";
+  EXPECT_EQ(Members(2), "1 2 3");
 }
 
 TEST_F(ChangeReplicasTest, AStoreWhoseCopyCatchesUpStaysOnTheList) {

@@ -296,6 +296,11 @@ void PlacementController::Plan(const ClockReading& now) {
   for (const PlacementMove& move : plan_.moves) {
     if (move.start) Start(now, move);
   }
+  std::map<uint64_t, Retiring> retiring;
+  for (const StoreId store : plan_.retire) {
+    retiring[store.value()] = std::move(retiring_[store.value()]);
+  }
+  retiring_ = std::move(retiring);
   for (const StoreId store : plan_.retire) Retire(now, store);
 }
 
@@ -417,7 +422,9 @@ void PlacementController::OnEnded(const ClockReading& now, const Ended& ended) {
 }
 
 void PlacementController::Retire(const ClockReading& now, StoreId store) {
-  if (!retiring_.insert(store.value()).second) return;
+  Retiring& retiring = retiring_[store.value()];
+  if (retiring.asked || now.boot < retiring.again) return;
+  retiring.asked = true;
   storage::v1::MetaCommand command;
   command.mutable_retire_store()->set_store_id(store.value());
   directory_->Command(
@@ -425,8 +432,11 @@ void PlacementController::Retire(const ClockReading& now, StoreId store) {
       [this, store, term = term_](const ClockReading& when, RangeAnswer answer,
                                   storage::v1::MetaResult) {
         if (term != term_ || !in_charge_) return;
+        if (answer.response.outcome != Outcome::kOk) {
+          retiring_[store.value()] = {false, when.boot + kPlanAnyway, answer.response.message};
+          return;
+        }
         retiring_.erase(store.value());
-        if (answer.response.outcome != Outcome::kOk) return;
         Decision decision;
         decision.set_at_ms(static_cast<uint64_t>(when.wall_us / 1000));
         decision.set_kind(type::v1::DECISION_KIND_REPLICAS);
@@ -472,6 +482,11 @@ std::optional<admin::v1::GetPlanResponse> PlacementController::Describe(
     response.add_obstacles("the controller has just begun and waits for the stores to answer");
   }
   for (const std::string& obstacle : plan_.obstacles) response.add_obstacles(obstacle);
+  for (const auto& [store, retiring] : retiring_) {
+    if (retiring.refused.empty()) continue;
+    response.add_obstacles(
+        absl::StrCat("store ", store, " holds nothing and stays on the list: ", retiring.refused));
+  }
   response.set_ranges_short(plan_.ranges_short);
   return response;
 }

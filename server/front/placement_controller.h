@@ -50,6 +50,11 @@ class PlacementController {
  private:
   // A move under way; ends when the call that it is made of does.
   struct Running;
+  struct Retiring {
+    bool asked = false;  // The meta range, and it has not answered.
+    Instant again = Instant::min();
+    std::string refused;  // Why it was; empty: it was not.
+  };
   struct Ended {
     uint64_t running = 0;
     CallResult result;
@@ -126,7 +131,7 @@ class PlacementController {
   std::map<uint64_t, std::unique_ptr<Running>> running_;
   std::vector<Ended> ended_;
   std::map<uint64_t, uint32_t> failures_;  // In a row, by range.
-  std::set<uint64_t> retiring_;            // Stores that are being taken off the list.
+  std::map<uint64_t, Retiring> retiring_;  // Stores that are to be taken off the list.
   std::deque<type::v1::Decision> done_;    // Newest first.
 };
 

@@ -270,6 +270,28 @@ TEST_F(PlacementTest, WhatIsLedOutOfTheControllersReachIsMovedThroughOthers) {
   }
 }
 
+// Of a split the directory knows the left half alone; the plan says what the store waits for.
+TEST_F(PlacementTest, AStoreThatMayNotBeTakenOffTheListYetIsAnObstacle) {
+  Lead(1);
+  RunFor(seconds(3));
+  const uint64_t child = 77;
+  cluster_.SplitSilently(client::KeyPrefix(2) + "m", child);
+  cluster_.TellObservers(2);
+  RunFor(seconds(1));
+  ASSERT_TRUE(
+      cluster_.Call(2, Method::kDrainStore, Want(4, type::v1::STORE_STATE_DECOMMISSIONING)).ok());
+  RunFor(seconds(5));
+  const admin::v1::GetPlanResponse waits = Plan(2);
+  ASSERT_EQ(waits.obstacles_size(), 1) << waits.ShortDebugString();
+  EXPECT_THAT(waits.obstacles(0), ::testing::StartsWith("store 4 holds nothing and stays on the "
+                                                        "list: the directory does not know yet "
+                                                        "which range lies behind range 2"));
+  cluster_.TellObservers(child);
+  RunFor(seconds(15));
+  EXPECT_EQ(Plan(2).stores_size(), 3);
+  EXPECT_EQ(Plan(2).obstacles_size(), 0);
+}
+
 // A view that knows of stores 1 to 3, as of `now`.
 PlacementView ThreeStores(const ClockReading& now) {
   std::vector<type::v1::StoreDescriptor> stores(3);

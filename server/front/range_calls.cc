@@ -296,7 +296,9 @@ void RangeCalls::Merge(const ClockReading& now, CallId id, const absl::Cord& req
                        Instant deadline) {
   const auto wanted = DecodeRequest<admin::v1::MergeRangesRequest>(request);
   if (!wanted.ok()) return calls_->Finish(id, RefuseInvalid(wanted.status()));
-  merger_->Merge(now, wanted->range_id(), wanted->right_range_id(), deadline,
+  // Who names both may repeat the call: the first one may still be at work.
+  const bool waits = wanted->right_range_id() != 0;
+  merger_->Merge(now, {wanted->range_id(), wanted->right_range_id(), waits}, deadline,
                  [this, id](const ClockReading&, RangeAnswer answer, RangeDescriptor merged) {
                    if (answer.response.outcome != Outcome::kOk) {
                      return calls_->Finish(id, ToCallResult(answer, *router_));

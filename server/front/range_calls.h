@@ -61,6 +61,7 @@ class RangeCalls {
   void AskForHandover(const ClockReading& now, std::shared_ptr<Transfer> transfer, StoreId leader);
   void RetryTransfer(const ClockReading& now, std::shared_ptr<Transfer> transfer);
   // The steps of ChangeReplicas, in order.
+  static std::string LeftCopyText(const Change& change);
   void CheckListing(const ClockReading& now, std::shared_ptr<Change> change);
   void CheckPromotion(const ClockReading& now, std::shared_ptr<Change> change,
                       const range::RangeDescriptor& range);

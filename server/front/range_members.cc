@@ -34,6 +34,13 @@ CallResult RefusePrecondition(std::string text) {
 
 }  // namespace
 
+// What becomes of the copy that a store has got before it was taken off the list.
+std::string RangeCalls::LeftCopyText(const Change& change) {
+  return absl::StrCat(" any more; its copy of range ", change.range,
+                      " goes by itself where placement is on, or by `rasputin range replicas ",
+                      change.range, " remove ", change.add, "`");
+}
+
 void RangeCalls::ChangeReplicas(const ClockReading& now, CallId id, const absl::Cord& request,
                                 Instant deadline, size_t voters_min) {
   const auto wanted = DecodeRequest<admin::v1::ChangeReplicasRequest>(request);
@@ -58,21 +65,22 @@ void RangeCalls::CheckListing(const ClockReading& now, std::shared_ptr<Change> c
   query.set_stores(true);
   query.set_from_id(change->add);
   query.set_limit(1);
-  directory_->Query(now, query, change->deadline,
-                    [this, change](const ClockReading& when, RangeAnswer answer,
-                                   storage::v1::MetaQueryResult result) {
-                      if (answer.response.outcome != Outcome::kOk) {
-                        return calls_->Finish(change->id, ToCallResult(answer, *router_));
-                      }
-                      if (result.stores_size() == 0 || result.stores(0).store_id() != change->add) {
-                        return calls_->Finish(
-                            change->id, RefuseCall(absl::StatusCode::kNotFound,
-                                                   rasputin::v1::ERROR_REASON_NOT_FOUND,
-                                                   absl::StrCat("there is no store ", change->add,
-                                                                " on the list of stores")));
-                      }
-                      StepChange(when, change);
-                    });
+  directory_->Query(
+      now, query, change->deadline,
+      [this, change](const ClockReading& when, RangeAnswer answer,
+                     storage::v1::MetaQueryResult result) {
+        if (answer.response.outcome != Outcome::kOk) {
+          return calls_->Finish(change->id, ToCallResult(answer, *router_));
+        }
+        if (result.stores_size() == 0 || result.stores(0).store_id() != change->add) {
+          return calls_->Finish(
+              change->id,
+              RefuseCall(absl::StatusCode::kNotFound, rasputin::v1::ERROR_REASON_NOT_FOUND,
+                         absl::StrCat("there is no store ", change->add, " on the list of stores",
+                                      change->listed_for == 0 ? "" : LeftCopyText(*change))));
+        }
+        StepChange(when, change);
+      });
 }
 
 // A store is taken off the list when no range in the directory names it [ranges.md]. So the range

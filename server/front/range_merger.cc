@@ -76,6 +76,7 @@ bool IsRefusal(const RangeAnswer& answer) {
 struct RangeMerger::Work {
   uint64_t left_id = 0;
   uint64_t wanted_right = 0;  // 0: whichever it is.
+  bool waits = false;
   Instant deadline;
   Done done;  // Null: nobody waits for what is being given up.
   int rounds = 0;
@@ -89,11 +90,12 @@ struct RangeMerger::Work {
 RangeMerger::RangeMerger(Directory* directory, Dispatcher* dispatcher, client::Router* router)
     : directory_(directory), dispatcher_(dispatcher), router_(router) {}
 
-void RangeMerger::Merge(const ClockReading& now, uint64_t left_range_id, uint64_t right_range_id,
-                        Instant deadline, Done done) {
+void RangeMerger::Merge(const ClockReading& now, const Wanted& wanted, Instant deadline,
+                        Done done) {
   auto work = std::make_shared<Work>();
-  work->left_id = left_range_id;
-  work->wanted_right = right_range_id;
+  work->left_id = wanted.left;
+  work->wanted_right = wanted.right;
+  work->waits = wanted.waits;
   work->deadline = deadline;
   work->done = std::move(done);
   TakeUp(now, std::move(work));
@@ -101,7 +103,7 @@ void RangeMerger::Merge(const ClockReading& now, uint64_t left_range_id, uint64_
 
 void RangeMerger::TakeUp(const ClockReading& now, std::shared_ptr<Work> work) {
   if (working_.insert(work->left_id).second) return FindBoth(now, std::move(work));
-  if (work->wanted_right == 0 || now.boot + kRoundPause >= work->deadline) {
+  if (!work->waits || now.boot + kRoundPause >= work->deadline) {
     return work->done(
         now, Refusal(absl::StrCat("a merge of range ", work->left_id, " is under way")), {});
   }
@@ -161,7 +163,7 @@ void RangeMerger::OnFound(const ClockReading& now, std::shared_ptr<Work> work) {
   if (obstacle.empty()) return Begin(now, std::move(work));
   const bool noted = left->has_merge() && left->merge().right_range_id() == wanted;
   const bool frozen = right->has_frozen_by() && right->frozen_by().left_range_id() == work->left_id;
-  if (wanted != 0 && (noted || frozen)) return LookAgain(now, work, Refusal(obstacle));
+  if (work->waits && (noted || frozen)) return LookAgain(now, work, Refusal(obstacle));
   Finish(now, work, Refusal(obstacle));
 }
 
@@ -207,11 +209,10 @@ void RangeMerger::AskWhetherMerged(const ClockReading& now, std::shared_ptr<Work
 
 void RangeMerger::LookAgain(const ClockReading& now, std::shared_ptr<Work> work,
                             RangeAnswer answer) {
-  const bool waits = work->wanted_right != 0;
-  if ((!waits && ++work->rounds >= kRoundsMax) || now.boot + kRoundPause >= work->deadline) {
+  if ((!work->waits && ++work->rounds >= kRoundsMax) || now.boot + kRoundPause >= work->deadline) {
     return Finish(now, work, std::move(answer));
   }
-  if (!waits) {
+  if (!work->waits) {
     return dispatcher_->After(now, kRoundPause,
                               [this, work](const ClockReading& when) { FindBoth(when, work); });
   }

@@ -33,11 +33,17 @@ class RangeMerger {
 
   RangeMerger(Directory* directory, Dispatcher* dispatcher, client::Router* router);
 
-  // Merges the range of this id with its right neighbour. `right_range_id` names the neighbour:
-  // where it is another range, that is refused; where the left range has absorbed it, it is kOk;
-  // and where somebody is at the same merge, the end of that is waited for. 0: whichever it is.
-  void Merge(const ClockReading& now, uint64_t left_range_id, uint64_t right_range_id,
-             Instant deadline, Done done);
+  struct Wanted {
+    uint64_t left = 0;  // Id of the left range.
+    // Its neighbour: where it is another range, that is refused; where the left range has absorbed
+    // it, it is kOk. 0: whichever it is.
+    uint64_t right = 0;
+    // Where somebody is at the same merge, for the end of that, until the deadline.
+    bool waits = false;
+  };
+
+  // Merges the left range with its right neighbour.
+  void Merge(const ClockReading& now, const Wanted& wanted, Instant deadline, Done done);
   // Whether this node drives a merge of this left range, or gives one up.
   bool IsBusy(uint64_t left_range_id) const { return working_.count(left_range_id) != 0; }
 

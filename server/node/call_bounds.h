@@ -23,6 +23,7 @@ class CallBounds {
     bytes_max_ = bytes_max;
   }
   uint64_t calls_max() const { return calls_max_; }
+  // Half of them, and one at least.
   uint64_t followers_max() const { return std::max<uint64_t>(calls_max_ / 2, 1); }
   uint64_t bytes_max() const { return bytes_max_; }
 
